@@ -1,0 +1,133 @@
+'use strict';
+// The agent starts tasks through Node only, so this starts the program that does the work and stays out of its way:
+// no packages, no wrapping of output, and nothing printed unless the program cannot speak for itself.
+// It must run on any Node that an agent or a container image brings (16 and later).
+
+const fs = require('fs');
+const path = require('path');
+
+const PROGRAMS = {
+  'linux-x64': 'rotate-pat-linux-x64',
+  'linux-arm64': 'rotate-pat-linux-arm64',
+  'darwin-x64': 'rotate-pat-macos-x64',
+  'darwin-arm64': 'rotate-pat-macos-arm64',
+  'win32-x64': 'rotate-pat-windows-x64.exe',
+  'win32-arm64': 'rotate-pat-windows-x64.exe', // Windows on Arm runs x64 programs
+};
+const SUPPORTED = 'Linux x64 and arm64, Windows x64, macOS x64 and arm64';
+
+// The agent gives every secret of the job to every Node task. These are needed beside the ones that the inputs name.
+const SECRETS = ['AGENT_PROXYPASSWORD', 'AGENT_CLIENTCERTPASSWORD', 'SYSTEM_ACCESSTOKEN'];
+
+/** A variable's name in the environment, by the agent's rule. */
+function converted(name) {
+  return name.replace(/[. ]/g, '_').toUpperCase();
+}
+
+/** The environment less the secrets that are not the program's business. Names are compared in any case, as on Windows. */
+function environment(all) {
+  const input = (name) => (all[`INPUT_${name}`] || '').trim();
+  const variable = input('VARIABLE') || (input('PUBLISHTO') ? '' : 'PAT');
+  const secrets = SECRETS.concat(converted(variable), converted(input('CONFIRMVARIABLE')));
+  const env = {};
+  for (const name of Object.keys(all)) {
+    const upper = name.toUpperCase();
+    const withheld = upper.startsWith('SECRET_')
+      ? !secrets.includes(upper.slice(7))
+      : upper.startsWith('SECUREFILE_') || upper === 'VSTS_SECRET_VARIABLES' || upper === 'VSTS_PUBLIC_VARIABLES';
+    if (!withheld) env[name] = all[name];
+  }
+  return env;
+}
+
+function executes(file) {
+  try {
+    fs.accessSync(file, fs.constants.X_OK); // false also where the file system is mounted noexec
+    return true;
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw error;
+    return false;
+  }
+}
+
+/** A file that may be executed, and the folder to delete afterwards if it had to be a copy. An extension's archive carries no modes. */
+function executable(file) {
+  if (executes(file)) return { file };
+  try {
+    fs.chmodSync(file, 0o755);
+    if (executes(file)) return { file };
+  } catch (error) {
+    if (!['EPERM', 'EACCES', 'EROFS'].includes(error.code)) throw error;
+  }
+  const temp = process.env.AGENT_TEMPDIRECTORY || require('os').tmpdir();
+  const folder = fs.mkdtempSync(path.join(temp, 'rotate-pat-'));
+  try {
+    const copy = path.join(folder, path.basename(file));
+    fs.copyFileSync(file, copy);
+    fs.chmodSync(copy, 0o755);
+    if (executes(copy)) return { file: copy, folder };
+  } catch (error) {
+    remove(folder);
+    throw error;
+  }
+  remove(folder);
+  throw new Error(`neither the task's folder nor ${temp} lets a program be executed. ` +
+    "Mount the agent's work folder, or its temporary folder, without noexec");
+}
+
+function remove(folder) {
+  try {
+    if (folder) fs.rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    // The agent empties its temporary folder after the job.
+  }
+}
+
+/** Says what the program could not say, in one write. */
+function fail(message, exitCode) {
+  const data = message.replace(/##(?=vso|\[)/gi, '**').replace(/%/g, '%AZP25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
+  process.exitCode = exitCode;
+  process.stdout.on('error', () => { process.exitCode = exitCode || 2; }); // nobody listens: only the exit code is left
+  process.stdout.write(`##vso[task.logissue type=error]${data}\n##vso[task.complete result=Failed;]${exitCode ? '' : data}\n`);
+}
+
+/** Runs the program with the stage's name as its argument. */
+module.exports = function launch(stage) {
+  const windows = process.platform === 'win32';
+  const platform = `${process.platform}-${process.arch}`;
+  if (!PROGRAMS[platform]) {
+    return fail(`RotatePat has no program for this agent (${platform}). Run the job on one of: ${SUPPORTED}.`, 0);
+  }
+  const program = path.join(__dirname, 'bin', PROGRAMS[platform]);
+
+  // The agent's cancel reaches only Node on Unix, and the whole console group on Windows. The program decides how to end.
+  let child;
+  for (const signal of windows ? ['SIGINT', 'SIGBREAK'] : ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => { if (child && !windows) child.kill(signal); });
+  }
+
+  let ready = {};
+  const refused = (error) => {
+    remove(ready.folder);
+    fail(error.code === 'ENOENT' && error.syscall === 'access'
+      ? `could not find RotatePat's program for this agent: ${program}. Install the extension again.`
+      : `could not start RotatePat's program: ${error.message}.`, 0);
+  };
+  try {
+    ready = executable(program);
+    child = require('child_process').spawn(ready.file, [stage], {
+      env: environment(process.env),
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+  } catch (error) {
+    return refused(error);
+  }
+  child.on('error', refused);
+  child.on('exit', (code, signal) => {
+    remove(ready.folder);
+    if (code === 0 || code === 3) return; // it has told the agent its result: 3 is a failure that was told
+    fail(`RotatePat's program ended without a result (${signal || `exit code ${code}`}). ` +
+      'What it had done by then is in the log above. Run the pipeline again: the next run repairs what this one left.',
+    signal ? 128 + require('os').constants.signals[signal] : code);
+  });
+};

@@ -1,0 +1,42 @@
+//! Is a run still at work? One read of the build, with the job's own token.
+//! <https://learn.microsoft.com/rest/api/azure/devops/build/builds/get>
+
+use serde::Deserialize;
+
+use super::http::{Auth, Call, CallError, Http, Service};
+use crate::plan::Liveness;
+use crate::secret::Secret;
+use crate::settings::address::Organization;
+
+const API_VERSION: &str = "7.1";
+
+/// Asks for a build of the pipeline's own project. One that the job's token cannot see is judged by age.
+///
+/// # Errors
+/// When the service cannot tell at the moment: guessing could take a slow run for a dead one.
+pub async fn liveness(
+    http: &Http,
+    pipelines: &Organization,
+    project: &str,
+    build: u64,
+    job_token: &Secret,
+) -> Result<Liveness, CallError> {
+    #[derive(Deserialize)]
+    struct Build {
+        status: Option<String>,
+    }
+    let mut url = pipelines.core(&format!("{}/_apis/build/builds/{build}", crate::settings::address::segment(project)));
+    url.query_pairs_mut().append_pair("api-version", API_VERSION);
+    let reply = match http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(job_token))).await {
+        Ok(reply) => reply,
+        Err(error) if error.refusal().is_some() || error.is_about_signing_in() => return Ok(Liveness::Unknown),
+        Err(error) => return Err(error),
+    };
+    let build: Build = reply.json()?;
+    Ok(match build.status.as_deref() {
+        Some("completed") => Liveness::Dead,
+        // Open: every other status, known or new, is of a build that has not ended.
+        Some(_) => Liveness::Alive,
+        None => Liveness::Unknown,
+    })
+}

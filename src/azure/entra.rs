@@ -1,0 +1,137 @@
+//! Microsoft Entra's token endpoint, version 2.
+//! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
+
+use serde::Deserialize;
+use url::Url;
+
+use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
+use crate::secret::Secret;
+use crate::settings::address::segment;
+
+/// Azure DevOps, as a resource. Documented.
+pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How an application proves that it is itself.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A client secret.
+    ClientSecret(Secret),
+    /// A signed assertion, here the pipeline's OIDC token.
+    Assertion(Secret),
+    /// Not at all: a public client.
+    Public,
+}
+
+/// What to exchange for a token.
+#[derive(Clone, Copy, Debug)]
+pub enum Grant<'a> {
+    /// The application's own credential: the token acts for the application.
+    ClientCredentials,
+    /// A refresh token: the token acts for the user who signed in.
+    RefreshToken(&'a Secret),
+}
+
+/// A token and what came with it.
+#[derive(Deserialize, Debug)]
+pub struct Tokens {
+    /// The token asked for.
+    pub access_token: Secret,
+    /// A newer refresh token; the one used stays valid.
+    pub refresh_token: Option<Secret>,
+    /// Its life in seconds; some issuers write the number as text.
+    #[serde(default, deserialize_with = "seconds")]
+    pub expires_in: Option<u64>,
+    /// The scopes granted, which may differ from those asked for.
+    pub scope: Option<String>,
+}
+
+/// Where tokens are issued.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuer<'a> {
+    /// The login host of the cloud.
+    pub authority: &'a Url,
+    /// The tenant's id.
+    pub tenant: &'a str,
+}
+
+/// Asks for a token. Repeated while the service is busy; a refusal never is, as accounts get locked.
+///
+/// # Errors
+/// What became of the request; a refusal's code is `AADSTS` and its number.
+pub async fn token(
+    http: &Http,
+    issuer: Issuer<'_>,
+    client: &str,
+    credential: &Credential,
+    grant: Grant<'_>,
+    scope: &str,
+) -> Result<Tokens, CallError> {
+    let mut fields = vec![("client_id", client), ("scope", scope)];
+    match grant {
+        Grant::ClientCredentials => fields.push(("grant_type", "client_credentials")),
+        Grant::RefreshToken(token) => {
+            fields.push(("grant_type", "refresh_token"));
+            fields.push(("refresh_token", token.reveal()));
+        }
+    }
+    match credential {
+        Credential::ClientSecret(secret) => fields.push(("client_secret", secret.reveal())),
+        Credential::Assertion(assertion) => {
+            fields.push(("client_assertion_type", JWT_BEARER));
+            fields.push(("client_assertion", assertion.reveal()));
+        }
+        Credential::Public => {}
+    }
+    let mut url = issuer.authority.clone();
+    url.set_path(&format!("{}/oauth2/v2.0/token", segment(issuer.tenant)));
+    let call = Call::new(Service::Entra, Method::POST, url, Auth::Nobody, Body::form(&fields));
+    http.repeat(&call).await?.json()
+}
+
+/// What to do about a refusal, by its `AADSTS` number.
+/// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
+pub fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AADSTS700082" | "AADSTS70008" | "AADSTS50173" | "AADSTS50132" | "AADSTS50133" | "AADSTS700084"
+        | "AADSTS70043" | "AADSTS70000" => {
+            "Sign in again as the rotating user and store the new refresh token in the vault."
+        }
+        "AADSTS7000218" => "Set `clientId` to a public client, or let the connection's own app redeem the token.",
+        "AADSTS7000215" | "AADSTS7000222" => "Renew the client secret of the service connection's app.",
+        "AADSTS700016" | "AADSTS90002" => "Check `tenantId` and `clientId`: the app must be known in that tenant.",
+        "AADSTS70021" | "AADSTS700211" | "AADSTS700213" | "AADSTS70025" => {
+            "Compare issuer and subject of the app's federated credential with those of the service connection."
+        }
+        "AADSTS700024" => "Check the agent's clock: the assertion was not valid at the time it arrived.",
+        "AADSTS65001" | "AADSTS90094" | "AADSTS650057" => {
+            "Grant the app the delegated permissions `vso.pats` and `vso.pats_manage`, with admin consent."
+        }
+        "AADSTS70011" | "AADSTS500011" => "Check `requestedScopes`.",
+        "AADSTS50076" | "AADSTS50079" | "AADSTS50072" | "AADSTS50074" | "AADSTS50078" | "AADSTS530035" => {
+            "Sign in again with a second factor as the rotating user and store the new refresh token in the vault."
+        }
+        "AADSTS53003" | "AADSTS53000" | "AADSTS53001" | "AADSTS53002" | "AADSTS530032" | "AADSTS50097" => {
+            "Ask for a Conditional Access exception for the rotating user, or use an agent at a location it allows."
+        }
+        "AADSTS50057" | "AADSTS50034" | "AADSTS50053" | "AADSTS50105" => {
+            "Check the rotating user's account: it is disabled, locked, missing or not assigned to the app."
+        }
+        _ => return None,
+    })
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seconds {
+        Number(u64),
+        Text(String),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Seconds::deserialize(deserializer)? {
+        Seconds::Number(number) => Some(number),
+        Seconds::Text(text) => text.parse().ok(),
+        Seconds::Other(_) => None,
+    })
+}

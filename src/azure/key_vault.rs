@@ -1,0 +1,152 @@
+//! Secrets in Azure Key Vault: read the current version, write a new one, disable an old one.
+//! <https://learn.microsoft.com/rest/api/keyvault/secrets>
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Service};
+use crate::secret::Secret;
+use crate::settings::address::VaultSecret;
+use crate::timestamp::Timestamp;
+
+const API_VERSION: &str = "7.4";
+
+/// One version of a secret.
+#[derive(Debug)]
+pub struct Version {
+    /// The version's own id, the end of its address.
+    pub id: String,
+    /// The value.
+    pub value: Secret,
+    /// When this version was written.
+    pub created: Option<Timestamp>,
+    /// What its writer noted beside it.
+    pub tags: BTreeMap<String, String>,
+    /// What its writer said it is.
+    pub content_type: Option<String>,
+}
+
+/// What to write.
+#[derive(Debug)]
+pub struct NewVersion<'a> {
+    /// The value.
+    pub value: &'a Secret,
+    /// What it is, for people.
+    pub content_type: &'a str,
+    /// Notes beside it.
+    pub tags: &'a BTreeMap<String, String>,
+    /// When it ceases to be of use.
+    pub expires: Option<Timestamp>,
+}
+
+/// Reads the current version; `None` when there is no such secret.
+///
+/// # Errors
+/// What became of the request.
+pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
+    let call = Call::get(Service::KeyVault, address(secret, None), Auth::Bearer(token));
+    match http.repeat(&call).await {
+        Ok(reply) => Ok(Some(reply.json::<WireSecret>()?.read())),
+        Err(error) if error.refusal().is_some_and(|(status, _)| status == 404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a new version and says which. Writing twice makes two equal versions, so a lost reply may be repeated.
+///
+/// # Errors
+/// What became of the request.
+pub async fn write(
+    http: &Http,
+    secret: &VaultSecret,
+    token: &Secret,
+    new: &NewVersion<'_>,
+) -> Result<Version, CallError> {
+    let mut attributes = json!({ "enabled": true });
+    if let Some(expires) = new.expires {
+        attributes["exp"] = json!(expires.as_unix());
+    }
+    let body = Body::json(&json!({
+        "value": new.value.reveal(),
+        "contentType": new.content_type,
+        "tags": new.tags,
+        "attributes": attributes,
+    }));
+    let call = Call::new(Service::KeyVault, Method::PUT, address(secret, None), Auth::Bearer(token), body);
+    let written = http.repeat(&call).await?.json::<WireSecret>()?.read();
+    if written.value != *new.value {
+        let seen = "another value than the one written".to_owned();
+        let kind = Kind::Unreadable { status: 200, seen };
+        return Err(CallError { service: Service::KeyVault, kind, activity: None });
+    }
+    Ok(written)
+}
+
+/// Disables a version, so that its value cannot be read any more.
+///
+/// # Errors
+/// What became of the request.
+pub async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
+    let body = Body::json(&json!({ "attributes": { "enabled": false } }));
+    let url = address(secret, Some(version));
+    http.repeat(&Call::new(Service::KeyVault, Method::PATCH, url, Auth::Bearer(token), body)).await.map(|_| ())
+}
+
+/// What to do about a refusal, by its code.
+pub fn advice(status: u16, code: &str) -> Option<&'static str> {
+    Some(match (status, code) {
+        (403, "ForbiddenByFirewall") => "Allow the agent's address in the vault's firewall, or use an agent inside it.",
+        (403, "ForbiddenByConnection") => {
+            "Use a self-hosted agent: the vault takes private connections only, which hosted agents cannot make."
+        }
+        (403, "ForbiddenByRbac") => "Give the service connection's app the role Key Vault Secrets Officer on it.",
+        (403, "SecretDisabled") => "Enable the current version of that secret, or write a new one.",
+        (403, _) => {
+            "Give the service connection's app the role Key Vault Secrets Officer on it, or the access policy to get \
+             and set secrets."
+        }
+        (401, _) => "Check that the vault is in the tenant of the service connection's app.",
+        _ => return None,
+    })
+}
+
+fn address(secret: &VaultSecret, version: Option<&str>) -> Url {
+    let mut url = secret.url().clone();
+    if let (Some(version), Ok(mut segments)) = (version, url.path_segments_mut()) {
+        segments.push(version);
+    }
+    url.query_pairs_mut().append_pair("api-version", API_VERSION);
+    url
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSecret {
+    value: Secret,
+    id: String,
+    content_type: Option<String>,
+    #[serde(default)]
+    attributes: Attributes,
+    #[serde(default)]
+    tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Attributes {
+    created: Option<i64>,
+}
+
+impl WireSecret {
+    fn read(self) -> Version {
+        Version {
+            id: self.id.rsplit('/').next().unwrap_or_default().to_owned(),
+            value: self.value,
+            created: self.attributes.created.and_then(Timestamp::from_unix),
+            tags: self.tags.unwrap_or_default(),
+            content_type: self.content_type,
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The PAT Lifecycle Management API: list, create, update and revoke the signed-in user's personal access tokens.
+//! <https://learn.microsoft.com/rest/api/azure/devops/tokens/pats>
+//!
+//! What no document states, and is relied on as little as can be:
+//! * an update keeps the secret (inferred: published update samples carry none; proved anew in every rotation);
+//! * refusals come as a 200 with `patTokenError` (seen in code: azureauth, `PatClient.cs`);
+//! * names need not be unique (seen in code: azureauth creates the next one under the same name).
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Reply, Service};
+use crate::pat::{AuthorizationId, Pat, Scopes};
+use crate::secret::Secret;
+use crate::settings::address::Organization;
+use crate::timestamp::Timestamp;
+
+/// The version nearly all published code uses; the specification calls every version a preview.
+const API_VERSION: &str = "7.1-preview.1";
+/// The documented limit of a page; servers may give less.
+const PAGE: &str = "100";
+/// A list longer than this is none: nobody has 100,000 tokens, and a server may never end it.
+const MOST_PAGES: usize = 1000;
+
+/// The personal access tokens of one user in one organization.
+#[derive(Clone)]
+pub struct Pats<'a> {
+    /// How to send.
+    pub http: &'a Http,
+    /// Where to.
+    pub organization: &'a Organization,
+    /// For whom: an Entra token that acts for a user.
+    pub user: &'a Secret,
+}
+
+/// What the service lists at one moment.
+#[derive(Debug)]
+pub struct Listing {
+    /// Every active token, on all pages.
+    pub pats: Vec<Pat>,
+    /// The server's time.
+    pub date: Option<Timestamp>,
+}
+
+/// A token just made.
+#[derive(Debug)]
+pub struct Created {
+    /// As the service answered, with what it granted.
+    pub pat: Pat,
+    /// The value, shown this once.
+    pub secret: Secret,
+}
+
+/// What to create.
+#[derive(Debug)]
+pub struct New<'a> {
+    /// Its name.
+    pub display_name: &'a str,
+    /// What it may do.
+    pub scopes: &'a Scopes,
+    /// When it should expire; the service may grant less.
+    pub valid_to: Timestamp,
+}
+
+/// A creation that did not succeed.
+#[derive(Debug)]
+pub enum NotCreated {
+    /// Nothing was made.
+    Refused(CallError),
+    /// Something may have been made whose secret nobody will ever know.
+    Ambiguous(CallError),
+}
+
+/// What to change. Fields that a server might reset when they are left out are always sent, but for `validTo`.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// Which one.
+    pub id: &'a AuthorizationId,
+    /// The name it gets.
+    pub display_name: &'a str,
+    /// The scopes as listed.
+    pub scopes: &'a Scopes,
+    /// A shorter life; `None` leaves it as it is.
+    pub valid_to: Option<Timestamp>,
+}
+
+impl Pats<'_> {
+    /// Lists all active tokens.
+    ///
+    /// # Errors
+    /// When a page cannot be had.
+    pub async fn list(&self) -> Result<Listing, CallError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page {
+            continuation_token: Option<String>,
+            pat_tokens: Vec<WirePat>,
+        }
+        let mut listing = Listing { pats: Vec::new(), date: None };
+        let mut continuation: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut url = self.address();
+            url.query_pairs_mut()
+                .append_pair("displayFilterOption", "active")
+                .append_pair("sortByOption", "displayDate")
+                .append_pair("isSortAscending", "true")
+                .append_pair("$top", PAGE);
+            if let Some(continuation) = &continuation {
+                url.query_pairs_mut().append_pair("continuationToken", continuation);
+            }
+            let reply = self.http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.user))).await?;
+            listing.date = listing.date.or(reply.date);
+            let page: Page = reply.json()?;
+            for pat in page.pat_tokens {
+                let pat = pat.read().map_err(|seen| unreadable(&reply, seen))?;
+                if !listing.pats.iter().any(|known| known.id == pat.id) {
+                    listing.pats.push(pat);
+                }
+            }
+            match page.continuation_token.filter(|next| !next.is_empty()) {
+                None => return Ok(listing),
+                Some(next) if continuation.as_ref() == Some(&next) => {
+                    return Err(unreadable(&reply, "a list whose next page is the same page".to_owned()));
+                }
+                Some(next) => continuation = Some(next),
+            }
+        }
+        let seen = format!("a list that has not ended after {MOST_PAGES} pages");
+        Err(CallError { service: Service::AzureDevOps, kind: Kind::Unreadable { status: 200, seen }, activity: None })
+    }
+
+    /// Creates a token. Never repeated: a lost reply leaves a token whose secret nobody knows.
+    ///
+    /// # Errors
+    /// Whether something may have been made, and what became of the request.
+    pub async fn create(&self, new: &New<'_>) -> Result<Created, NotCreated> {
+        let body = json!({
+            "displayName": new.display_name,
+            "scope": new.scopes.as_str(),
+            "validTo": new.valid_to.to_wire(),
+            "allOrgs": false,
+        });
+        let call = Call { secret_reply: true, ..self.call(Method::POST, self.address(), Body::json(&body)) };
+        let reply = self.http.once(&call, self.http.patience().create_reply).await.map_err(|error| {
+            let is_definite = matches!(error.kind, Kind::Refused { .. } | Kind::NotSignedIn { .. } | Kind::Abandoned);
+            if is_definite { NotCreated::Refused(error) } else { NotCreated::Ambiguous(error) }
+        })?;
+        let result: WireResult = reply.json().map_err(|error| match error.kind {
+            Kind::NotSignedIn { .. } => NotCreated::Refused(error),
+            _ => NotCreated::Ambiguous(error),
+        })?;
+        let Some(mut pat) = result.pat_token else {
+            return Err(match result.pat_token_error.refusal() {
+                Some(code) => NotCreated::Refused(refused(code)),
+                None => NotCreated::Ambiguous(unreadable(&reply, "neither a token nor a refusal".to_owned())),
+            });
+        };
+        let secret = pat.token.take().filter(|token| !token.reveal().is_empty());
+        match (result.pat_token_error.refusal(), secret, pat.read()) {
+            (None, Some(secret), Ok(pat)) => Ok(Created { pat, secret }),
+            (Some(code), ..) => Err(NotCreated::Ambiguous(refused(code))),
+            (None, None, _) => Err(NotCreated::Ambiguous(unreadable(&reply, "a token without its value".to_owned()))),
+            (None, Some(_), Err(seen)) => Err(NotCreated::Ambiguous(unreadable(&reply, seen))),
+        }
+    }
+
+    /// Changes a token's name and perhaps shortens its life. Repeated as need be: it sets what it sets.
+    ///
+    /// # Errors
+    /// What became of the request.
+    pub async fn update(&self, change: &Change<'_>) -> Result<Updated, CallError> {
+        self.read_update(&self.http.repeat(&self.update_call(change)).await?)
+    }
+
+    /// The same, sent once, for the commit: whether it may be repeated is the protocol's to decide.
+    ///
+    /// # Errors
+    /// What became of the request.
+    pub async fn update_once(&self, change: &Change<'_>) -> Result<Updated, CallError> {
+        self.read_update(&self.http.once(&self.update_call(change), self.http.patience().reply).await?)
+    }
+
+    /// Revokes a token; one that is gone already is revoked.
+    ///
+    /// # Errors
+    /// What became of the request.
+    pub async fn revoke(&self, id: &AuthorizationId) -> Result<(), CallError> {
+        let mut url = self.address();
+        url.query_pairs_mut().append_pair("authorizationId", id.as_str());
+        let reply = match self.http.repeat(&self.call(Method::DELETE, url, Body::Empty)).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                let gone = error.refusal().is_some_and(|(status, code)| status == 404 || means_gone(code));
+                return if gone { Ok(()) } else { Err(error) };
+            }
+        };
+        // Documented as a 204 without a body; a refusal in a 200 would be one all the same.
+        let refusal = if reply.is_empty() { None } else { reply.json::<Refusal>()?.refusal().map(str::to_owned) };
+        match refusal {
+            Some(code) if !means_gone(&code) => Err(refused(&code)),
+            _ => Ok(()),
+        }
+    }
+
+    fn update_call(&self, change: &Change<'_>) -> Call<'_> {
+        let mut body = json!({
+            "authorizationId": change.id.as_str(),
+            "displayName": change.display_name,
+            "scope": change.scopes.as_str(),
+            "allOrgs": false,
+        });
+        if let Some(valid_to) = change.valid_to {
+            body["validTo"] = Value::String(valid_to.to_wire());
+        }
+        // A server that changed the secret on an update might answer with it.
+        Call { secret_reply: true, ..self.call(Method::PUT, self.address(), Body::json(&body)) }
+    }
+
+    fn read_update(&self, reply: &Reply) -> Result<Updated, CallError> {
+        let result: WireResult = reply.json()?;
+        if let Some(code) = result.pat_token_error.refusal() {
+            return Err(refused(code));
+        }
+        let valid_to = result.pat_token.and_then(|pat| Timestamp::parse(pat.valid_to.as_deref()?));
+        Ok(Updated { valid_to })
+    }
+
+    fn address(&self) -> Url {
+        let mut url = self.organization.identity("_apis/tokens/pats");
+        url.query_pairs_mut().append_pair("api-version", API_VERSION);
+        url
+    }
+
+    fn call(&self, method: Method, url: Url, body: Body) -> Call<'_> {
+        Call::new(Service::AzureDevOps, method, url, Auth::Bearer(self.user), body)
+    }
+}
+
+/// What an update's answer says.
+#[derive(Debug)]
+pub struct Updated {
+    /// The expiry after it.
+    pub valid_to: Option<Timestamp>,
+}
+
+/// Codes that mean: no such active token. Inferred from their names; the specification describes none of them.
+pub fn means_gone(code: &str) -> bool {
+    ["invalidAuthorizationId", "authorizationNotFound", "hostAuthorizationNotFound", "tokenNotFound", "invalidToken"]
+        .contains(&code)
+        || ["expiredPatCannotBeExtended", "SessionTokenNotFoundException"].contains(&code)
+}
+
+/// What to do about a refusal of the service, by its code; open, as new ones come under old versions.
+pub fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "displayNameRequired" | "invalidDisplayName" => "Choose another `patName`: the service does not accept it.",
+        "invalidValidTo" => "Lower `validForDays`.",
+        "patLifespanPolicyViolation" => {
+            "Lower `validForDays`, or ask an Azure DevOps Administrator about \"Enforce maximum personal access token \
+             lifespan\"."
+        }
+        "invalidScope" => "Correct `scopes`: the service does not know one of them.",
+        "fullScopePatPolicyViolation" => {
+            "Name the `scopes` needed in place of `app_token`: the tenant's policy \"Restrict full-scoped personal \
+             access token creation\" forbids it."
+        }
+        "globalPatPolicyViolation" | "globalPATCreationBlocked" => {
+            "Nothing here asks for a token that spans all organizations: report this to us."
+        }
+        "disablePatCreationPolicyViolation" => {
+            "Ask a Project Collection Administrator to put the rotating account on the allowlist of \"Restrict \
+             personal access token creation\"."
+        }
+        "failedToReadTenantPolicy" | "failedToReadOrgPolicy" | "failedToIssueAccessToken"
+        | "failedToUpdateAccessToken" => "Run again: the service could not do it at the moment.",
+        "accessDenied" | "userIdRequired" | "invalidUserId" | "invalidUserType" => {
+            "Sign in as an ordinary user who is a member of the organization."
+        }
+        _ => return None,
+    })
+}
+
+fn refused(code: &str) -> CallError {
+    CallError::refused_in_success(Service::AzureDevOps, code, "")
+}
+
+fn unreadable(reply: &Reply, seen: String) -> CallError {
+    let kind = Kind::Unreadable { status: reply.status, seen };
+    CallError { service: Service::AzureDevOps, kind, activity: None }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireResult {
+    pat_token: Option<WirePat>,
+    #[serde(flatten)]
+    pat_token_error: Refusal,
+}
+
+/// An open enumeration: absent, null and `none` are a success, anything else is not.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refusal {
+    pat_token_error: Option<Value>,
+}
+
+impl Refusal {
+    fn refusal(&self) -> Option<&str> {
+        match &self.pat_token_error {
+            None | Some(Value::Null) => None,
+            Some(Value::String(code)) if code.eq_ignore_ascii_case("none") => None,
+            Some(Value::String(code)) => Some(code),
+            Some(_) => Some("unknown"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WirePat {
+    authorization_id: String,
+    display_name: Option<String>,
+    scope: Option<String>,
+    target_accounts: Option<Vec<Value>>,
+    valid_from: Option<String>,
+    valid_to: Option<String>,
+    token: Option<Secret>,
+}
+
+impl WirePat {
+    fn read(self) -> Result<Pat, String> {
+        let Some(id) = AuthorizationId::parse(&self.authorization_id) else {
+            return Err("a token whose authorizationId is no GUID".to_owned());
+        };
+        let time = |text: Option<String>, field: &str| {
+            text.as_deref().and_then(Timestamp::parse).ok_or_else(|| format!("a token {id} without a readable {field}"))
+        };
+        Ok(Pat {
+            valid_from: time(self.valid_from, "validFrom")?,
+            valid_to: time(self.valid_to, "validTo")?,
+            id,
+            display_name: self.display_name.unwrap_or_default(),
+            scopes: Scopes::as_listed(self.scope.unwrap_or_default()),
+            // Documented: null stands for all of the user's organizations.
+            all_organizations: self.target_accounts.is_none(),
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! RotatePat rotates an Azure DevOps personal access token from a pipeline, and never leaves anybody without a valid one.
+//!
+//! A run has two stages. The main stage ([`rotate`]) signs in, looks at what exists, makes a [`plan`], and where that
+//! says so creates a new token, proves it and hands it to the job. The settle stage ([`settle`]), after the job's other
+//! steps, commits it and retires the old one where the job has succeeded.
+//!
+//! # Layout
+//!
+//! | module | what |
+//! |---|---|
+//! | [`secret`], [`timestamp`], [`text`], [`pat`] | values; know nothing of each other's users |
+//! | [`plan`], [`look`] | what to do and whether it may be committed: pure |
+//! | [`settings`] | the task's inputs and the agent's environment, read once |
+//! | [`azure`] | the services, one file each; the only place that names the HTTP client |
+//! | [`sign_in`] | a token that acts for a user, one file a source |
+//! | [`destinations`] | where the new value goes, one file a kind |
+//! | [`rotate`], [`settle`], [`hand_over`] | the two stages that act, and what one leaves for the other |
+//! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
+//! | [`work`], [`clock`], [`patience`], [`cancel`] | what an acting part is given |
+
+pub mod azure;
+pub mod cancel;
+pub mod clock;
+pub mod commands;
+pub mod destinations;
+pub mod hand_over;
+pub mod look;
+pub mod outcome;
+pub mod pat;
+pub mod patience;
+pub mod plan;
+pub mod rotate;
+pub mod secret;
+pub mod settings;
+pub mod settle;
+pub mod sign_in;
+pub mod text;
+pub mod timestamp;
+pub mod work;
+
+use std::io;
+use std::rc::Rc;
+
+use crate::azure::http::Http;
+use crate::commands::{Console, StepResult};
+use crate::outcome::Failure;
+use crate::settings::Fault;
+use crate::work::{Surroundings, Work};
+
+/// The two stages that the agent starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// `execution`.
+    Main,
+    /// `postjobexecution`.
+    Settle,
+}
+
+impl Stage {
+    /// From the launcher's argument.
+    pub fn parse(argument: &str) -> Option<Self> {
+        match argument {
+            "task" => Some(Self::Main),
+            "settle" => Some(Self::Settle),
+            _ => None,
+        }
+    }
+}
+
+/// How a stage ended, and whether the agent was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// It succeeded, and said so.
+    Succeeded,
+    /// It failed or was cancelled, and said so.
+    Failed,
+    /// Nobody heard how it ended.
+    Nothing,
+}
+
+impl Told {
+    /// The exit code, by which the launcher knows whether the agent was told. A rare one for a failure that was told,
+    /// so that no other way of ending is taken for it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Succeeded => 0,
+            Self::Failed => 3,
+            Self::Nothing => 2,
+        }
+    }
+}
+
+/// Runs a stage to its end.
+pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
+    let Surroundings { environment, clock, out, cancel, has_launcher, patience } = surroundings;
+    let console = Console::new(out, settings::is_debug(&environment));
+    for secret in settings::secrets(&environment) {
+        console.hide(&secret);
+    }
+    let handed = match stage {
+        Stage::Main => None,
+        Stage::Settle => match hand_over::take(&environment) {
+            Ok(Some(handed)) => Some(handed),
+            // The main stage was skipped, failed or had nothing to rotate.
+            Ok(None) => return told(console.complete(StepResult::Succeeded, ""), Told::Succeeded),
+            Err(hand_over::Unusable) => {
+                let error = anyhow::anyhow!("could not read what the main step left in its task variables");
+                let now = "Every token works; the new one stays pending.";
+                return told(Failure::new(error, now).advise("Run again.").tell(&console), Told::Failed);
+            }
+        },
+    };
+    let settings = match settings::read(&environment) {
+        Ok(settings) => settings,
+        Err(faults) => return told(tell_faults(&console, &faults), Told::Failed),
+    };
+    let http = match Http::new(Rc::new(patience), cancel, has_launcher) {
+        Ok(http) => http,
+        Err(error) => return told(Failure::new(error, "Nothing was changed.").tell(&console), Told::Failed),
+    };
+    let work = Work { settings, http, console, clock };
+    let wish = &work.settings.wish;
+    let organization = &work.settings.organization;
+    let ended = match handed {
+        None => {
+            let version = env!("CARGO_PKG_VERSION");
+            work.console.say(&format!("RotatePat {version}: rotate {} in {organization}, run {}", wish.name, wish.run));
+            rotate(&work).await
+        }
+        Some(handed) => {
+            work.console.say(&format!("RotatePat: settle {} in {organization}, run {}", wish.name, handed.state.run));
+            let job = settings::job_end(&environment, &work.settings);
+            settle::run(&work, handed, &job).await
+        }
+    };
+    match ended {
+        Ok(()) => told(work.console.complete(StepResult::Succeeded, ""), Told::Succeeded),
+        Err(failure) => told(failure.tell(&work.console), Told::Failed),
+    }
+}
+
+/// The main stage; where it made nothing new, its outputs are set here.
+async fn rotate(work: &Work) -> Result<(), Failure> {
+    let outputs = rotate::run(work).await?;
+    if !outputs.rotated {
+        outputs.set(&work.console).map_err(|error| Failure::new(error, "Nothing was changed."))?;
+    }
+    Ok(())
+}
+
+/// Every fault of the inputs, each an issue of its own.
+fn tell_faults(console: &Console, faults: &[Fault]) -> io::Result<()> {
+    for fault in faults {
+        console.error(&fault.to_string());
+    }
+    console.say("nothing was sent and nothing was changed; correct the inputs and run again");
+    let count = timestamp::counted(i64::try_from(faults.len()).unwrap_or(i64::MAX), "input");
+    console.complete(StepResult::Failed, &format!("{count} cannot be used as given"))
+}
+
+fn told(written: io::Result<()>, told: Told) -> Told {
+    if written.is_ok() { told } else { Told::Nothing }
+}

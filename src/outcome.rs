@@ -1,0 +1,131 @@
+//! How a stage ends, in words for the person who reads the log at 3 a.m.: what failed and on which named thing, what
+//! is true now, and the one thing to do.
+
+use std::fmt;
+
+use anyhow::Error;
+
+use crate::azure::http::{CallError, Kind, Service};
+use crate::azure::{entra, key_vault, pats};
+use crate::commands::{Console, StepResult};
+use crate::timestamp::Timestamp;
+
+/// What the main stage tells the job, besides the new value.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// Whether there is a new one.
+    pub rotated: bool,
+    /// The new one, or else the committed one.
+    pub current: Option<Current>,
+}
+
+/// The personal access token that is in force.
+#[derive(Debug)]
+pub struct Current {
+    /// Its id.
+    pub id: String,
+    /// When it expires.
+    pub valid_to: Timestamp,
+    /// In how many days that is.
+    pub days_left: i64,
+}
+
+impl Outputs {
+    /// Sets the output variables.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn set(&self, console: &Console) -> std::io::Result<()> {
+        console.set_output("rotated", if self.rotated { "true" } else { "false" })?;
+        if let Some(current) = &self.current {
+            console.set_output("authorizationId", &current.id)?;
+            console.set_output("validTo", &current.valid_to.to_string())?;
+            console.set_output("daysLeft", &current.days_left.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// A stage that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    error: Error,
+    now: String,
+    advice: Option<String>,
+    is_cancelled: bool,
+}
+
+impl Failure {
+    /// What failed, and what is true now.
+    pub fn new(error: impl Into<Error>, now: &str) -> Self {
+        let error = error.into();
+        let is_cancelled = error
+            .downcast_ref::<CallError>()
+            .is_some_and(|error| matches!(error.kind, Kind::Cancelled | Kind::Abandoned));
+        Self { error, now: now.to_owned(), advice: None, is_cancelled }
+    }
+
+    /// The run was told to stop.
+    pub fn cancelled(now: &str) -> Self {
+        let error = anyhow::anyhow!("the run was cancelled");
+        Self { error, now: now.to_owned(), advice: None, is_cancelled: true }
+    }
+
+    /// With the one thing to do, where the error itself does not tell.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// With what is true now, where that is only known after cleaning up.
+    #[must_use]
+    pub fn now(mut self, now: &str) -> Self {
+        now.clone_into(&mut self.now);
+        self
+    }
+
+    /// What to do: what was advised, or what the service's refusal calls for.
+    fn advice(&self) -> String {
+        if let Some(advice) = &self.advice {
+            return advice.clone();
+        }
+        let call = self.error.downcast_ref::<CallError>();
+        call.and_then(advice_for).unwrap_or("Run again.").to_owned()
+    }
+
+    /// Tells it, as an issue and as the result of the step.
+    ///
+    /// # Errors
+    /// When standard output is closed: the agent was not told.
+    pub fn tell(&self, console: &Console) -> std::io::Result<()> {
+        if self.is_cancelled {
+            console.warn(&format!("{self}. {}", self.now));
+            return console.complete(StepResult::Canceled, &self.to_string());
+        }
+        console.error(&format!("{self}. {} {}", self.now, self.advice()));
+        console.complete(StepResult::Failed, &self.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+/// The remedy for what a service answered.
+pub fn advice_for(error: &CallError) -> Option<&'static str> {
+    if let Some((status, code)) = error.refusal() {
+        return match error.service {
+            Service::AzureDevOps if status == 200 => pats::advice(code),
+            Service::Entra => entra::advice(code),
+            Service::KeyVault => key_vault::advice(status, code),
+            Service::AzureDevOps | Service::Oidc => None,
+        };
+    }
+    match &error.kind {
+        Kind::NotSent(_) => Some("Check that the agent can reach the service: network, proxy, firewall. Then run again."),
+        _ => None,
+    }
+}

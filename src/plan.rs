@@ -1,0 +1,470 @@
+//! What a run will do and why, decided once from what is known. Pure: no request, no clock, no output; the plan is a
+//! value that prints itself, and `dryRun` is a plan that nobody carries out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::pat::{AuthorizationId, Generation, Pat, PatName, RunId, Scopes};
+use crate::text::quoted;
+use crate::timestamp::{Timestamp, counted};
+
+/// A pending one whose run cannot be asked for counts as alive until this age. A job that stores the new value later
+/// than that must not be built; the README says so.
+pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// With this many failed jobs in a row nobody consumes what is made, and each run would leave one more.
+pub const MOST_HELD: usize = 5;
+
+/// What the inputs ask for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The personal access token to rotate.
+    pub name: PatName,
+    /// This run.
+    pub run: RunId,
+    /// Rotate only when this many days or fewer are left; `None` rotates in every run.
+    pub rotate_when_days_left: Option<u16>,
+    /// Which committed one to replace when several bear the name.
+    pub replace: Option<AuthorizationId>,
+    /// Scopes of the new one; `None` takes those of the one replaced.
+    pub scopes: Option<Scopes>,
+    /// Lifetime to ask for, in days.
+    pub valid_for_days: u16,
+    /// Whether a first one may be created.
+    pub create_if_missing: bool,
+    /// How long the replaced ones live on.
+    pub overlap: Duration,
+    /// Where the new value goes, as the reader should see it, in order.
+    pub places: Vec<String>,
+    /// What the replaced ones wait for, as the reader should see it.
+    pub retire_when: String,
+}
+
+/// What the services say before anything is changed.
+#[derive(Debug)]
+pub struct Known<'a> {
+    /// The server's time.
+    pub now: Timestamp,
+    /// Every active personal access token of the user.
+    pub listed: &'a [Pat],
+    /// Of the runs that have a pending one: whether they are still at work.
+    pub liveness: &'a BTreeMap<String, Liveness>,
+    /// What each destination says it holds.
+    pub records: &'a [Record],
+}
+
+/// Whether a run is still at work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Liveness {
+    /// The service says it has not completed.
+    Alive,
+    /// The service says it has completed.
+    Dead,
+    /// It cannot be asked for (a release, another project, deleted): judged by the age of what it made.
+    Unknown,
+}
+
+/// Which personal access token a destination holds, by its own record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// The destination, as the reader should see it.
+    pub destination: String,
+    /// What its record says.
+    pub holds: Holds,
+}
+
+/// What a destination's record says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Holds {
+    /// Its kind keeps no records.
+    Unrecorded,
+    /// It has no record yet.
+    Nothing,
+    /// The one with this id.
+    Pat(AuthorizationId),
+    /// The one with this id, and the value it holds no longer works.
+    NoLongerValid(AuthorizationId),
+}
+
+/// One of the personal access tokens that bear the name, in any of its four forms.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// As listed.
+    pub pat: Pat,
+    /// What its display name says.
+    pub generation: Generation,
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", quoted(&self.pat.display_name), self.pat.id)
+    }
+}
+
+/// The active ones that bear the name, oldest first. Those that span all organizations are not among them.
+pub fn family(name: &PatName, listed: &[Pat]) -> Vec<Member> {
+    let mut members: Vec<Member> = listed
+        .iter()
+        .filter(|pat| !pat.all_organizations)
+        .filter_map(|pat| Some(Member { pat: pat.clone(), generation: name.generation(&pat.display_name)? }))
+        .collect();
+    members.sort_by(|a, b| (a.pat.valid_from, &a.pat.id).cmp(&(b.pat.valid_from, &b.pat.id)));
+    members
+}
+
+/// The runs, other than this one, whose pending ones are listed: whether they still work must be asked.
+pub fn runs_to_ask(wish: &Wish, listed: &[Pat]) -> Vec<RunId> {
+    let mut runs: Vec<RunId> = Vec::new();
+    for member in family(&wish.name, listed) {
+        if let Generation::Pending(run) = member.generation
+            && !wish.run.is_own(&run)
+            && !runs.iter().any(|known| known.run == run.run)
+        {
+            runs.push(run);
+        }
+    }
+    runs
+}
+
+/// What a run will do.
+#[derive(Debug)]
+pub struct Plan {
+    name: PatName,
+    run: RunId,
+    now: Timestamp,
+    /// Facts the reader should know whatever is decided.
+    pub notes: Vec<String>,
+    /// What follows from them.
+    pub decision: Decision,
+}
+
+/// The three ways a plan can end.
+#[derive(Debug)]
+pub enum Decision {
+    /// Make a new one and retire the others.
+    Rotate(Rotation),
+    /// Nothing is due.
+    Rest(Rest),
+    /// Something must be put right by a person first.
+    Refuse(Refusal),
+}
+
+/// A rotation, decided in full.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Why, at least one.
+    pub reasons: Vec<String>,
+    /// The committed one that is replaced, if there is one.
+    pub current: Option<Member>,
+    /// Everything that is retired once the job has succeeded; fixed here, by id.
+    pub predecessors: Vec<Member>,
+    /// Everything that bears the name now, predecessors and those left alone.
+    pub listed: Vec<Member>,
+    /// What the new one may do.
+    pub scopes: Scopes,
+    /// Lifetime to ask for, in days.
+    pub valid_for_days: u16,
+    overlap: Duration,
+    places: Vec<String>,
+    retire_when: String,
+}
+
+/// A run that finds nothing due.
+#[derive(Debug)]
+pub struct Rest {
+    /// The committed one.
+    pub current: Member,
+    /// Superseded ones whose overlap has ended: revoked now.
+    pub clean: Vec<Member>,
+    /// Another run that is rotating at this moment.
+    pub waiting_for: Option<RunId>,
+    days_left_to_rotate: u16,
+}
+
+/// Why nothing is done although something is due.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No active one bears the name.
+    Missing,
+    /// A first one may be created, but with which scopes is unknown.
+    NoScopes,
+    /// Several are committed and none is chosen.
+    SeveralCommitted(Vec<AuthorizationId>),
+    /// Another run is rotating the same one.
+    RivalAlive(RunId),
+    /// Failed jobs have piled up.
+    ManyHeld(Vec<RunId>),
+}
+
+/// Decides what to do.
+pub fn plan(wish: &Wish, known: &Known<'_>) -> Plan {
+    let members = family(&wish.name, known.listed);
+    let mut notes = Vec::new();
+    let decision = decide(wish, known, &members, &mut notes);
+    Plan { name: wish.name.clone(), run: wish.run.clone(), now: known.now, notes, decision }
+}
+
+fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<String>) -> Decision {
+    let spanning: Vec<&Pat> = known
+        .listed
+        .iter()
+        .filter(|pat| pat.all_organizations && wish.name.generation(&pat.display_name).is_some())
+        .collect();
+    for pat in &spanning {
+        notes.push(format!(
+            "{} ({}) spans all organizations: such tokens stop working on 2026-12-01; it is left alone",
+            quoted(&pat.display_name),
+            pat.id
+        ));
+    }
+
+    let committed: Vec<&Member> = members.iter().filter(|m| m.generation == Generation::Committed).collect();
+    let chosen = committed.iter().find(|m| wish.replace.as_ref() == Some(&m.pat.id)).copied();
+    if let (Some(id), None) = (&wish.replace, chosen) {
+        notes.push(format!("`replaceAuthorizationId` {id} is not a committed {}: ignored", wish.name));
+    }
+
+    if members.is_empty() && !wish.create_if_missing {
+        return Decision::Refuse(Refusal::Missing);
+    }
+    if committed.len() > 1 && chosen.is_none() {
+        return Decision::Refuse(Refusal::SeveralCommitted(committed.iter().map(|m| m.pat.id.clone()).collect()));
+    }
+    let current = chosen.or(committed.first().copied());
+    for other in committed.iter().filter(|m| current.is_some_and(|current| current.pat.id != m.pat.id)) {
+        notes.push(format!("{other} is left alone: rename or revoke it by hand before the next run"));
+    }
+
+    let rival = members.iter().find_map(|m| alive_rival(wish, known, m));
+    let predecessors: Vec<Member> = members
+        .iter()
+        .filter(|m| m.generation != Generation::Committed || current.is_some_and(|current| current.pat.id == m.pat.id))
+        .cloned()
+        .collect();
+    let reasons = reasons(wish, known, members, current);
+
+    match (rival, current) {
+        (Some(run), Some(current)) if reasons.is_empty() => {
+            return Decision::Rest(Rest {
+                current: current.clone(),
+                clean: Vec::new(),
+                waiting_for: Some(run),
+                days_left_to_rotate: wish.rotate_when_days_left.unwrap_or_default(),
+            });
+        }
+        (Some(run), _) => return Decision::Refuse(Refusal::RivalAlive(run)),
+        (None, Some(current)) if reasons.is_empty() => {
+            let over = |m: &&Member| matches!(m.generation, Generation::Superseded { ends, .. } if ends <= known.now);
+            return Decision::Rest(Rest {
+                current: current.clone(),
+                clean: members.iter().filter(over).cloned().collect(),
+                waiting_for: None,
+                days_left_to_rotate: wish.rotate_when_days_left.unwrap_or_default(),
+            });
+        }
+        (None, _) => {}
+    }
+
+    let held: Vec<RunId> = members
+        .iter()
+        .filter_map(|m| match &m.generation {
+            Generation::Held(run) => Some(run.clone()),
+            _ => None,
+        })
+        .collect();
+    if held.len() >= MOST_HELD {
+        return Decision::Refuse(Refusal::ManyHeld(held));
+    }
+
+    let newest_leftover = members.iter().rev().find(|m| m.generation != Generation::Committed);
+    let newest_spanning = spanning.iter().max_by_key(|pat| pat.valid_from);
+    let scopes = wish
+        .scopes
+        .clone()
+        .or_else(|| current.map(|m| m.pat.scopes.clone()))
+        .or_else(|| newest_leftover.map(|m| m.pat.scopes.clone()))
+        .or_else(|| newest_spanning.map(|pat| pat.scopes.clone()));
+    let Some(scopes) = scopes else { return Decision::Refuse(Refusal::NoScopes) };
+    Decision::Rotate(Rotation {
+        reasons,
+        current: current.cloned(),
+        predecessors,
+        listed: members.to_vec(),
+        scopes,
+        valid_for_days: wish.valid_for_days,
+        overlap: wish.overlap,
+        places: wish.places.clone(),
+        retire_when: wish.retire_when.clone(),
+    })
+}
+
+/// The run of another's pending one, if it is still at work.
+fn alive_rival(wish: &Wish, known: &Known<'_>, member: &Member) -> Option<RunId> {
+    let Generation::Pending(run) = &member.generation else { return None };
+    if wish.run.is_own(run) {
+        return None;
+    }
+    let alive = match known.liveness.get(&run.run).copied().unwrap_or(Liveness::Unknown) {
+        Liveness::Alive => true,
+        Liveness::Dead => false,
+        Liveness::Unknown => known.now.since(member.pat.valid_from) < RIVAL_LIVES_AT_MOST,
+    };
+    alive.then(|| run.clone())
+}
+
+/// Every reason to rotate now. The pending one of a run at work is none: that run is rotating already.
+fn reasons(wish: &Wish, known: &Known<'_>, members: &[Member], current: Option<&Member>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    match wish.rotate_when_days_left {
+        None => reasons.push("every run rotates, as `rotateWhenDaysLeft` is not given".to_owned()),
+        Some(limit) => {
+            if let Some(days) = current.map(|m| m.pat.valid_to.days_left(known.now)).filter(|d| *d <= i64::from(limit))
+            {
+                let left = counted(days, "day");
+                reasons.push(format!("{left} left, and `rotateWhenDaysLeft` is {limit}"));
+            }
+        }
+    }
+    match members.iter().filter(|m| m.generation == Generation::Committed).count() {
+        1 => {}
+        0 if members.is_empty() => reasons.push("there is none yet, and `createIfMissing` is true".to_owned()),
+        0 => reasons.push("none is committed: an earlier run did not finish".to_owned()),
+        several => reasons.push(format!("{several} are committed, and `replaceAuthorizationId` chooses one")),
+    }
+    for member in members {
+        match &member.generation {
+            Generation::Pending(run) if alive_rival(wish, known, member).is_none() => {
+                reasons.push(format!("run {run} did not finish and left {member}"));
+            }
+            Generation::Held(run) => reasons.push(format!("the job of run {run} did not succeed and left {member}")),
+            _ => {}
+        }
+    }
+    for record in known.records {
+        let at = &record.destination;
+        match &record.holds {
+            Holds::Unrecorded => {}
+            Holds::Nothing => reasons.push(format!("{at} has no record of which one it holds")),
+            Holds::NoLongerValid(id) => reasons.push(format!("{at} holds {id}, which no longer works")),
+            Holds::Pat(id) if current.is_none_or(|current| current.pat.id != *id) => {
+                reasons.push(format!("{at} holds {id}, which is not the committed one"));
+            }
+            Holds::Pat(_) => {}
+        }
+    }
+    reasons
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        match &self.decision {
+            Decision::Rotate(rotation) => rotation.describe(self, f),
+            Decision::Rest(rest) => rest.describe(self, f),
+            Decision::Refuse(refusal) => write!(f, "refuse: {refusal}"),
+        }
+    }
+}
+
+impl Rotation {
+    fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reasons, current, predecessors, listed, scopes, valid_for_days, overlap, places, retire_when } = self;
+        writeln!(f, "rotate {} as run {}", plan.name, plan.run)?;
+        for reason in reasons {
+            writeln!(f, "  because: {reason}")?;
+        }
+        match current {
+            Some(member) => {
+                let until = member.pat.valid_to.with_distance(plan.now);
+                writeln!(f, "  replace: {member}, valid until {until}")?;
+            }
+            None => writeln!(f, "  replace: nothing, as none is committed")?,
+        }
+        let is_current = |m: &&Member| current.as_ref().is_some_and(|current| current.pat.id == m.pat.id);
+        for member in predecessors.iter().filter(|m| !is_current(m)) {
+            writeln!(f, "  retire too: {member}")?;
+        }
+        for member in listed.iter().filter(|m| !predecessors.contains(m)) {
+            writeln!(f, "  leave alone: {member}")?;
+        }
+        writeln!(f, "  create: one with {scopes}, for {}", counted(i64::from(*valid_for_days), "day"))?;
+        writeln!(f, "  hand it to: {}", places.join(", then "))?;
+        let hours = i64::try_from(overlap.as_secs() / 3600).unwrap_or(i64::MAX);
+        match hours {
+            0 => write!(f, "  retire: {retire_when}, at once"),
+            _ => write!(f, "  retire: {retire_when}, after an overlap of {}", counted(hours, "hour")),
+        }
+    }
+}
+
+impl Rest {
+    fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { current, clean, waiting_for, days_left_to_rotate } = self;
+        let until = current.pat.valid_to.with_distance(plan.now);
+        writeln!(f, "nothing is due for {}", plan.name)?;
+        write!(f, "  {current} is valid until {until}, and `rotateWhenDaysLeft` is {days_left_to_rotate}")?;
+        if let Some(run) = waiting_for {
+            write!(f, "\n  run {run} is rotating it at this moment")?;
+        }
+        for member in clean {
+            write!(f, "\n  revoke: {member}, whose overlap has ended")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no active token bears the name"),
+            Self::NoScopes => f.write_str("nothing says which scopes a first token should have"),
+            Self::SeveralCommitted(ids) => {
+                let ids: Vec<&str> = ids.iter().map(AuthorizationId::as_str).collect();
+                write!(f, "{} tokens bear the name: {}", ids.len(), ids.join(", "))
+            }
+            Self::RivalAlive(run) => write!(f, "run {run} is rotating the same token at this moment"),
+            Self::ManyHeld(runs) => {
+                let runs: Vec<String> = runs.iter().map(RunId::to_string).collect();
+                write!(f, "{} tokens are held by jobs that did not succeed: runs {}", runs.len(), runs.join(", "))
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// The one thing to do about it.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Missing => "Check `patName` (case counts) and whose tokens are listed, or set `createIfMissing` to \
+                              `true` with `scopes`."
+                .to_owned(),
+            Self::NoScopes => "Name `scopes`, such as `vso.packaging_write`.".to_owned(),
+            Self::SeveralCommitted(_) => "Give `replaceAuthorizationId` the id of the one in use, once; rename or \
+                                          revoke the others by hand."
+                .to_owned(),
+            Self::RivalAlive(run) => match run.build() {
+                Some(build) => format!("Let build {build} end, or cancel it, then run again."),
+                None => "Let that release end, then run again; after 6 hours it counts as dead.".to_owned(),
+            },
+            Self::ManyHeld(_) => "Find out why the jobs after the rotation fail, mend that, revoke all but one of \
+                                  the held tokens that nobody uses, then run again."
+                .to_owned(),
+        }
+    }
+}
+
+/// Until when a predecessor's life may be cut to `ends`, or `None` where that is not safe or changes nothing. A cap on
+/// lifetimes counts from a token's creation: where the cap seen at the new one's creation could end the predecessor
+/// before the overlap does, its `validTo` is never sent.
+pub fn shortened(predecessor: &Pat, granted: Duration, ends: Timestamp) -> Option<Timestamp> {
+    let shortens = ends < predecessor.valid_to;
+    let capped_end = predecessor.valid_from.plus(granted);
+    (shortens && ends <= capped_end).then_some(ends)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,215 @@
+//! The main stage: sign in, look, plan, and where the plan says so create, prove and publish a new token. The order of
+//! effects stands here; design section 4 says why it is this one.
+
+mod create;
+mod prove;
+mod publish;
+
+use std::collections::BTreeMap;
+
+use crate::azure::connection_data::{self, Identity};
+use crate::azure::http::Auth;
+use crate::azure::{builds, pats};
+use crate::destinations;
+use crate::hand_over::State;
+use crate::outcome::{Current, Failure, Outputs};
+use crate::pat::Pat;
+use crate::plan::{self, Decision, Known, Liveness, Plan, Refusal, Rest, Rotation, family, runs_to_ask};
+use crate::settings::Retirement;
+use crate::settle;
+use crate::sign_in::{self, UserToken};
+use crate::timestamp::{Timestamp, counted};
+use crate::work::{Work, on};
+
+pub use self::prove::verify;
+
+const UNCHANGED: &str = "Nothing was changed.";
+
+/// What is known before anything is changed.
+struct Prepared {
+    user: UserToken,
+    owner: Option<Identity>,
+    plan: Plan,
+}
+
+/// Runs the main stage.
+///
+/// # Errors
+/// What failed, with what is true now.
+pub async fn run(work: &Work) -> Result<Outputs, Failure> {
+    let cancel = work.http.cancel();
+    let prepared = tokio::select! {
+        prepared = prepare(work) => prepared?,
+        () = cancel.requested() => return Err(Failure::cancelled(UNCHANGED)),
+    };
+    let Prepared { user, owner, plan } = prepared;
+    work.console.group("Plan", &plan.to_string());
+    match plan.decision {
+        Decision::Refuse(refusal) => Err(refuse(work, &refusal)),
+        Decision::Rest(rest) => Ok(stay(work, &user, &rest).await),
+        Decision::Rotate(rotation) if work.settings.dry_run => Ok(dry(work, &rotation)),
+        Decision::Rotate(rotation) => rotate(work, &user, owner, rotation).await,
+    }
+}
+
+/// Everything that only reads, and the refresh token that is kept fresh.
+async fn prepare(work: &Work) -> Result<Prepared, Failure> {
+    let user = sign_in::sign_in(work).await?;
+    let organization = &work.settings.organization;
+    let pats = work.pats(&user.token);
+    let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
+    let (listing, owner, records) = tokio::join!(pats.list(), who, destinations::records(work));
+    let listing = match listing {
+        Ok(listing) => listing,
+        Err(error) => {
+            let advice = sign_in::explain_refusal(work, &user, &error).await;
+            let failure = Failure::new(on(error, &format!("could not list the tokens in {organization}")), UNCHANGED);
+            return Err(match advice {
+                Some(advice) => failure.advise(advice),
+                None => failure,
+            });
+        }
+    };
+    work.take_date(listing.date);
+    let owner = match owner {
+        Ok(owner) => owner,
+        // A token with the two scopes for tokens alone may not be told its own name: no document says.
+        Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
+            work.console.say(&format!("note: could not learn who the token acts for: {error}"));
+            None
+        }
+        Err(error) => {
+            let what = format!("could not learn who the token acts for in {organization}");
+            return Err(Failure::new(on(error, &what), UNCHANGED));
+        }
+    };
+    let records = records?;
+    let wish = &work.settings.wish;
+    let named = family(&wish.name, &listing.pats).len();
+    let total = counted(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
+    work.console.say(&format!("found {total} in {organization}, {named} of them named {}", wish.name));
+    let liveness = liveness(work, &listing.pats).await?;
+    let known = Known { now: work.clock.now(), listed: &listing.pats, liveness: &liveness, records: &records };
+    Ok(Prepared { user, owner, plan: plan::plan(wish, &known) })
+}
+
+/// Asks for the builds of other runs that have a pending one.
+async fn liveness(work: &Work, listed: &[Pat]) -> Result<BTreeMap<String, Liveness>, Failure> {
+    let pipeline = &work.settings.pipeline;
+    let mut liveness = BTreeMap::new();
+    for run in runs_to_ask(&work.settings.wish, listed) {
+        if let (Some(build), Some(token)) = (run.build(), &pipeline.job_token) {
+            let asked = builds::liveness(&work.http, &pipeline.organization, &pipeline.project, build, token).await;
+            let alive = asked.map_err(|error| {
+                let what = format!("could not learn whether run {run}, which has a pending token, is still at work");
+                Failure::new(on(error, &what), UNCHANGED)
+            })?;
+            liveness.insert(run.run, alive);
+        }
+    }
+    Ok(liveness)
+}
+
+fn refuse(work: &Work, refusal: &Refusal) -> Failure {
+    let name = &work.settings.wish.name;
+    Failure::new(anyhow::anyhow!("could not rotate {name}: {refusal}"), UNCHANGED).advise(refusal.advice())
+}
+
+/// A run that is not due cleans up what earlier ones left to die.
+async fn stay(work: &Work, user: &UserToken, rest: &Rest) -> Outputs {
+    let current = Current {
+        id: rest.current.pat.id.to_string(),
+        valid_to: rest.current.pat.valid_to,
+        days_left: rest.current.pat.valid_to.days_left(work.clock.now()),
+    };
+    if work.settings.dry_run {
+        work.console.say("dry run: no token and no destination was changed");
+        return Outputs { rotated: false, current: Some(current) };
+    }
+    for member in &rest.clean {
+        if work.check_wanted().is_err() {
+            break;
+        }
+        match work.pats(&user.token).revoke(&member.pat.id).await {
+            Ok(()) => work.console.say(&format!("revoked {member}, whose overlap has ended")),
+            Err(error) => work.console.warn(&format!("could not revoke {member}: {error}. The next run tries again.")),
+        }
+    }
+    Outputs { rotated: false, current: Some(current) }
+}
+
+fn dry(work: &Work, rotation: &Rotation) -> Outputs {
+    work.console.say("dry run: no token and no destination was changed");
+    let current = rotation.current.as_ref().map(|member| Current {
+        id: member.pat.id.to_string(),
+        valid_to: member.pat.valid_to,
+        days_left: member.pat.valid_to.days_left(work.clock.now()),
+    });
+    Outputs { rotated: false, current }
+}
+
+/// Create, prove, publish, hand over.
+async fn rotate(
+    work: &Work,
+    user: &UserToken,
+    owner: Option<Identity>,
+    rotation: Rotation,
+) -> Result<Outputs, Failure> {
+    let pats = work.pats(&user.token);
+    let new = create::create(work, &pats, &rotation).await?;
+    let cancel = work.http.cancel();
+    let proved = tokio::select! {
+        proved = prove::prove(work, &pats, &rotation, &new, owner.as_ref()) => proved,
+        () = cancel.requested() => Err(Failure::cancelled("")),
+    };
+    if let Err(failure) = proved {
+        return Err(undo(work, &pats, &new.created.pat, failure).await);
+    }
+
+    let wish = &work.settings.wish;
+    let state = State {
+        name: wish.name.clone(),
+        run: wish.run.clone(),
+        own: new.created.pat.clone(),
+        predecessors: rotation.predecessors,
+        listed: rotation.listed,
+        owner,
+        overlap: wish.overlap,
+        token_expires: user.expires,
+        skew: work.clock.skew(),
+    };
+    let delivered = publish::to_destinations(work, &pats, &new).await?;
+    let outputs = outputs(&new.created.pat, work.clock.now());
+    let user_token = match work.settings.retirement {
+        Retirement::AfterJob => Some(&user.token),
+        Retirement::Immediately => {
+            settle::carry_out(work, &pats, &state, &new.created.secret).await?;
+            None
+        }
+    };
+    publish::to_the_job(work, &pats, &new, &state, user_token, delivered, &outputs).await?;
+    Ok(outputs)
+}
+
+fn outputs(pat: &Pat, now: Timestamp) -> Outputs {
+    let current =
+        Current { id: pat.id.to_string(), valid_to: pat.valid_to, days_left: pat.valid_to.days_left(now) };
+    Outputs { rotated: true, current: Some(current) }
+}
+
+/// Revokes the new one, which nobody holds, and says what is true then.
+async fn undo(work: &Work, pats: &pats::Pats<'_>, own: &Pat, failure: Failure) -> Failure {
+    let named = crate::text::quoted(&own.display_name);
+    match pats.revoke(&own.id).await {
+        Ok(()) => {
+            let now = format!("The new token {} was revoked; the old one is untouched.", own.id);
+            work.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
+            failure.now(&now)
+        }
+        Err(error) => failure.now(&format!(
+            "The old token is untouched. The new one, {named} ({}), could not be revoked ({error}); nobody holds it, and \
+             the next run retires it.",
+            own.id
+        )),
+    }
+}

@@ -1,0 +1,129 @@
+//! Puts the new value where it is used, the job's variable last, and keeps the books on who may hold it: from the
+//! first hand on, nothing is revoked any more.
+
+use anyhow::anyhow;
+
+use super::create::Fresh;
+use super::prove::unwritten;
+use super::undo;
+use crate::azure::pats::{Change, Pats};
+use crate::destinations;
+use crate::hand_over::State;
+use crate::outcome::{Failure, Outputs};
+use crate::pat::Generation;
+use crate::secret::Secret;
+use crate::text::quoted;
+use crate::timestamp::counted;
+use crate::work::Work;
+
+/// Who may hold the new value.
+#[derive(Debug, Default)]
+pub(super) struct Delivered {
+    /// These do.
+    certain: Vec<String>,
+    /// A write to these got no answer.
+    possible: Vec<String>,
+}
+
+/// Writes to every destination, in the order of the settings.
+pub(super) async fn to_destinations(work: &Work, pats: &Pats<'_>, new: &Fresh) -> Result<Delivered, Failure> {
+    let mut delivered = Delivered::default();
+    for destination in &work.settings.publish_to {
+        if let Err(error) = may_publish(work, new) {
+            return Err(stop(work, pats, new, delivered, error).await);
+        }
+        match destinations::publish(work, destination, &new.created.pat, &new.created.secret).await {
+            Ok(()) => {
+                work.console.say(&format!("published to {destination}"));
+                delivered.certain.push(destination.to_string());
+            }
+            Err(failed) => {
+                if failed.may_hold_it {
+                    delivered.possible.push(destination.to_string());
+                }
+                let error = anyhow::Error::new(failed.error).context(format!("could not publish to {destination}"));
+                return Err(stop(work, pats, new, delivered, error).await);
+            }
+        }
+    }
+    Ok(delivered)
+}
+
+/// Hands over to the settle stage, then sets the variable and the outputs.
+pub(super) async fn to_the_job(
+    work: &Work,
+    pats: &Pats<'_>,
+    new: &Fresh,
+    state: &State,
+    user_token: Option<&Secret>,
+    delivered: Delivered,
+    outputs: &Outputs,
+) -> Result<(), Failure> {
+    if let Some(user_token) = user_token {
+        let handed_over = may_publish(work, new).and_then(|()| {
+            work.console.mask(user_token).map_err(unwritten)?;
+            state.leave(&work.console, &new.created.secret, user_token).map_err(unwritten)
+        });
+        if let Err(error) = handed_over {
+            return Err(stop(work, pats, new, delivered, error).await);
+        }
+    }
+    let mut places = delivered.certain;
+    if let Some(name) = &work.settings.variable {
+        places.push(format!("job variable {}", quoted(name)));
+        work.console.set_secret_variable(name, &new.created.secret).map_err(|error| {
+            let now = format!("The job may hold the new token, so both work; it stays {}.", quoted(&state.own.display_name));
+            Failure::new(unwritten(error), &now).advise("Run again.")
+        })?;
+        work.console.say(&format!("set the secret job variable {}", quoted(name)));
+    }
+    if user_token.is_some() {
+        let hours = i64::try_from(state.overlap.as_secs() / 3600).unwrap_or(i64::MAX);
+        let overlap = if hours == 0 { String::new() } else { format!(", after {} of overlap", counted(hours, "hour")) };
+        let when = match &work.settings.confirm_variable {
+            Some(name) => format!("once the job ends with {} set to true", quoted(name)),
+            None => "once the job has succeeded".to_owned(),
+        };
+        work.console.say(&format!("the old token is retired {when}{overlap}; see this task's post-job step"));
+    }
+    outputs.set(&work.console).map_err(|error| {
+        let now = format!("The new token is in {}, and both work.", places.join(", "));
+        Failure::new(unwritten(error), &now).advise("Run again.")
+    })
+}
+
+/// Whether a publication may start: wanted, and in time to be no dead run's.
+fn may_publish(work: &Work, new: &Fresh) -> anyhow::Result<()> {
+    work.check_wanted()?;
+    let limit = work.http.patience().publish_within;
+    if work.clock.steady().saturating_sub(new.sent) > limit {
+        let minutes = limit.as_secs() / 60;
+        return Err(anyhow!("could not publish within {minutes} minutes, after which another run may have taken over"));
+    }
+    Ok(())
+}
+
+/// Ends a publication that failed: revokes what nobody holds, or else marks it held, or leaves it pending where a
+/// write got no answer.
+async fn stop(work: &Work, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, error: anyhow::Error) -> Failure {
+    let own = &new.created.pat;
+    let Delivered { certain, possible } = delivered;
+    let mut holders = certain.clone();
+    holders.extend(possible.iter().map(|place| format!("perhaps {place}")));
+    let old = "the others hold the old one, which still works";
+    if holders.is_empty() {
+        return undo(work, pats, own, Failure::new(error, "")).await;
+    }
+    let mut now = format!("The new token is in {}; {old}.", holders.join(", "));
+    if possible.is_empty() {
+        let held = work.settings.wish.name.of(&Generation::Held(work.settings.wish.run.clone()));
+        let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
+        match pats.update(&change).await {
+            Ok(_) => now.push_str(&format!(" It is now {}.", quoted(&held))),
+            Err(error) => now.push_str(&format!(" It stays {}: {error}.", quoted(&own.display_name))),
+        }
+    } else {
+        now.push_str(&format!(" It stays {}.", quoted(&own.display_name)));
+    }
+    Failure::new(error, &now).advise("Mend the destination, then run again: the next run brings all together.")
+}

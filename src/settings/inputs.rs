@@ -1,0 +1,139 @@
+//! The task's inputs as the agent hands them over, still as text: one field for each input of `task.json`.
+
+use serde::Deserialize;
+
+use super::Fault;
+use super::environment::{Environment, unexpanded_macro};
+use super::manifest::{self, INPUTS};
+use crate::secret::Secret;
+
+/// `INPUT_*`, trimmed; `None` where nothing is given and the manifest has no default.
+#[derive(Deserialize, Debug)]
+pub(super) struct Inputs {
+    pub(super) command: Option<String>,
+    #[serde(rename = "serviceconnection")]
+    pub(super) service_connection: Option<String>,
+    pub(super) organization: Option<String>,
+    #[serde(rename = "refreshtokensecret")]
+    pub(super) refresh_token_secret: Option<String>,
+    #[serde(rename = "refreshtoken")]
+    pub(super) refresh_token: Option<Secret>,
+    #[serde(rename = "refreshtokenstore")]
+    pub(super) refresh_token_store: Option<String>,
+    #[serde(rename = "entraagentid")]
+    pub(super) entra_agent_id: Option<String>,
+    #[serde(rename = "username")]
+    pub(super) user_name: Option<String>,
+    pub(super) password: Option<Secret>,
+    #[serde(rename = "accesstoken")]
+    pub(super) access_token: Option<Secret>,
+    #[serde(rename = "clientid")]
+    pub(super) client_id: Option<String>,
+    #[serde(rename = "tenantid")]
+    pub(super) tenant_id: Option<String>,
+    #[serde(rename = "requestedscopes")]
+    pub(super) requested_scopes: Option<String>,
+    #[serde(rename = "patname")]
+    pub(super) pat_name: Option<String>,
+    #[serde(rename = "replaceauthorizationid")]
+    pub(super) replace_authorization_id: Option<String>,
+    pub(super) scopes: Option<String>,
+    #[serde(rename = "validfordays")]
+    pub(super) valid_for_days: Option<String>,
+    #[serde(rename = "rotatewhendaysleft")]
+    pub(super) rotate_when_days_left: Option<String>,
+    #[serde(rename = "createifmissing")]
+    pub(super) create_if_missing: Option<String>,
+    #[serde(rename = "dryrun")]
+    pub(super) dry_run: Option<String>,
+    pub(super) variable: Option<String>,
+    #[serde(rename = "publishto")]
+    pub(super) publish_to: Option<String>,
+    #[serde(rename = "azuredevopsserviceconnection")]
+    pub(super) azure_dev_ops_service_connection: Option<String>,
+    #[serde(rename = "confirmvariable")]
+    pub(super) confirm_variable: Option<String>,
+    #[serde(rename = "retireoldpat")]
+    pub(super) retire_old_pat: Option<String>,
+    #[serde(rename = "overlaphours")]
+    pub(super) overlap_hours: Option<String>,
+    #[serde(rename = "reportscope")]
+    pub(super) report_scope: Option<String>,
+    #[serde(rename = "warnwhendaysleft")]
+    pub(super) warn_when_days_left: Option<String>,
+    #[serde(rename = "failon")]
+    pub(super) fail_on: Option<String>,
+    #[serde(rename = "maxminutes")]
+    pub(super) max_minutes: Option<String>,
+}
+
+/// Reads the inputs; what cannot be read at all is added to the faults.
+pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Option<Inputs> {
+    let given = |input: &manifest::Input| environment.get(&format!("INPUT_{}", input.name.to_uppercase()));
+    for input in INPUTS {
+        let variable = format!("INPUT_{}", input.name.to_uppercase());
+        if environment.unreadable().any(|name| name == variable) {
+            faults.push(Fault::new(input.name, "a value that is UTF-8 text"));
+        }
+        if let Some(unexpanded) = given(input).and_then(unexpanded_macro) {
+            let message = format!("a value: {unexpanded} was left as it is, as the job has no such variable");
+            faults.push(Fault::new(input.name, &message));
+        }
+    }
+    let values = INPUTS.iter().filter_map(|input| {
+        let default = Some(input.default).filter(|default| !default.is_empty());
+        Some((input.name.to_owned(), given(input).or(default)?.to_owned()))
+    });
+    match envy::from_iter(values) {
+        Ok(inputs) => Some(inputs),
+        Err(_) => {
+            // Every field is optional text, so that nothing can be wrong with one; never quoted, as values may be.
+            faults.push(Fault::new("command", "inputs that can be read"));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::Error;
+    use serde::de::{Deserializer, Error as _, Visitor};
+
+    use super::*;
+
+    /// Asks serde itself which fields the struct has.
+    struct FieldNames<'a>(&'a mut Vec<&'static str>);
+
+    impl<'de> Deserializer<'de> for FieldNames<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(Error::custom("not a struct"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            self.0.extend(fields);
+            Err(Error::custom("seen"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn the_manifest_and_the_settings_name_the_same_inputs() {
+        let mut fields = Vec::new();
+        let _seen = Inputs::deserialize(FieldNames(&mut fields));
+        fields.sort_unstable();
+        let mut declared: Vec<String> = INPUTS.iter().map(|input| input.name.to_lowercase()).collect();
+        declared.sort_unstable();
+        assert_eq!(fields, declared);
+    }
+}

@@ -1,0 +1,299 @@
+//! The settle stage, after the job's other steps: commits the new token and retires the old ones where the job has
+//! succeeded, holds it where not. The order of effects is supersede, look, commit, verify, retire; each leaves a
+//! state that the next run can tell from every other.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use crate::azure::http::{CallError, Service};
+use crate::azure::pats::{Change, Pats, means_gone};
+use crate::hand_over::{HandOver, State};
+use crate::look::{BeforeCommit, before_commit};
+use crate::outcome::Failure;
+use crate::pat::Generation;
+use crate::patience::Backoff;
+use crate::plan::{Member, shortened};
+use crate::rotate::verify;
+use crate::secret::Secret;
+use crate::settings::{JobEnd, JobStatus, Source};
+use crate::sign_in;
+use crate::text::quoted;
+use crate::timestamp::Timestamp;
+use crate::work::{Work, on};
+
+/// Runs the settle stage.
+///
+/// # Errors
+/// What failed, with what is true now.
+pub async fn run(work: &Work, handed: HandOver, job: &JobEnd) -> Result<(), Failure> {
+    let HandOver { state, new_pat, user_token } = handed;
+    for secret in [&new_pat, &user_token] {
+        work.console.hide(secret);
+    }
+    work.clock.set_skew(state.skew);
+    let is_over = state.token_expires.is_some_and(|end| end <= work.clock.now().plus(Duration::from_secs(5 * 60)));
+    let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
+    let pats = work.pats(&user_token);
+    match objection(work, job, &new_pat) {
+        None => carry_out(work, &pats, &state, &new_pat).await,
+        Some(objection) => hold(work, &pats, &state, &objection).await,
+    }
+}
+
+/// The main stage's token has ended or is about to: the job was a long one.
+async fn sign_in_again(work: &Work, state: &State) -> Result<Secret, Failure> {
+    let now = format!("Both tokens work; the new one stays {}.", quoted(&state.own.display_name));
+    if matches!(work.settings.source, Source::AccessToken(_)) {
+        let error = anyhow!("the `accessToken` ended before the job did, and nothing can make another");
+        return Err(Failure::new(error, &now).advise(
+            "Use `refreshTokenSecret`, or shorten the job, or publish with `publishTo` and `retireOldPat: immediately`; \
+             then run again.",
+        ));
+    }
+    work.console.say("the main step's token has come to its end; signing in again");
+    sign_in::sign_in(work).await.map(|user| user.token).map_err(|failure| failure.now(&now))
+}
+
+/// Why the old ones must not be retired, if there is a reason.
+fn objection(work: &Work, job: &JobEnd, new_pat: &Secret) -> Option<String> {
+    if let Some(name) = &work.settings.variable
+        && job.variable.as_ref() != Some(new_pat)
+    {
+        let name = quoted(name);
+        return Some(format!("the job's secret variable {name} does not hold the new token: was it blocked or overwritten?"));
+    }
+    match (job.confirmed, &job.status, &work.settings.confirm_variable) {
+        (Some(true), ..) => None,
+        (Some(false), _, Some(name)) => Some(format!("the job did not set {} to true", quoted(name))),
+        (None, JobStatus::Succeeded, _) => None,
+        (_, JobStatus::Other(status), _) => Some(format!("the job ended as {status}")),
+        (Some(false), JobStatus::Succeeded, None) => Some("the job did not confirm".to_owned()),
+    }
+}
+
+/// Both tokens live on; the next run rotates and then retires both.
+async fn hold(work: &Work, pats: &Pats<'_>, state: &State, objection: &str) -> Result<(), Failure> {
+    let held = state.name.of(&Generation::Held(state.run.clone()));
+    let change = Change { id: &state.own.id, display_name: &held, scopes: &state.own.scopes, valid_to: None };
+    let stays = format!("Both tokens work; the new one stays {}.", quoted(&state.own.display_name));
+    wanted(work, &stays)?;
+    if let Err(error) = pats.update(&change).await {
+        let what = format!("could not mark the new token as held, although {objection}");
+        return Err(Failure::new(on(error, &what), &stays).advise("Run again: the next run takes it for a dead run's."));
+    }
+    work.console.warn(&format!(
+        "{objection}, so nothing was retired: the old token and the new one, now {}, both work. The next run rotates and \
+         then retires both.",
+        quoted(&held)
+    ));
+    Ok(())
+}
+
+/// Supersede, look, commit, verify, retire.
+///
+/// # Errors
+/// What failed, with what is true now.
+pub async fn carry_out(work: &Work, pats: &Pats<'_>, state: &State, new_pat: &Secret) -> Result<(), Failure> {
+    let settling = Settling { work, pats, state, ends: work.clock.now().plus(state.overlap).rounded_up_to_minute() };
+    let revoked = settling.supersede().await?;
+    settling.commit().await?;
+    settling.verify(new_pat).await?;
+    settling.retire(&revoked).await;
+    Ok(())
+}
+
+/// The steps that settle one rotation.
+struct Settling<'a> {
+    work: &'a Work,
+    pats: &'a Pats<'a>,
+    state: &'a State,
+    /// When the overlap ends, as every marker of this run says it.
+    ends: Timestamp,
+}
+
+impl Settling<'_> {
+    /// Marks what the new one replaces. Returns what had to be revoked at once.
+    async fn supersede(&self) -> Result<Vec<Member>, Failure> {
+        let stays = self.still_pending();
+        let mut revoked = Vec::new();
+        for member in self.state.predecessors.iter().filter(|m| !is_superseded(m)) {
+            wanted(self.work, &stays)?;
+            let name = self.superseded_name();
+            let change = Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: None };
+            let Err(error) = self.pats.update(&change).await else {
+                self.say(&format!("superseded {member}, to end at {}", self.ends));
+                continue;
+            };
+            let what = format!("could not mark {member} as superseded");
+            if !is_about_that_pat(&error) {
+                return Err(Failure::new(on(error, &what), &stays));
+            }
+            if self.is_gone(member, &stays).await? {
+                self.say(&format!("{member} is gone already"));
+            } else if self.state.overlap.is_zero() || self.met_a_refusal_before() {
+                self.say(&format!("{what} ({error}), so it is revoked without an overlap"));
+                self.pats.revoke(&member.pat.id).await.map_err(|error| Failure::new(on(error, &what), &stays))?;
+                revoked.push(member.clone());
+            } else {
+                let failure = Failure::new(on(error, &what), &stays).advise(
+                    "Run again: a second refusal lets the next run revoke it without an overlap. Or revoke it by hand.",
+                );
+                return Err(self.hold_after(failure).await);
+            }
+        }
+        Ok(revoked)
+    }
+
+    /// Commits, at most a moment after a look that shows nobody else at it.
+    async fn commit(&self) -> Result<(), Failure> {
+        let stays = self.still_pending();
+        let patience = self.work.http.patience();
+        let mut backoff = Backoff::new(patience);
+        let own = &self.state.own;
+        let committed = self.state.name.of(&Generation::Committed);
+        let what = format!("could not commit the new token as {}", quoted(&committed));
+        let mut last = anyhow!("every look was too old when the commit was due");
+        for _ in 0..patience.looks {
+            wanted(self.work, &stays)?;
+            let looked = self.work.clock.steady();
+            let listing = self.pats.list().await.map_err(|error| {
+                Failure::new(on(error, "could not list the tokens before the commit"), &stays)
+            })?;
+            match before_commit(&self.state.name, &self.state.run, &own.id, &self.state.listed, &listing.pats) {
+                BeforeCommit::Done => {
+                    self.say(&format!("committed it as {} at the earlier try", quoted(&committed)));
+                    return Ok(());
+                }
+                BeforeCommit::TakenOver { seen, by } => return Err(self.taken_over(&seen, by.as_ref())),
+                BeforeCommit::Clear => {}
+            }
+            wanted(self.work, &stays)?;
+            if self.work.clock.steady().saturating_sub(looked) <= patience.commit_within {
+                let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
+                match self.pats.update_once(&change).await {
+                    Ok(_) => {
+                        self.say(&format!("committed the new token as {} ({})", quoted(&committed), own.id));
+                        return Ok(());
+                    }
+                    Err(error) if is_about_that_pat(&error) || error.is_about_signing_in() => {
+                        return Err(Failure::new(on(error, &what), &stays));
+                    }
+                    Err(error) => last = anyhow::Error::new(error),
+                }
+            }
+            let pause = self.work.http.pause(Service::AzureDevOps, backoff.pause()).await;
+            pause.map_err(|error| Failure::new(error, &stays))?;
+        }
+        let unsure = "All tokens work; whether the new one is committed is not known. The next run finds out.";
+        Err(Failure::new(last.context(what), unsure).advise("Run again."))
+    }
+
+    async fn verify(&self, new_pat: &Secret) -> Result<(), Failure> {
+        let now = "The new token is committed, and nothing was retired: what it replaces works until it expires.";
+        verify(self.work, new_pat, self.state.owner.as_ref()).await.map_err(|error| {
+            let error = error.context(format!("could not verify the new token {} after the commit", self.state.own.id));
+            Failure::new(error, now).advise("Find out who revoked it or which policy forbids it, then run again.")
+        })
+    }
+
+    /// Ends what nobody needs any more. A failure is a warning: the name says superseded, so the next run does it.
+    async fn retire(&self, revoked: &[Member]) {
+        for member in self.state.predecessors.iter().filter(|m| !revoked.contains(m)) {
+            let is_over = match member.generation {
+                Generation::Superseded { ends, .. } if ends > self.work.clock.now() => continue,
+                Generation::Superseded { .. } => true,
+                _ => self.state.overlap.is_zero(),
+            };
+            if wanted(self.work, "").is_err() {
+                return;
+            }
+            let done = match shortened(&member.pat, self.state.granted(), self.ends) {
+                _ if is_over => self.pats.revoke(&member.pat.id).await.map(|()| format!("revoked {member}")),
+                Some(ends) => self.shorten(member, ends).await,
+                None if member.pat.valid_to <= self.ends => {
+                    Ok(format!("{member} expires by itself at {}, before the overlap ends", member.pat.valid_to))
+                }
+                None => Ok(format!("{member} works until a run after {} revokes it", self.ends)),
+            };
+            match done {
+                Ok(done) => self.say(&done),
+                Err(error) => {
+                    self.work.console.warn(&format!("could not retire {member}: {error}. The next run tries again."));
+                }
+            }
+        }
+    }
+
+    async fn shorten(&self, member: &Member, ends: Timestamp) -> Result<String, CallError> {
+        let name = self.superseded_name();
+        let change =
+            Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: Some(ends) };
+        let updated = self.pats.update(&change).await?;
+        let granted = updated.valid_to.unwrap_or(ends);
+        if ends.since(granted) > Duration::from_secs(60) {
+            self.work.console.warn(&format!("{member} now ends at {granted}, before the overlap does: a cap on lifetimes"));
+        }
+        Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.clock.now())))
+    }
+
+    /// Whether a predecessor that the server refuses to rename is simply no longer there.
+    async fn is_gone(&self, member: &Member, stays: &str) -> Result<bool, Failure> {
+        let listing = self.pats.list().await.map_err(|error| {
+            Failure::new(on(error, "could not list the tokens to see what became of a refused rename"), stays)
+        })?;
+        Ok(!listing.pats.iter().any(|pat| pat.id == member.pat.id))
+    }
+
+    /// A held one among the predecessors is the trace that an earlier run leaves when it meets such a refusal.
+    fn met_a_refusal_before(&self) -> bool {
+        self.state.predecessors.iter().any(|m| matches!(m.generation, Generation::Held(_)))
+    }
+
+    async fn hold_after(&self, failure: Failure) -> Failure {
+        let own = &self.state.own;
+        let held = self.state.name.of(&Generation::Held(self.state.run.clone()));
+        let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
+        match self.pats.update(&change).await {
+            Ok(_) => failure.now(&format!("All tokens work; the new one is now {}.", quoted(&held))),
+            Err(_) => failure,
+        }
+    }
+
+    fn taken_over(&self, seen: &str, by: Option<&crate::pat::RunId>) -> Failure {
+        let who = by.map_or("somebody".to_owned(), |run| format!("run {run}"));
+        let error = anyhow!("{who} has taken over {}: {seen}", self.state.name);
+        Failure::new(error, &format!("Nothing was committed or revoked; {}", self.still_pending()))
+            .advise("Run again.")
+    }
+
+    fn still_pending(&self) -> String {
+        format!("Both the old token and the new one, {}, work.", quoted(&self.state.own.display_name))
+    }
+
+    fn superseded_name(&self) -> String {
+        self.state.name.of(&Generation::Superseded { by: self.state.run.clone(), ends: self.ends })
+    }
+
+    fn say(&self, text: &str) {
+        self.work.console.say(text);
+    }
+}
+
+fn wanted(work: &Work, now: &str) -> Result<(), Failure> {
+    work.check_wanted().map_err(|error| Failure::new(error, now))
+}
+
+fn is_superseded(member: &Member) -> bool {
+    matches!(member.generation, Generation::Superseded { .. })
+}
+
+/// Whether a refusal is about the token asked about, and not about the caller or the moment. Which code means what is
+/// inferred from the names; the specification describes none of them.
+fn is_about_that_pat(error: &CallError) -> bool {
+    let passing = ["failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy"];
+    match error.refusal() {
+        Some((status, code)) => status != 401 && (!passing.contains(&code) || means_gone(code)),
+        None => false,
+    }
+}

@@ -1,0 +1,123 @@
+//! What an access token says of itself. Read to explain refusals, never to decide: the format is the issuer's business.
+//! <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use crate::azure::entra::AZURE_DEVOPS;
+use crate::secret::Secret;
+use crate::text::{one_line, quoted};
+use crate::timestamp::Timestamp;
+
+/// The claims that explain something.
+#[derive(Deserialize, Clone, Debug, Default)]
+pub struct Claims {
+    aud: Option<String>,
+    tid: Option<String>,
+    scp: Option<String>,
+    idtyp: Option<String>,
+    upn: Option<String>,
+    unique_name: Option<String>,
+    preferred_username: Option<String>,
+    appid: Option<String>,
+    azp: Option<String>,
+    pub(super) exp: Option<i64>,
+}
+
+impl Claims {
+    /// Reads the middle part of a JSON Web Token; the signature is the server's to check.
+    pub fn read(token: &Secret) -> Option<Self> {
+        let mut parts = token.reveal().split('.');
+        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        let payload = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
+        serde_json::from_slice(&payload).ok()
+    }
+
+    /// The user it acts for, if it does act for one.
+    pub fn user(&self) -> Option<&str> {
+        self.upn.as_deref().or(self.unique_name.as_deref()).or(self.preferred_username.as_deref())
+    }
+
+    /// Whether it acts for an application and not for a user.
+    pub fn is_app_only(&self) -> bool {
+        self.idtyp.as_deref() == Some("app") || (self.scp.is_none() && self.idtyp.as_deref() != Some("user"))
+    }
+
+    /// The likeliest reason for a refusal and what to do about it.
+    pub fn explain(&self, now: Timestamp, tenant: Option<&str>) -> String {
+        let known = |audience: &str| audience == AZURE_DEVOPS || audience.starts_with("https://app.vssps.visualstudio.com");
+        if let Some(audience) = self.aud.as_deref().filter(|audience| !known(audience)) {
+            return format!(
+                "The token is for {}, not for Azure DevOps: ask for the scope `{AZURE_DEVOPS}/.default`.",
+                quoted(audience)
+            );
+        }
+        if let Some(expired) = self.exp.and_then(Timestamp::from_unix).filter(|expires| *expires <= now) {
+            return format!("The token has expired at {expired}: make it right before this step.");
+        }
+        if let (Some(own), Some(tenant)) = (&self.tid, tenant)
+            && !own.eq_ignore_ascii_case(tenant)
+        {
+            return format!(
+                "The token is from tenant {}, and the organization belongs to tenant {tenant}: sign in there (`tenantId`).",
+                one_line(own)
+            );
+        }
+        if self.is_app_only() {
+            let app = self.appid.as_deref().or(self.azp.as_deref()).unwrap_or("unknown");
+            return format!(
+                "The token acts for the app {}, and the PAT lifecycle API accepts only tokens that act for a user: give \
+                 `refreshTokenSecret`, the refresh token of a user who signed in once.",
+                one_line(app)
+            );
+        }
+        let user = one_line(self.user().unwrap_or("the user"));
+        let scopes = self.scp.as_deref().unwrap_or_default();
+        let has = |scope: &str| scopes.split(' ').any(|granted| granted == scope);
+        if !(has("user_impersonation") || has("vso.pats") && has("vso.pats_manage")) {
+            return format!(
+                "The token of {user} has the scopes {}: grant the app the delegated permissions `vso.pats` and \
+                 `vso.pats_manage`, with admin consent.",
+                quoted(scopes)
+            );
+        }
+        format!(
+            "Check that {user} is a member of the organization, has signed in to it once with a browser, and is on the \
+             allowlist of its token policies."
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(claims: &str) -> Secret {
+        Secret::new(format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims)))
+    }
+
+    #[test]
+    fn each_reason_has_its_remedy() {
+        let now = Timestamp::from_unix(1_000).unwrap();
+        for (claims, remedy) in [
+            (r#"{"aud":"https://vault.azure.net","scp":"x"}"#, "for \"https://vault.azure.net\", not for Azure DevOps"),
+            (r#"{"exp":999,"scp":"user_impersonation"}"#, "has expired at 1970-01-01T00:16:39Z"),
+            (r#"{"exp":9999,"tid":"a","scp":"user_impersonation"}"#, "from tenant a, and the organization belongs to tenant b"),
+            (r#"{"tid":"B","idtyp":"app","appid":"x"}"#, "acts for the app x"),
+            (r#"{"tid":"b"}"#, "only tokens that act for a user"),
+            (r#"{"tid":"b","scp":"vso.pats","upn":"r@contoso.com"}"#, "token of r@contoso.com has the scopes \"vso.pats\""),
+            (r#"{"tid":"b","scp":"vso.pats vso.pats_manage","upn":"r"}"#, "Check that r is a member"),
+        ] {
+            let explained = Claims::read(&token(claims)).unwrap().explain(now, Some("b"));
+            assert!(explained.contains(remedy), "{claims}: {explained}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_has_no_claims() {
+        for text in ["", "abc", "a.b.c", "a.e30", "eyJ.###.x"] {
+            assert!(Claims::read(&Secret::new(text.to_owned())).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A token that acts for a user, from the source that the settings name; one file a source.
+
+pub mod access_token;
+pub mod claims;
+pub mod connection;
+pub mod refresh_token;
+
+use std::time::Duration;
+
+use self::claims::Claims;
+use crate::azure::connection_data::{self, Tenant};
+use crate::azure::http::CallError;
+use crate::outcome::Failure;
+use crate::secret::Secret;
+use crate::settings::Source;
+use crate::timestamp::Timestamp;
+use crate::work::{Work, on};
+
+/// Before its end by less than this, a token is not used for something new.
+const NEARLY_OVER: Duration = Duration::from_secs(5 * 60);
+
+/// A token that is believed to act for a user; the server decides.
+#[derive(Debug)]
+pub struct UserToken {
+    /// The token.
+    pub token: Secret,
+    /// When it ends, where that is known.
+    pub expires: Option<Timestamp>,
+    /// What its claims say, where they can be read.
+    pub claims: Option<Claims>,
+}
+
+impl UserToken {
+    /// Takes a token; its life is told by the issuer or by its own claims.
+    pub fn new(token: Secret, lives: Option<Duration>, now: Timestamp) -> Self {
+        let claims = Claims::read(&token);
+        let expires = lives.map(|lives| now.plus(lives)).or_else(|| Timestamp::from_unix(claims.as_ref()?.exp?));
+        Self { token, expires, claims }
+    }
+
+    /// Whether it has ended or is about to.
+    pub fn is_nearly_over(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now.plus(NEARLY_OVER))
+    }
+}
+
+/// Signs in.
+///
+/// # Errors
+/// What failed; nothing that anybody uses was changed.
+pub async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
+    let user = match &work.settings.source {
+        Source::AccessToken(token) => access_token::sign_in(work, token),
+        Source::Connection => connection::sign_in(work).await?,
+        Source::RefreshTokenSecret(secret) => refresh_token::sign_in(work, secret).await?,
+    };
+    work.console.hide(&user.token);
+    if user.claims.is_none() {
+        work.console.debug("the token's claims cannot be read, so a refusal cannot be explained by them");
+    }
+    Ok(user)
+}
+
+/// The tenant that user tokens come from.
+///
+/// # Errors
+/// When the organization has none, or does not answer.
+async fn users_tenant(work: &Work) -> Result<Option<String>, Failure> {
+    const UNCHANGED: &str = "Nothing was changed.";
+    if let Some(tenant) = &work.settings.tenant {
+        return Ok(Some(tenant.clone()));
+    }
+    let organization = &work.settings.organization;
+    match connection_data::tenant(&work.http, organization).await {
+        Ok(Tenant::Entra(tenant)) => Ok(Some(tenant)),
+        Ok(Tenant::Untold) => Ok(None),
+        Ok(Tenant::MicrosoftAccounts) => {
+            let error = anyhow::anyhow!("the organization {organization} is backed by Microsoft accounts, not by Entra");
+            Err(Failure::new(error, UNCHANGED)
+                .advise("Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users."))
+        }
+        Err(error) => {
+            let what = format!("could not learn the tenant of {organization}");
+            Err(Failure::new(on(error, &what), UNCHANGED))
+        }
+    }
+}
+
+/// Why the service may not have taken the token, and the remedy. The claims explain; they have decided nothing.
+pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -> Option<String> {
+    if !error.is_about_signing_in() && error.refusal().is_none_or(|(status, _)| status != 403) {
+        return None;
+    }
+    let Some(claims) = &user.claims else {
+        return access_token::is_like_a_pat(&user.token).then(|| access_token::PAT_ADVICE.to_owned());
+    };
+    let tenant = match connection_data::tenant(&work.http, &work.settings.organization).await {
+        Ok(Tenant::Entra(tenant)) => Some(tenant),
+        _ => None,
+    };
+    Some(claims.explain(work.clock.now(), tenant.as_deref()))
+}

@@ -1,0 +1,74 @@
+//! What every part that acts is given: the settings, a way to send, a log and the time.
+
+use std::io;
+use std::rc::Rc;
+
+use crate::azure::http::{CallError, Http, Service};
+use crate::azure::pats::Pats;
+use crate::cancel::Cancel;
+use crate::clock::Clock;
+use crate::commands::Console;
+use crate::patience::Patience;
+use crate::secret::Secret;
+use crate::settings::Settings;
+use crate::settings::environment::Environment;
+
+/// What `main` gathers, and what a test puts in its place.
+pub struct Surroundings {
+    /// Every environment variable.
+    pub environment: Environment,
+    /// The time.
+    pub clock: Clock,
+    /// Standard output.
+    pub out: Box<dyn io::Write>,
+    /// Being told to stop.
+    pub cancel: Cancel,
+    /// Whether the process that started this one is still there.
+    pub has_launcher: Rc<dyn Fn() -> bool>,
+    /// How long to wait for what.
+    pub patience: Patience,
+}
+
+/// A stage at work.
+pub struct Work {
+    /// What to do.
+    pub settings: Settings,
+    /// How to send.
+    pub http: Http,
+    /// Where to write.
+    pub console: Console,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Work {
+    /// The organization's personal access tokens, as this user.
+    pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
+        Pats { http: &self.http, organization: &self.settings.organization, user }
+    }
+
+    /// Whether something may still be changed: not cancelled, the launcher there, the log heard.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_wanted(&self) -> anyhow::Result<()> {
+        self.http.check_wanted(Service::AzureDevOps)?;
+        self.console.check().map_err(|error| anyhow::Error::new(error).context("could not write the log"))
+    }
+
+    /// Notes the server's time.
+    pub fn take_date(&self, date: Option<crate::timestamp::Timestamp>) {
+        let Some(date) = date else { return };
+        self.clock.correct(date);
+        if self.clock.skew().abs() > 60 {
+            let (minutes, side) = (self.clock.skew().abs() / 60, if self.clock.skew() > 0 { "behind" } else { "ahead" });
+            let minutes = crate::timestamp::counted(minutes, "minute");
+            self.console.say(&format!("note: the agent's clock is {minutes} {side}; the server's time is used"));
+        }
+    }
+}
+
+/// An error of a request, said of a named thing.
+pub fn on(error: CallError, what: &str) -> anyhow::Error {
+    anyhow::Error::new(error).context(what.to_owned())
+}

@@ -1,0 +1,117 @@
+//! One request and what came of it, in a form that is the same in every run: no port, no ids, no secrets.
+
+use std::fmt;
+
+/// What a request wants, as faults and tests name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Op {
+    /// List the caller's PATs.
+    ListPats,
+    /// Get one of them.
+    GetPat,
+    /// Create one.
+    CreatePat,
+    /// Rename, shorten or otherwise change one.
+    UpdatePat,
+    /// Revoke one.
+    RevokePat,
+    /// Who am I, asked with a bearer token.
+    ConnectionDataAsUser,
+    /// Who am I, asked with a PAT.
+    ConnectionDataAsPat,
+    /// Which tenant is this, asked by nobody.
+    DiscoverTenant,
+    /// Is that run still alive.
+    GetBuild,
+    /// A token of the job for a service connection.
+    OidcToken,
+    /// An app's own access token.
+    TokenClientCredentials,
+    /// A user's access token for a refresh token.
+    TokenRefresh,
+    /// Read a vault secret.
+    VaultRead,
+    /// Write a new version.
+    VaultWrite,
+    /// Change a version's attributes or tags.
+    VaultUpdate,
+    /// List a secret's versions.
+    VaultVersions,
+    /// Anything else: also what the simulator doesn't know.
+    Other,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// No credentials.
+    Nobody,
+    /// A user's access token.
+    User(String),
+    /// An app's own access token.
+    App(String),
+    /// A PAT, by number.
+    Pat(u64),
+    /// The job's token.
+    JobToken,
+    /// A client of the token endpoint, by the app's name.
+    Client(String),
+    /// Credentials that this world never issued.
+    Unknown,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("nobody"),
+            Self::User(name) => write!(f, "{name} (user token)"),
+            Self::App(name) => write!(f, "{name} (app token)"),
+            Self::Pat(number) => write!(f, "PAT #{number}"),
+            Self::JobToken => f.write_str("job token"),
+            Self::Client(name) => write!(f, "client {name}"),
+            Self::Unknown => f.write_str("unknown credentials"),
+        }
+    }
+}
+
+/// One request and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    /// Its number since the start or the last `clear_transcript`, from 1.
+    pub(crate) number: usize,
+    /// What it wanted.
+    pub(crate) op: Op,
+    /// The HTTP method.
+    pub(crate) method: String,
+    /// Path and query as sent.
+    pub(crate) path: String,
+    /// Path and query with names in the place of ids.
+    pub(crate) target: String,
+    /// Who sent it.
+    pub(crate) caller: Caller,
+    /// What the body said, without secrets.
+    pub(crate) summary: String,
+    /// The status answered; none when the client got no answer.
+    pub(crate) status: Option<u16>,
+    /// Whether the world was asked at all.
+    pub(crate) handled: bool,
+    /// The faults applied.
+    pub(crate) fault: Option<String>,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} as {}", self.method, self.target, self.caller)?;
+        if !self.summary.is_empty() {
+            write!(f, " [{}]", self.summary)?;
+        }
+        match self.status {
+            Some(status) => write!(f, " -> {status}")?,
+            None => f.write_str(" -> no answer")?,
+        }
+        match &self.fault {
+            Some(fault) => write!(f, " (fault: {fault})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Scripted faults: what goes wrong, and at which request.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{exchange::Op, world::World};
+
+/// Something that happens in the world beside a request: a rival's step, somebody's hand.
+pub(crate) type Action = Box<dyn FnMut(&mut World) + Send>;
+
+/// What goes wrong. "Handled" means that the world did what was asked, whatever the client hears of it.
+pub(crate) enum Fault {
+    /// Not handled: the connection is closed without a byte. The nearest thing to a refused connection for one request,
+    /// since which request it is can be known only after reading it.
+    Refused,
+    /// Not handled: the connection is reset.
+    ResetBefore,
+    /// Handled: the connection is reset before the reply.
+    ResetAfter,
+    /// Handled: the headers and half of the body arrive, then the connection closes.
+    CutReply,
+    /// Not handled, never answered.
+    HangBefore,
+    /// Handled, never answered.
+    HangAfter,
+    /// Not handled: this status, in the service's error shape. 401 has its challenges, 403 and others a BOM.
+    Status(u16),
+    /// Handled, but a gateway answers this status.
+    StatusAfter(u16),
+    /// Not handled: 503 with `Retry-After` in seconds.
+    Unavailable(u64),
+    /// Not handled: 429 with `Retry-After` in seconds.
+    Throttled(u64),
+    /// Not handled: 429 with `Retry-After` as a date, that many seconds from the world's now.
+    ThrottledUntil(u64),
+    /// Not handled: 203 with the HTML of a sign-in page.
+    SignInPage,
+    /// Not handled: 302 to a sign-in page.
+    SignInRedirect,
+    /// Not handled: 200 with this `patTokenError`.
+    RefusedIn200(String),
+    /// Handled, and told to slow down by a `Retry-After` in seconds.
+    OkWithRetryAfter(u64),
+    /// Handled, with one more header: `X-RateLimit-…` for instance.
+    Header(&'static str, String),
+    /// Handled, but the reply is JSON of another shape.
+    WrongShape,
+    /// Handled, but the reply is JSON of that many bytes.
+    HugeBody(usize),
+    /// Handled; the `Date` header is off by this.
+    ClockSkew(SignedDuration),
+    /// Handled at once, the reply comes this much later.
+    Delay(Duration),
+    /// Handled only after this time, even if the client has gone by then.
+    Late(Duration),
+    /// Handled normally, after this was done to the world.
+    Before(Action),
+    /// Handled normally, and this is done to the world after it.
+    After(Action),
+    /// Not handled: an error whose message is this text.
+    HostileMessage(String),
+}
+
+/// How a reply travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Whole.
+    Whole,
+    /// Cut in the middle of the body.
+    Cut,
+    /// Not at all: the connection is closed.
+    Closed,
+    /// Not at all: the connection is reset.
+    Reset,
+    /// Not at all: silence.
+    Silence,
+}
+
+impl Fault {
+    /// Something that happens just before the request is handled.
+    pub(crate) fn before(action: impl FnMut(&mut World) + Send + 'static) -> Self {
+        Self::Before(Box::new(action))
+    }
+
+    /// Something that happens just after the request was handled.
+    pub(crate) fn after(action: impl FnMut(&mut World) + Send + 'static) -> Self {
+        Self::After(Box::new(action))
+    }
+
+    /// Whether the world never hears of the request.
+    pub(crate) fn keeps_from_world(&self) -> bool {
+        match self {
+            Self::Refused
+            | Self::ResetBefore
+            | Self::HangBefore
+            | Self::Status(_)
+            | Self::Unavailable(_)
+            | Self::Throttled(_)
+            | Self::ThrottledUntil(_)
+            | Self::SignInPage
+            | Self::SignInRedirect
+            | Self::RefusedIn200(_)
+            | Self::HostileMessage(_) => true,
+            Self::ResetAfter
+            | Self::CutReply
+            | Self::HangAfter
+            | Self::StatusAfter(_)
+            | Self::OkWithRetryAfter(_)
+            | Self::Header(..)
+            | Self::WrongShape
+            | Self::HugeBody(_)
+            | Self::ClockSkew(_)
+            | Self::Delay(_)
+            | Self::Late(_)
+            | Self::Before(_)
+            | Self::After(_) => false,
+        }
+    }
+
+    /// How the reply travels with this fault.
+    pub(crate) fn delivery(&self) -> Delivery {
+        match self {
+            Self::Refused => Delivery::Closed,
+            Self::ResetBefore | Self::ResetAfter => Delivery::Reset,
+            Self::CutReply => Delivery::Cut,
+            Self::HangBefore | Self::HangAfter => Delivery::Silence,
+            _ => Delivery::Whole,
+        }
+    }
+
+    /// What the transcript calls it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Refused => "connection refused".to_owned(),
+            Self::ResetBefore => "reset before it was handled".to_owned(),
+            Self::ResetAfter => "reset after it was handled".to_owned(),
+            Self::CutReply => "reply cut".to_owned(),
+            Self::HangBefore => "hang, not handled".to_owned(),
+            Self::HangAfter => "hang, handled".to_owned(),
+            Self::Status(status) => format!("status {status}"),
+            Self::StatusAfter(status) => format!("status {status} after it was handled"),
+            Self::Unavailable(seconds) => format!("503, retry after {seconds} s"),
+            Self::Throttled(seconds) => format!("429, retry after {seconds} s"),
+            Self::ThrottledUntil(seconds) => format!("429, retry after the date in {seconds} s"),
+            Self::SignInPage => "sign-in page".to_owned(),
+            Self::SignInRedirect => "redirect to sign-in".to_owned(),
+            Self::RefusedIn200(error) => format!("refused in 200: {error}"),
+            Self::OkWithRetryAfter(seconds) => format!("slow down, retry after {seconds} s"),
+            Self::Header(name, value) => format!("header {name}: {value}"),
+            Self::WrongShape => "wrong shape".to_owned(),
+            Self::HugeBody(bytes) => format!("body of {bytes} bytes"),
+            Self::ClockSkew(by) => format!("clock off by {} s", by.as_secs()),
+            Self::Delay(by) => format!("answered {} ms later", by.as_millis()),
+            Self::Late(by) => format!("handled {} ms later", by.as_millis()),
+            Self::Before(_) => "something happened before".to_owned(),
+            Self::After(_) => "something happened after".to_owned(),
+            Self::HostileMessage(_) => "hostile message".to_owned(),
+        }
+    }
+}
+
+/// At which requests a fault happens. Each rule counts on its own, from its injection or the last `clear_transcript`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    op: Option<Op>,
+    first: usize,
+    last: usize,
+}
+
+impl When {
+    /// At the `n`th of these, from 1.
+    pub(crate) fn nth(op: Op, n: usize) -> Self {
+        Self { op: Some(op), first: n, last: n }
+    }
+
+    /// At each of these.
+    pub(crate) fn every(op: Op) -> Self {
+        Self::from(op, 1)
+    }
+
+    /// At the `n`th of these and all later ones.
+    pub(crate) fn from(op: Op, n: usize) -> Self {
+        Self { op: Some(op), first: n, last: usize::MAX }
+    }
+
+    /// At the first `n` of these.
+    pub(crate) fn first(op: Op, n: usize) -> Self {
+        Self { op: Some(op), first: 1, last: n }
+    }
+
+    /// At the `k`th request of any kind, from 1.
+    pub(crate) fn request(k: usize) -> Self {
+        Self { op: None, first: k, last: k }
+    }
+
+    /// At the `k`th request of any kind and all later ones.
+    pub(crate) fn request_and_later(k: usize) -> Self {
+        Self { op: None, first: k, last: usize::MAX }
+    }
+
+    /// At every request.
+    pub(crate) fn always() -> Self {
+        Self::request_and_later(1)
+    }
+}
+
+struct Rule {
+    fault: Fault,
+    when: When,
+    seen: usize,
+}
+
+/// All faults that were injected.
+#[derive(Default)]
+pub(crate) struct Rules(Vec<Rule>);
+
+impl Rules {
+    pub(crate) fn add(&mut self, fault: Fault, when: When) {
+        self.0.push(Rule { fault, when, seen: 0 });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Starts all counts again.
+    pub(crate) fn restart(&mut self) {
+        for rule in &mut self.0 {
+            rule.seen = 0;
+        }
+    }
+
+    /// Counts a request and says which rules it meets.
+    pub(crate) fn meet(&mut self, op: Op) -> Vec<usize> {
+        let mut met = Vec::new();
+        for (index, rule) in self.0.iter_mut().enumerate() {
+            if rule.when.op.is_some_and(|wanted| wanted != op) {
+                continue;
+            }
+            rule.seen += 1;
+            if (rule.when.first..=rule.when.last).contains(&rule.seen) {
+                met.push(index);
+            }
+        }
+        met
+    }
+
+    /// The faults of those rules.
+    pub(crate) fn faults<'a>(&'a mut self, met: &'a [usize]) -> impl Iterator<Item = &'a mut Fault> {
+        self.0.iter_mut().enumerate().filter(|(index, _)| met.contains(index)).map(|(_, rule)| &mut rule.fault)
+    }
+}

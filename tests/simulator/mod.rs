@@ -1,0 +1,134 @@
+//! A simulator of Azure DevOps (the PAT lifecycle API, connection data, builds), Entra's token endpoint, Azure Key Vault
+//! and the job's OIDC endpoint, all on one loopback address.
+//!
+//! Strict, deterministic and nastier than the real services: whatever is undocumented about them is a switch of the
+//! world, so that a client can be tried against both readings. It never imports the program that it tests, and has wire
+//! types of its own, so that a misunderstanding cannot be on both sides of a test.
+//!
+//! # Layout
+//!
+//! * `world`: plain state and verbs in domain words. No HTTP, no JSON, no status codes.
+//! * `wire`: one file a service; routes, JSON shapes and status codes are known only there.
+//! * `faults`: what goes wrong, and at which request.
+//! * `state`: one request from its arrival to the transcript. `server`: sockets.
+//!
+//! # Limits
+//!
+//! Tokens are not signed but known by value. A list is a snapshot: what is created between two pages is not shown.
+//! There is one vault and one pipeline. It must never be run anywhere but on loopback.
+
+#![allow(dead_code, reason = "each test target that includes this uses another part of it")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a broken test must stop at once")]
+
+pub(crate) mod exchange;
+pub(crate) mod faults;
+mod jwt;
+#[cfg(test)]
+mod selftest;
+mod server;
+mod state;
+pub(crate) mod wire;
+pub(crate) mod world;
+
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, MutexGuard},
+};
+
+#[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
+pub(crate) use self::{
+    exchange::{Caller, Exchange, Op},
+    faults::{Fault, When},
+    world::{PatState, RenameRefusal, UnknownIdReply, World},
+};
+use self::{
+    server::Server,
+    state::{Shared, Watcher},
+};
+
+/// A running simulator. It stops when dropped, and a problem that no `check` has seen is then a panic.
+pub(crate) struct Simulator {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+impl Simulator {
+    /// Starts it with this world.
+    pub(crate) fn start(world: World) -> Self {
+        let shared = Arc::new(Shared::new(world));
+        let server = Server::start(Arc::clone(&shared));
+        Self { shared, server }
+    }
+
+    /// `http://127.0.0.1:PORT`, without a slash.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// The world, to arrange and to look at. No request is handled while the guard lives.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world()
+    }
+
+    /// Every request so far, in the order of handling.
+    pub(crate) fn transcript(&self) -> Vec<Exchange> {
+        self.shared.journal().transcript.clone()
+    }
+
+    /// The transcript as text, one line a request.
+    pub(crate) fn transcript_text(&self) -> String {
+        self.transcript().iter().map(|exchange| format!("{exchange}\n")).collect()
+    }
+
+    /// How many requests of this kind were handled or kept away by a fault.
+    pub(crate) fn count(&self, op: Op) -> usize {
+        self.shared.journal().transcript.iter().filter(|exchange| exchange.op == op).count()
+    }
+
+    /// Forgets the requests so far; the faults count from here again.
+    pub(crate) fn clear_transcript(&self) {
+        let mut journal = self.shared.journal();
+        journal.transcript.clear();
+        journal.rules.restart();
+    }
+
+    /// Makes something go wrong. Several faults may meet one request: the first that answers does so.
+    pub(crate) fn inject(&self, fault: Fault, when: When) {
+        self.shared.journal().rules.add(fault, when);
+    }
+
+    /// No more faults.
+    pub(crate) fn clear_faults(&self) {
+        self.shared.journal().rules.clear();
+    }
+
+    /// Calls this after every request, with the world as the request left it. A panic inside is kept for `check`.
+    /// It must not call the simulator: both locks are held.
+    pub(crate) fn on_each_request(&self, watcher: Watcher) {
+        self.shared.journal().watcher = Some(watcher);
+    }
+
+    /// What clients did against the rules so far; after this it counts as seen.
+    pub(crate) fn take_problems(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.journal().problems)
+    }
+
+    /// Panics with what was wrong: an invariant's own panic first, else requests that no client may send.
+    pub(crate) fn check(&self) {
+        let mut journal = self.shared.journal();
+        let (panic, problems) = (journal.panic.take(), std::mem::take(&mut journal.problems));
+        drop(journal);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        assert!(problems.is_empty(), "against the rules of the services:\n{}", problems.join("\n"));
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check();
+        }
+    }
+}

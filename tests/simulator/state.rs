@@ -1,0 +1,180 @@
+//! What the server's thread and the tests share: the world, the faults, the transcript, and what went wrong.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    exchange::{Exchange, Op},
+    faults::{Delivery, Fault, Rules},
+    wire::{self, Reply, Request},
+    world::World,
+};
+
+/// Called after every request was handled.
+pub(crate) type Watcher = Box<dyn FnMut(&World, &Exchange) + Send>;
+
+/// How long to wait for the world.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The shared state. Locks are taken in the order of the fields and never held across an await.
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    journal: Mutex<Journal>,
+}
+
+/// All that is not the world.
+#[derive(Default)]
+pub(crate) struct Journal {
+    pub(crate) rules: Rules,
+    pub(crate) transcript: Vec<Exchange>,
+    pub(crate) watcher: Option<Watcher>,
+    /// What a client did against the rules, and the simulator's own faults.
+    pub(crate) problems: Vec<String>,
+    /// The first panic of the watcher.
+    pub(crate) panic: Option<Box<dyn Any + Send>>,
+}
+
+/// What was decided when a request arrived.
+pub(crate) struct Ticket {
+    op: Op,
+    met: Vec<usize>,
+    pub(crate) late: Option<Duration>,
+    pub(crate) delay: Option<Duration>,
+}
+
+/// What goes back.
+pub(crate) struct Outcome {
+    pub(crate) reply: Reply,
+    pub(crate) delivery: Delivery,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self { world: Mutex::new(world), journal: Mutex::default() }
+    }
+
+    /// A guard that lives on in the same statement, or while a client waits, would be a deadlock: it becomes a panic.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        let started = Instant::now();
+        loop {
+            match self.world.try_lock() {
+                Ok(world) => return world,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            assert!(started.elapsed() < PATIENCE, "the world is locked: another guard lives in this statement or test");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request and looks up its faults.
+    pub(crate) fn arrive(&self, request: &Request) -> Ticket {
+        let op = wire::operation(request);
+        let mut journal = self.journal();
+        let met = journal.rules.meet(op);
+        let (mut late, mut delay) = (None, None);
+        for fault in journal.rules.faults(&met) {
+            match fault {
+                Fault::Late(by) => late = Some(*by),
+                Fault::Delay(by) => delay = Some(*by),
+                _ => {}
+            }
+        }
+        Ticket { op, met, late, delay }
+    }
+
+    /// Handles a request, faults and all, and writes it down.
+    pub(crate) fn handle(&self, request: &Request, ticket: &Ticket) -> Outcome {
+        let (mut world, mut journal) = (self.world(), self.journal());
+        let (world, journal) = (&mut *world, &mut *journal);
+        let done = catch_unwind(AssertUnwindSafe(|| apply(world, &mut journal.rules, request, ticket)));
+        let (outcome, exchange) = done.unwrap_or_else(|_| {
+            journal.problems.push(format!("the simulator panicked at {} {}", request.method, request.path));
+            let reply = Reply::empty(500);
+            (Outcome { reply, delivery: Delivery::Whole }, blank(request, ticket.op))
+        });
+        journal.problems.extend(outcome.reply.violation.iter().map(|what| format!("{exchange}: {what}")));
+        let exchange = Exchange { number: journal.transcript.len() + 1, ..exchange };
+        journal.transcript.push(exchange.clone());
+        if let Some(watcher) = &mut journal.watcher
+            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| watcher(world, &exchange)))
+        {
+            journal.panic.get_or_insert(panic);
+        }
+        outcome
+    }
+}
+
+fn apply(world: &mut World, rules: &mut Rules, request: &Request, ticket: &Ticket) -> (Outcome, Exchange) {
+    let op = ticket.op;
+    // Before the request is handled, because it may end what its words refer to.
+    let caller = wire::caller(world, request);
+    let summary = wire::summary(world, request);
+    let mut instead = None;
+    let mut kept = false;
+    let mut names = Vec::new();
+    for fault in rules.faults(&ticket.met) {
+        names.push(fault.name());
+        if let Fault::Before(action) = fault {
+            action(world);
+        }
+        kept |= fault.keeps_from_world();
+        instead = instead.or_else(|| wire::instead(fault, op, world));
+    }
+    let mut reply = match instead {
+        Some(reply) => reply,
+        None if kept => Reply::empty(500),
+        None => wire::answer(op, world, request),
+    };
+    let mut delivery = Delivery::Whole;
+    let mut date = world.now();
+    for fault in rules.faults(&ticket.met) {
+        wire::over(fault, op, world, &mut reply);
+        match fault {
+            Fault::After(action) => action(world),
+            Fault::ClockSkew(by) => date += *by,
+            _ => {}
+        }
+        if delivery == Delivery::Whole {
+            delivery = fault.delivery();
+        }
+    }
+    reply.headers.push(("Date".to_owned(), wire::http_date(date)));
+    reply.headers.push(("X-VSS-E2EID".to_owned(), "0e2e0000-0000-4000-8000-000000000000".to_owned()));
+    reply.headers.push(("ActivityId".to_owned(), "0ac70000-0000-4000-8000-000000000000".to_owned()));
+    let answered = matches!(delivery, Delivery::Whole | Delivery::Cut);
+    let exchange = Exchange {
+        target: wire::stable_target(world, request),
+        caller,
+        summary,
+        status: answered.then_some(reply.status),
+        handled: !kept,
+        fault: (!names.is_empty()).then(|| names.join(", ")),
+        ..blank(request, op)
+    };
+    (Outcome { reply, delivery }, exchange)
+}
+
+fn blank(request: &Request, op: Op) -> Exchange {
+    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+    Exchange {
+        number: 0,
+        op,
+        method: request.method.clone(),
+        path: format!("{}{query}", request.path),
+        target: request.path.clone(),
+        caller: super::exchange::Caller::Nobody,
+        summary: String::new(),
+        status: Some(500),
+        handled: false,
+        fault: None,
+    }
+}

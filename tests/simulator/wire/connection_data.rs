@@ -1,0 +1,120 @@
+//! `/{organization}/_apis/connectionData`: who am I, and the way to learn an organization's tenant.
+
+use serde_json::{Value, json};
+
+use super::super::{
+    exchange::Op,
+    world::{Holder, World},
+};
+use super::{
+    callers,
+    request::{Reply, Request},
+    vss,
+};
+
+/// The identity that stands for nobody.
+const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+
+/// Answers any of the three ways to ask.
+pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+    let organization = match vss::organization(world, &request.segments()[0]) {
+        Ok(name) => name,
+        Err(reply) => return *reply,
+    };
+    let known = ["api-version", "connectOptions", "lastChangeId", "lastChangeId64"];
+    if let Some(name) = request.unexpected_field(&known) {
+        let violation = format!("unknown or repeated query field {name:?}");
+        return vss::bad_request("ArgumentException", "Invalid query.", &violation);
+    }
+    if request.field("api-version").is_some()
+        && let Err(reply) = vss::version(request, true)
+    {
+        return *reply;
+    }
+    match op {
+        Op::DiscoverTenant if world.anonymous_allowed => anonymous(world, &organization),
+        Op::DiscoverTenant => challenge(world, request, &organization),
+        Op::ConnectionDataAsPat => as_pat(world, request, &organization),
+        _ => as_bearer(world, request, &organization),
+    }
+}
+
+fn as_pat(world: &mut World, request: &Request, organization: &str) -> Reply {
+    let secret = callers::basic_password(request).unwrap_or_default();
+    let now = world.now();
+    let found = world.pats.iter_mut().find(|pat| pat.secret == secret && pat.works_in(organization, now));
+    let ready = match found {
+        Some(pat) if pat.unready == 0 => Some(pat.owner.clone()),
+        Some(pat) => {
+            pat.unready -= 1;
+            None
+        }
+        None => None,
+    };
+    match ready {
+        Some(owner) => user(world, organization, &owner),
+        None if world.anonymous_allowed => anonymous(world, organization),
+        None => {
+            Reply::html(401, "<html><body>Access Denied: The Personal Access Token used has expired.</body></html>")
+                .with("WWW-Authenticate", &format!("Basic realm=\"{}/\"", request.origin()))
+        }
+    }
+}
+
+fn as_bearer(world: &World, request: &Request, organization: &str) -> Reply {
+    if request.bearer().is_some_and(|token| world.job_of_token(token).is_some()) {
+        let name = format!("{} Build Service ({organization})", world.job.project);
+        return identity(world, organization, &world.job.project_id, &name, &name);
+    }
+    match callers::good_for(world, request, organization).map(|token| &token.holder) {
+        Some(Holder::User(name)) => user(world, organization, name),
+        Some(Holder::App(name)) => {
+            let app = world.app(name);
+            identity(world, organization, &app.object_id, &app.name, &app.object_id)
+        }
+        None => vss::not_signed_in(world, request),
+    }
+}
+
+fn challenge(world: &World, request: &Request, organization: &str) -> Reply {
+    let tenant = world.organization(organization).map(|found| found.tenant.clone()).unwrap_or_default();
+    let message = "TF400813: The user '' is not authorized to access this resource.";
+    let mut reply = vss::challenged(vss::error(401, vss::UNAUTHORIZED, message), &tenant, &request.origin());
+    if request.method == "HEAD" {
+        reply.body.clear();
+    }
+    reply
+}
+
+fn user(world: &World, organization: &str, name: &str) -> Reply {
+    let user = world.user(name);
+    identity(world, organization, &user.identity, &user.name, &user.upn)
+        .with("X-VSS-UserData", &format!("{}:{}", user.identity, user.upn))
+}
+
+fn anonymous(world: &World, organization: &str) -> Reply {
+    identity(world, organization, ANONYMOUS, "Anonymous", "Anonymous")
+}
+
+fn identity(world: &World, organization: &str, id: &str, name: &str, account: &str) -> Reply {
+    let instance = world.organization(organization).map(|found| found.id.clone());
+    let who: Value = json!({
+        "id": id,
+        "descriptor": format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;simulated\\{account}"),
+        "subjectDescriptor": format!("aad.{}", id.replace('-', "")),
+        "providerDisplayName": name,
+        "isActive": true,
+        "properties": {"Account": {"$type": "System.String", "$value": account}},
+        "resourceVersion": 2,
+        "metaTypeId": 0,
+    });
+    let body = json!({
+        "authenticatedUser": who,
+        "authorizedUser": who,
+        "instanceId": instance,
+        "deploymentId": "00000000-0000-0000-0000-000000000001",
+        "deploymentType": "hosted",
+        "locationServiceData": {"clientCacheFresh": false, "clientCacheTimeToLive": 3600, "lastChangeId": 1},
+    });
+    Reply::json(200, &body)
+}

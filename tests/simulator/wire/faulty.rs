@@ -1,0 +1,46 @@
+//! The replies that faults make: in the place of the world's, or over it.
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::super::{exchange::Op, faults::Fault, world::World};
+use super::{dates, error_of, pats, request::Reply, vss};
+
+/// What is answered in the place of the world, if the fault keeps the request from it and still answers.
+pub(crate) fn instead(fault: &Fault, op: Op, world: &World) -> Option<Reply> {
+    let throttled = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource.";
+    Some(match fault {
+        Fault::Status(429) => error_of(op, world, 429, throttled),
+        Fault::Status(status) => error_of(op, world, *status, "A simulated fault."),
+        Fault::Unavailable(seconds) => {
+            error_of(op, world, 503, "The service is unavailable.").with("Retry-After", &seconds.to_string())
+        }
+        Fault::Throttled(seconds) => error_of(op, world, 429, throttled).with("Retry-After", &seconds.to_string()),
+        Fault::ThrottledUntil(seconds) => {
+            let until = world.now() + SignedDuration::from_secs(i64::try_from(*seconds).unwrap_or(i64::from(u32::MAX)));
+            error_of(op, world, 429, throttled).with("Retry-After", &dates::http(until))
+        }
+        Fault::SignInPage => vss::sign_in_page(),
+        Fault::SignInRedirect => vss::sign_in_redirect(),
+        Fault::RefusedIn200(error) => pats::refused_in_200(error),
+        Fault::HostileMessage(message) => error_of(op, world, 400, message),
+        _ => return None,
+    })
+}
+
+/// What becomes of the world's own reply.
+pub(crate) fn over(fault: &Fault, op: Op, world: &World, reply: &mut Reply) {
+    match fault {
+        Fault::StatusAfter(status) => *reply = error_of(op, world, *status, "A simulated gateway's fault."),
+        Fault::OkWithRetryAfter(seconds) => reply.headers.push(("Retry-After".to_owned(), seconds.to_string())),
+        Fault::Header(name, value) => reply.headers.push(((*name).to_owned(), value.clone())),
+        Fault::WrongShape => *reply = Reply::json(200, &json!([{"unexpected": {"deep": [true, null, 7]}}, "shape"])),
+        Fault::HugeBody(bytes) => {
+            let mut body = br#"{"filler":""#.to_vec();
+            body.resize(bytes.saturating_sub(2).max(body.len()), b'a');
+            body.extend_from_slice(br#""}"#);
+            *reply = Reply { body, ..Reply::json(200, &json!({})) };
+        }
+        _ => {}
+    }
+}

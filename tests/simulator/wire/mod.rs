@@ -1,0 +1,96 @@
+//! The wire: routes, JSON shapes, status codes. One file a service; only here are they known.
+//!
+//! The shapes are the simulator's own, written from the published examples, so that a mistake in the client's types
+//! cannot be mirrored into a passing test.
+
+mod builds;
+mod callers;
+mod connection_data;
+mod dates;
+mod faulty;
+mod key_vault;
+mod oidc;
+mod pats;
+mod request;
+mod summary;
+mod token;
+mod vss;
+
+pub(crate) use callers::caller;
+pub(crate) use dates::http as http_date;
+pub(crate) use faulty::{instead, over};
+pub(crate) use request::{Reply, Request};
+pub(crate) use summary::{stable_target, summary};
+
+use super::{exchange::Op, world::World};
+
+/// What a request wants. Only the request is looked at: a fault must know it before the world does.
+pub(crate) fn operation(request: &Request) -> Op {
+    let segments: Vec<String> = request.segments().iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (request.method.as_str(), segments.as_slice()) {
+        ("GET", [_, "_apis", "tokens", "pats"]) if request.field("authorizationId").is_some() => Op::GetPat,
+        ("GET", [_, "_apis", "tokens", "pats"]) => Op::ListPats,
+        ("POST", [_, "_apis", "tokens", "pats"]) => Op::CreatePat,
+        ("PUT", [_, "_apis", "tokens", "pats"]) => Op::UpdatePat,
+        ("DELETE", [_, "_apis", "tokens", "pats"]) => Op::RevokePat,
+        ("GET" | "HEAD", [_, "_apis", "connectiondata"]) => match request.header("authorization") {
+            None => Op::DiscoverTenant,
+            Some(_) if callers::basic_password(request).is_some() => Op::ConnectionDataAsPat,
+            Some(_) => Op::ConnectionDataAsUser,
+        },
+        ("GET", [_, _, "_apis", "build", "builds", _]) => Op::GetBuild,
+        ("POST", [_, _, "_apis", "distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => Op::OidcToken,
+        ("POST", [_, "oauth2", "v2.0", "token"]) => {
+            let refreshes = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
+            if request.form().iter().any(refreshes) { Op::TokenRefresh } else { Op::TokenClientCredentials }
+        }
+        ("GET", ["secrets", _, "versions"]) => Op::VaultVersions,
+        ("GET", ["secrets", _] | ["secrets", _, _]) => Op::VaultRead,
+        ("PUT", ["secrets", _]) => Op::VaultWrite,
+        ("PATCH", ["secrets", _] | ["secrets", _, _]) => Op::VaultUpdate,
+        _ => Op::Other,
+    }
+}
+
+/// Lets the world handle a request.
+pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+    match op {
+        Op::ListPats | Op::GetPat | Op::CreatePat | Op::UpdatePat | Op::RevokePat => pats::answer(op, world, request),
+        Op::ConnectionDataAsUser | Op::ConnectionDataAsPat | Op::DiscoverTenant => {
+            connection_data::answer(op, world, request)
+        }
+        Op::GetBuild => builds::answer(world, request),
+        Op::OidcToken => oidc::answer(world, request),
+        Op::TokenClientCredentials | Op::TokenRefresh => token::answer(world, request),
+        Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),
+        Op::Other => {
+            let what = format!("unknown route {} {}", request.method, request.path);
+            vss::error(404, "VssServiceException", "The controller for path was not found.").violating(what)
+        }
+    }
+}
+
+/// An error with this message, in the shape of the service that was asked.
+fn error_of(op: Op, world: &World, status: u16, message: &str) -> Reply {
+    match op {
+        Op::TokenClientCredentials | Op::TokenRefresh => {
+            let word = if status < 500 { "invalid_grant" } else { "temporarily_unavailable" };
+            let refusal = super::world::EntraRefusal::new(word, 90033, message);
+            Reply { status, ..token::refuse(world, &refusal) }
+        }
+        Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => {
+            let reply = key_vault::error(status, if status == 403 { "Forbidden" } else { "Simulated" }, message, None);
+            if status == 401 { key_vault::challenged(world, reply) } else { reply }
+        }
+        _ => match status {
+            401 => {
+                let tenant = world.organizations[0].tenant.clone();
+                vss::challenged(vss::error(status, vss::UNAUTHORIZED, message), &tenant, "http://127.0.0.1")
+            }
+            403 => vss::error(status, vss::INVALID_ACCESS, message),
+            429 => vss::error(status, "RequestBlockedException", message),
+            _ => vss::error(status, "VssServiceException", message),
+        },
+    }
+}

@@ -1,0 +1,111 @@
+//! What the transcript says of a request: names in the place of ids, and of a body only what is known to be no secret.
+
+use serde_json::Value;
+
+use super::super::world::World;
+use super::{dates, request::Request};
+
+/// Path and query with names in the place of ids.
+pub(crate) fn stable_target(world: &World, request: &Request) -> String {
+    let mut target = request.path.clone();
+    if !request.query.is_empty() {
+        let fields: Vec<String> = request.fields().into_iter().map(|(name, value)| field(&name, &value)).collect();
+        target = format!("{target}?{}", fields.join("&"));
+    }
+    named(world, target)
+}
+
+/// What the body says, in a few words.
+pub(crate) fn summary(world: &World, request: &Request) -> String {
+    if request.body.is_empty() {
+        return String::new();
+    }
+    let kind = request.header("content-type").unwrap_or_default();
+    let said = if kind.starts_with("application/x-www-form-urlencoded") {
+        request.form().iter().filter_map(|(name, value)| form_field(world, name, value)).collect()
+    } else if let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) {
+        body.iter().map(|(name, value)| json_field(world, name, value)).collect()
+    } else {
+        vec![format!("{} bytes", request.body.len())]
+    };
+    named(world, said.join(", "))
+}
+
+fn field(name: &str, value: &str) -> String {
+    match name {
+        "continuationToken" | "$skiptoken" => format!("{name}=…"),
+        _ => format!("{name}={value}"),
+    }
+}
+
+fn form_field(world: &World, name: &str, value: &str) -> Option<String> {
+    match name {
+        "grant_type" | "scope" => Some(format!("{name} {value}")),
+        "refresh_token" => {
+            let number = world.refresh_tokens.iter().find(|token| token.value == value).map(|token| token.number);
+            Some(number.map_or_else(|| "an unknown refresh token".to_owned(), |n| format!("refresh token {n}")))
+        }
+        "client_secret" => Some("with a secret".to_owned()),
+        "client_assertion" => Some("with an assertion".to_owned()),
+        // The caller names the client already.
+        "client_id" | "client_assertion_type" => None,
+        other => Some(format!("{other} …")),
+    }
+}
+
+fn json_field(world: &World, name: &str, value: &Value) -> String {
+    match (name, value) {
+        ("displayName" | "scope" | "contentType", Value::String(text)) => format!("{name} {text:?}"),
+        ("authorizationId", Value::String(id)) => id.clone(),
+        ("allOrgs", Value::Bool(flag)) => format!("{name} {flag}"),
+        ("validTo", Value::String(text)) => match text.parse() {
+            Ok(at) => format!("{name} {}", dates::distance(at, world.now())),
+            Err(_) => format!("{name} unreadable"),
+        },
+        ("value", Value::String(secret)) => {
+            let label = world.all_secrets().into_iter().find(|(_, known)| known == secret).map(|(label, _)| label);
+            format!("value: {}", label.as_deref().unwrap_or("something unknown"))
+        }
+        ("tags", Value::Object(tags)) => {
+            format!("tags {}", tags.keys().map(String::as_str).collect::<Vec<_>>().join(" "))
+        }
+        ("attributes", Value::Object(attributes)) => {
+            let said = attributes.iter().map(|(name, value)| match value {
+                Value::Bool(flag) => format!("{name} {flag}"),
+                _ => name.clone(),
+            });
+            said.collect::<Vec<_>>().join(" ")
+        }
+        _ => format!("{name} …"),
+    }
+}
+
+/// Names for every id that the world knows.
+fn named(world: &World, mut text: String) -> String {
+    let mut replace = |id: &str, name: &str| {
+        if !id.is_empty() && text.contains(id) {
+            text = text.replace(id, name);
+        }
+    };
+    for pat in &world.pats {
+        replace(&pat.id, &format!("#{}", pat.number));
+    }
+    for tenant in &world.tenants {
+        replace(&tenant.id, "{tenant}");
+    }
+    for connection in &world.connections {
+        replace(&connection.id, &format!("{{{}}}", connection.name));
+    }
+    for secret in &world.vault.secrets {
+        for (number, version) in secret.versions.iter().enumerate() {
+            replace(&version.version, &format!("v{}", number + 1));
+        }
+    }
+    replace(&world.job.project_id, "{project}");
+    for job in world.earlier_jobs.iter().chain([&world.job]) {
+        replace(&job.plan_id, "{plan}");
+        replace(&job.job_id, "{job}");
+    }
+    replace(super::super::world::AZURE_DEVOPS, "{azure-devops}");
+    text
+}

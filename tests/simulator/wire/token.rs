@@ -1,0 +1,139 @@
+//! Entra's token endpoint: `/{tenant}/oauth2/v2.0/token`.
+
+use serde_json::json;
+
+use super::super::world::{Credential, EntraRefusal, Grant, TokenRequest, World};
+use super::request::{Reply, Request};
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Answers a request for a token.
+pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
+    let form = match Form::read(request) {
+        Ok(form) => form,
+        Err(what) => return refuse(world, &EntraRefusal::new("invalid_request", 900_144, what)).violating(what),
+    };
+    let asked = match parse(request, &form) {
+        Ok(asked) => asked,
+        Err(refusal) => return refuse(world, &refusal),
+    };
+    if let Some(name) = form.unexpected(&asked) {
+        let text = format!("unexpected parameter '{name}'");
+        return refuse(world, &EntraRefusal::new("invalid_request", 9_000_144, text.as_str())).violating(text);
+    }
+    match world.grant_token(&asked) {
+        Ok(issued) => {
+            let expires_in = issued.expires_in;
+            let mut body = json!({
+                "token_type": "Bearer",
+                "expires_in": expires_in,
+                "ext_expires_in": expires_in,
+                "access_token": issued.access_token,
+            });
+            if let Some(scope) = issued.scope {
+                body["scope"] = scope.into();
+            }
+            if let Some(token) = issued.refresh_token {
+                body["refresh_token"] = token.into();
+            }
+            Reply::json(200, &body).with("Cache-Control", "no-store, no-cache").with("Pragma", "no-cache")
+        }
+        Err(refusal) => refuse(world, &refusal),
+    }
+}
+
+/// The fields of the form.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(request: &Request) -> Result<Self, &'static str> {
+        let kind = request.header("content-type").unwrap_or_default();
+        if !kind.starts_with("application/x-www-form-urlencoded") {
+            return Err("The request body must be form-encoded.");
+        }
+        if !request.query.is_empty() {
+            return Err("The token endpoint takes no query: secrets would be logged.");
+        }
+        let fields = request.form();
+        let repeated =
+            fields.iter().enumerate().any(|(i, (name, _))| fields[..i].iter().any(|(known, _)| known == name));
+        if repeated { Err("The request body has a parameter twice.") } else { Ok(Self(fields)) }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    fn need(&self, name: &str) -> Result<String, EntraRefusal> {
+        self.get(name).map(str::to_owned).ok_or_else(|| {
+            let text = format!("The request body must contain the following parameter: '{name}'.");
+            EntraRefusal::new("invalid_request", 900_144, text)
+        })
+    }
+
+    /// A field that this grant has no use for.
+    fn unexpected(&self, asked: &TokenRequest) -> Option<&str> {
+        let of_grant: &[&str] = match asked.grant {
+            Grant::ClientCredentials => &[],
+            Grant::RefreshToken(_) => &["refresh_token"],
+        };
+        let common = ["grant_type", "client_id", "scope", "client_secret", "client_assertion_type", "client_assertion"];
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        names.into_iter().find(|name| !common.contains(name) && !of_grant.contains(name))
+    }
+}
+
+fn parse(request: &Request, form: &Form) -> Result<TokenRequest, EntraRefusal> {
+    let tenant = request.segments().first().cloned().unwrap_or_default();
+    let grant = grant(form)?;
+    let client_id = form.need("client_id")?;
+    let scope = form.need("scope")?;
+    let credential = match (form.get("client_secret"), form.get("client_assertion")) {
+        (None, None) => Credential::None,
+        (Some(secret), None) => Credential::Secret(secret.to_owned()),
+        (None, Some(assertion)) if form.get("client_assertion_type") == Some(JWT_BEARER) => {
+            Credential::Assertion(assertion.to_owned())
+        }
+        (None, Some(_)) => {
+            let text = format!("The client assertion type must be '{JWT_BEARER}'.");
+            return Err(EntraRefusal::new("invalid_request", 70003, text));
+        }
+        (Some(_), Some(_)) => {
+            let text = "The request must contain only one of 'client_secret' and 'client_assertion'.";
+            return Err(EntraRefusal::new("invalid_request", 90014, text));
+        }
+    };
+    Ok(TokenRequest { tenant, client_id, scope, credential, grant })
+}
+
+/// The place for further grants: `password`, `user_fic`, `urn:ietf:params:oauth:grant-type:device_code`.
+fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
+    match form.need("grant_type")?.as_str() {
+        "client_credentials" => Ok(Grant::ClientCredentials),
+        "refresh_token" => Ok(Grant::RefreshToken(form.need("refresh_token")?)),
+        other => {
+            let text = format!("The app requested an unsupported grant type '{other}'.");
+            Err(EntraRefusal::new("unsupported_grant_type", 70003, text))
+        }
+    }
+}
+
+/// A refusal as the endpoint words it. What is wrong with the client is 401, all else 400.
+pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
+    let EntraRefusal { error, code, text, suberror } = refusal;
+    let (trace, correlation) = ("0f000000-0000-4000-8000-000000000001", "0f000000-0000-4000-8000-000000000002");
+    let time = world.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let mut body = json!({
+        "error": error,
+        "error_description": format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}"),
+        "error_codes": [code],
+        "timestamp": time,
+        "trace_id": trace,
+        "correlation_id": correlation,
+        "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
+    });
+    if let Some(suberror) = suberror {
+        body["suberror"] = (*suberror).into();
+    }
+    Reply::json(if *error == "invalid_client" { 401 } else { 400 }, &body)
+}

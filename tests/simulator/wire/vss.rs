@@ -1,0 +1,130 @@
+//! What all services of Azure DevOps have in common: error bodies, sign-in pages, api-versions.
+
+use serde_json::json;
+
+use super::super::world::World;
+use super::request::{Refusal, Reply, Request};
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The name of an exception, as `typeKey` has it.
+pub(crate) const INVALID_ACCESS: &str = "InvalidAccessException";
+/// Not allowed to this caller.
+pub(crate) const UNAUTHORIZED: &str = "UnauthorizedRequestException";
+
+/// An error in the shape of every Azure DevOps service, behind the byte order mark that some of them send.
+pub(crate) fn error(status: u16, type_key: &str, message: &str) -> Reply {
+    let body = json!({
+        "$id": "1",
+        "innerException": null,
+        "message": message,
+        "typeName": format!("Microsoft.TeamFoundation.Framework.Server.{type_key}, Microsoft.TeamFoundation.Framework.Server"),
+        "typeKey": type_key,
+        "errorCode": 0,
+        "eventId": 3000,
+    });
+    let mut reply = Reply::json(status, &body);
+    reply.body.splice(0..0, BOM.iter().copied());
+    let header: String = url::form_urlencoded::byte_serialize(message.as_bytes()).collect();
+    reply.with("X-TFS-ServiceError", &header)
+}
+
+/// A request that no client may send: refused as the service would, and noticed by the tests.
+pub(crate) fn bad_request(type_key: &str, message: &str, violation: &str) -> Reply {
+    error(400, type_key, message).violating(violation)
+}
+
+/// A body that is not as it must be.
+pub(crate) fn bad_body(why: &str) -> Reply {
+    if why.starts_with("Content-Type") {
+        let message = "The request indicated a Content-Type for which no media type formatter is registered.";
+        return error(415, "UnsupportedMediaTypeException", message).violating(why);
+    }
+    bad_request("JsonReaderException", &format!("TF400898: An Internal Error Occurred. {why}"), why)
+}
+
+/// The tenant's challenges, which everybody may see.
+pub(crate) fn challenged(reply: Reply, tenant: &str, origin: &str) -> Reply {
+    reply
+        .with("WWW-Authenticate", &format!("Bearer authorization_uri=https://login.microsoftonline.com/{tenant}"))
+        .with("WWW-Authenticate", &format!("Basic realm=\"{origin}/\""))
+        .with("WWW-Authenticate", "TFS-Federated")
+        .with("X-VSS-ResourceTenant", tenant)
+}
+
+/// Not signed in. Without the header that asks for honesty the client gets a page for people, or a way to it.
+pub(crate) fn not_signed_in(world: &World, request: &Request) -> Reply {
+    let tenant = &world.organizations[0].tenant;
+    let suppressed =
+        request.header("x-tfs-fedauthredirect").is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
+    if suppressed {
+        let message = "TF400813: The user '' is not authorized to access this resource.";
+        return challenged(error(401, UNAUTHORIZED, message), tenant, &request.origin());
+    }
+    if request.method == "GET" { sign_in_page() } else { sign_in_redirect() }
+}
+
+/// The page for people that comes with 203.
+pub(crate) fn sign_in_page() -> Reply {
+    Reply::html(
+        203,
+        "<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head><body>Sign in to your account</body></html>",
+    )
+}
+
+/// The way to the page for people.
+pub(crate) fn sign_in_redirect() -> Reply {
+    Reply::html(302, "<html><head><title>Object moved</title></head><body><h2>Object moved to <a href=\"/_signin\">here</a>.</h2></body></html>")
+        .with("Location", "https://spsprodweu1.vssps.visualstudio.com/_signin?realm=vssps.dev.azure.com")
+}
+
+/// A parsed api-version: major, minor.
+pub(crate) type Version = (u32, u32);
+
+/// The api-version, from the query or the `Accept` header. Resources in preview want `-preview`.
+pub(crate) fn version(request: &Request, in_preview: bool) -> Result<Version, Refusal> {
+    let in_accept = || {
+        let accept = request.header("accept")?.to_owned();
+        let (_, version) = accept.split_once("api-version=")?;
+        Some(version.split([';', ',']).next().unwrap_or_default().trim().to_owned())
+    };
+    let Some(given) = request.field("api-version").or_else(in_accept) else {
+        let message = format!(
+            "No api-version was supplied for the \"{}\" request. The version must be supplied either as part of the Accept header (e.g. \"application/json; api-version=1.0\") or as a query parameter (e.g. \"?api-version=1.0\").",
+            request.method
+        );
+        return Err(bad_request("VssVersionNotSpecifiedException", &message, "no api-version").into());
+    };
+    let (number, preview) = match given.split_once("-preview") {
+        Some((number, rest)) => (number, Some(rest)),
+        None => (given.as_str(), None),
+    };
+    let numbers = number.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    let known = numbers.filter(|version| (6, 1) <= *version && *version <= (7, 2));
+    let rest_is_good = preview.is_none_or(|rest| {
+        rest.is_empty() || rest.strip_prefix('.').is_some_and(|n| n.parse::<u8>().is_ok_and(|n| (1..10).contains(&n)))
+    });
+    let Some(known) = known.filter(|_| rest_is_good) else {
+        let message = format!(
+            "The requested REST API version of {given} is out of range for this server. The latest REST API version this server supports is 7.2."
+        );
+        return Err(
+            bad_request("VssVersionOutOfRangeException", &message, &format!("unknown api-version {given:?}")).into()
+        );
+    };
+    if in_preview && preview.is_none() {
+        let message = format!(
+            "The requested version \"{given}\" of the resource is under preview. The -preview flag must be supplied in the api-version for such requests. For example: \"{given}-preview\""
+        );
+        return Err(bad_request("VssInvalidPreviewVersionException", &message, "api-version without -preview").into());
+    }
+    Ok(known)
+}
+
+/// The organization that the address names.
+pub(crate) fn organization(world: &World, name: &str) -> Result<String, Refusal> {
+    world.organization(name).map(|found| found.name.clone()).ok_or_else(|| {
+        let message = format!("TF400814: The organization '{name}' could not be found.");
+        error(404, "HostDoesNotExistException", &message).into()
+    })
+}

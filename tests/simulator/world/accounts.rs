@@ -1,0 +1,200 @@
+//! Who exists: tenants, organizations, users, app registrations and service connections.
+
+use jiff::Timestamp;
+
+use super::{World, ids};
+
+/// An Entra tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Tenant {
+    /// Its GUID.
+    pub(crate) id: String,
+    /// Its default domain, which the login address accepts as well.
+    pub(crate) domain: String,
+}
+
+/// An Azure DevOps organization.
+#[derive(Clone, Debug)]
+pub(crate) struct Organization {
+    /// The name in the address.
+    pub(crate) name: String,
+    /// Its GUID, which `targetAccounts` names.
+    pub(crate) id: String,
+    /// The tenant behind it; all zeros when it is backed by Microsoft accounts.
+    pub(crate) tenant: String,
+}
+
+/// A person or a service account.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    /// The short name that tests use.
+    pub(crate) name: String,
+    /// The sign-in name.
+    pub(crate) upn: String,
+    /// The object id in Entra.
+    pub(crate) oid: String,
+    /// The identity's id in Azure DevOps: another one, and mistaking the two is a classic.
+    pub(crate) identity: String,
+    /// The tenant that it belongs to.
+    pub(crate) tenant: String,
+    /// Names of the organizations that it is a member of.
+    pub(crate) member_of: Vec<String>,
+}
+
+/// A secret of an app registration.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSecret {
+    /// The value.
+    pub(crate) value: String,
+    /// When it ends, if ever.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+/// Whose outside tokens an app registration accepts.
+#[derive(Clone, Debug)]
+pub(crate) struct FederatedCredential {
+    /// Must equal the token's `iss`.
+    pub(crate) issuer: String,
+    /// Must equal the token's `sub`.
+    pub(crate) subject: String,
+}
+
+/// An app registration with its service principal.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    /// The short name that tests use.
+    pub(crate) name: String,
+    /// The tenant where it is registered.
+    pub(crate) tenant: String,
+    /// Its application id.
+    pub(crate) client_id: String,
+    /// The object id of its service principal.
+    pub(crate) object_id: String,
+    /// A public client may not send a credential, a confidential one must.
+    pub(crate) public: bool,
+    /// Secrets.
+    pub(crate) secrets: Vec<ClientSecret>,
+    /// Federated credentials.
+    pub(crate) federated: Vec<FederatedCredential>,
+    /// Delegated permissions on Azure DevOps that were consented to; none means `AADSTS65001`.
+    pub(crate) delegated: Vec<String>,
+}
+
+/// A service connection of the pipeline's project.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceConnection {
+    /// Its GUID.
+    pub(crate) id: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// The app behind it.
+    pub(crate) app: String,
+    /// `iss` of the tokens that the job gets for it.
+    pub(crate) issuer: String,
+    /// `sub` of the tokens that the job gets for it.
+    pub(crate) subject: String,
+}
+
+impl World {
+    /// The user of that short name. A test that names one who doesn't exist is wrong.
+    pub(crate) fn user(&self, name: &str) -> &User {
+        self.users.iter().find(|user| user.name == name).unwrap_or_else(|| panic!("no user {name:?} in this world"))
+    }
+
+    /// The same, to change it.
+    pub(crate) fn user_mut(&mut self, name: &str) -> &mut User {
+        self.users.iter_mut().find(|user| user.name == name).unwrap_or_else(|| panic!("no user {name:?} in this world"))
+    }
+
+    /// Adds a user of the first tenant and organization.
+    pub(crate) fn add_user(&mut self, name: &str) -> &mut User {
+        let n = self.next_number();
+        let tenant = &self.tenants[0];
+        let user = User {
+            name: name.to_owned(),
+            upn: format!("{name}@{}", tenant.domain),
+            oid: ids::guid("oid", n),
+            identity: ids::guid("identity", n),
+            tenant: tenant.id.clone(),
+            member_of: vec![self.organizations[0].name.clone()],
+        };
+        self.users.push(user);
+        self.user_mut(name)
+    }
+
+    /// The app registration of that short name.
+    pub(crate) fn app(&self, name: &str) -> &App {
+        self.apps.iter().find(|app| app.name == name).unwrap_or_else(|| panic!("no app {name:?} in this world"))
+    }
+
+    /// The same, to change it.
+    pub(crate) fn app_mut(&mut self, name: &str) -> &mut App {
+        self.apps.iter_mut().find(|app| app.name == name).unwrap_or_else(|| panic!("no app {name:?} in this world"))
+    }
+
+    /// Adds an app registration to the first tenant: public, without any credential, allowed to manage PATs for users.
+    pub(crate) fn add_app(&mut self, name: &str) -> &mut App {
+        let n = self.next_number();
+        self.apps.push(App {
+            name: name.to_owned(),
+            tenant: self.tenants[0].id.clone(),
+            client_id: ids::guid("client", n),
+            object_id: ids::guid("principal", n),
+            public: true,
+            secrets: Vec::new(),
+            federated: Vec::new(),
+            delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],
+        });
+        self.app_mut(name)
+    }
+
+    /// Gives an app a secret, which makes it confidential, and returns the value.
+    pub(crate) fn add_client_secret(&mut self, app: &str) -> String {
+        let n = self.count("client secret");
+        let value = ids::secret("simulatedclientsecret", n, 40);
+        self.remember(format!("client secret {n} of {app}"), &value);
+        let app = self.app_mut(app);
+        app.public = false;
+        app.secrets.push(ClientSecret { value: value.clone(), expires: None });
+        value
+    }
+
+    /// Adds a federated service connection over an app, which makes the app confidential, and returns its id.
+    pub(crate) fn add_service_connection(&mut self, name: &str, app: &str) -> String {
+        let n = self.next_number();
+        let id = ids::guid("connection", n);
+        let issuer = format!("https://login.microsoftonline.com/{}/v2.0", self.app(app).tenant);
+        let subject = format!("/eid1/c/pub/t/simulated/a/simulated/sc/{}/{id}", self.organizations[0].id);
+        let registration = self.app_mut(app);
+        registration.public = false;
+        registration.federated.push(FederatedCredential { issuer: issuer.clone(), subject: subject.clone() });
+        self.connections.push(ServiceConnection {
+            id: id.clone(),
+            name: name.to_owned(),
+            app: app.to_owned(),
+            issuer,
+            subject,
+        });
+        id
+    }
+
+    /// The service connection of that name.
+    pub(crate) fn service_connection(&self, name: &str) -> &ServiceConnection {
+        self.connections
+            .iter()
+            .find(|connection| connection.name == name)
+            .unwrap_or_else(|| panic!("no service connection {name:?} in this world"))
+    }
+
+    /// The organization of that name, in any case of letters, as in an address.
+    pub(crate) fn organization(&self, name: &str) -> Option<&Organization> {
+        self.organizations.iter().find(|organization| organization.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Adds another organization of the first tenant.
+    pub(crate) fn add_organization(&mut self, name: &str) {
+        let n = self.next_number();
+        let tenant = self.tenants[0].id.clone();
+        self.organizations.push(Organization { name: name.to_owned(), id: ids::guid("organization", n), tenant });
+    }
+}

@@ -1,0 +1,202 @@
+//! The world: what Azure DevOps, Entra and the vault know, and what people can do in it.
+//!
+//! Plain state and verbs in domain words. Nothing here knows HTTP or the wire's JSON; the tests arrange and assert here.
+
+mod accounts;
+mod builds;
+mod by_hand;
+mod clock;
+mod entra;
+mod ids;
+mod listing;
+mod pats;
+mod tokens;
+mod vault;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+
+pub(crate) use accounts::{App, Organization, ServiceConnection, Tenant, User};
+pub(crate) use builds::{Build, Job};
+pub(crate) use clock::Clock;
+pub(crate) use entra::{Credential, EntraRefusal, Grant, TokenRequest};
+pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
+pub(crate) use tokens::{AccessToken, Holder, OidcToken, RefreshToken};
+pub(crate) use vault::{SecretChange, SecretVersion, Vault, VaultRefusal};
+
+/// The application id of Azure DevOps: the audience of every token for it.
+pub(crate) const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+/// The audience of tokens for Key Vault.
+pub(crate) const KEY_VAULT: &str = "https://vault.azure.net";
+/// The audience of tokens that are exchanged for others.
+pub(crate) const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+/// A tenant id that means: backed by Microsoft accounts, no tenant at all.
+pub(crate) const NO_TENANT: &str = "00000000-0000-0000-0000-000000000000";
+
+/// How an id is refused that names no PAT of the caller: nobody has documented it, so each way must be survived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum UnknownIdReply {
+    /// In a 200 for get and update, 404 for revoke.
+    #[default]
+    Mixed,
+    /// 404 for all three.
+    NotFound,
+    /// In a 200 for all three.
+    In200,
+}
+
+/// Everything there is. The public fields are the switches and the state that tests may turn and look at.
+pub(crate) struct World {
+    /// Where the time comes from.
+    pub(crate) clock: Clock,
+    /// Tenants; the first one is home.
+    pub(crate) tenants: Vec<Tenant>,
+    /// Organizations; the first one is the pipeline's.
+    pub(crate) organizations: Vec<Organization>,
+    /// Users.
+    pub(crate) users: Vec<User>,
+    /// App registrations.
+    pub(crate) apps: Vec<App>,
+    /// Service connections of the pipeline's project.
+    pub(crate) connections: Vec<ServiceConnection>,
+    /// The job that the program runs in.
+    pub(crate) job: Job,
+    /// Jobs of earlier runs: overlapping ones go on with their own tokens.
+    pub(crate) earlier_jobs: Vec<Job>,
+    /// Runs that the build service knows.
+    pub(crate) builds: Vec<Build>,
+    /// Every PAT there ever was, oldest first.
+    pub(crate) pats: Vec<Pat>,
+    /// The vault.
+    pub(crate) vault: Vault,
+    /// Entra access tokens issued so far.
+    pub(crate) access_tokens: Vec<AccessToken>,
+    /// Refresh tokens issued so far.
+    pub(crate) refresh_tokens: Vec<RefreshToken>,
+    /// Tokens of the job's OIDC endpoint issued so far.
+    pub(crate) oidc_tokens: Vec<OidcToken>,
+
+    /// PATs on a page, whatever `$top` asks for.
+    pub(crate) page_size: usize,
+    /// How many calls with a new PAT are answered 401 before it works.
+    pub(crate) new_pats_valid_after: u32,
+    /// The tenant's cap on the life of PATs.
+    pub(crate) cap_days: Option<i64>,
+    /// The tenant's policy against full-scoped PATs.
+    pub(crate) full_scope_blocked: bool,
+    /// The tenant's policy against PATs for all organizations; on everywhere since March 2026.
+    pub(crate) all_orgs_blocked: bool,
+    /// The organization's policy against new PATs.
+    pub(crate) creation_blocked: bool,
+    /// `patTokenError`s for the next creates, one each.
+    pub(crate) create_refusals: VecDeque<String>,
+    /// Nastier than documented: an update resets what it does not name.
+    pub(crate) update_resets_omitted_fields: bool,
+    /// Nastier than documented: an update makes a new secret, which nobody is told.
+    pub(crate) update_changes_secret: bool,
+    /// How an id is refused that names no PAT of the caller.
+    pub(crate) unknown_id_reply: UnknownIdReply,
+    /// Bad credentials get the anonymous identity and 200, as in an organization with public projects.
+    pub(crate) anonymous_allowed: bool,
+    /// Life of a user's access token.
+    pub(crate) user_token_minutes: i64,
+    /// Life of an app's access token.
+    pub(crate) app_token_minutes: i64,
+    /// Life of a refresh token from its issue.
+    pub(crate) refresh_token_days: i64,
+
+    /// Pages that were promised: what is left of each, and the query it belongs to.
+    pub(crate) cursors: Vec<pats::Cursor>,
+    /// Lists that came to their end, which shows in turn as "", null and nothing.
+    pub(crate) lists_ended: usize,
+    issued: Vec<(String, String)>,
+    counters: BTreeMap<&'static str, u64>,
+    numbers: u64,
+}
+
+impl World {
+    /// Organization `contoso`, users `rotator` and `alice`, app `pat-rotator` (confidential, behind the service connection
+    /// `pat-rotator`), app `pat-rotator-public`, the vault `contoso-kv`, and run 101 of a pipeline in project `Widgets`.
+    /// No PATs and no secrets yet. The clock stands at 2026-11-24T03:00:00.1033333Z.
+    pub(crate) fn new() -> Self {
+        let tenant = Tenant { id: ids::guid("tenant", 1), domain: "contoso.onmicrosoft.com".to_owned() };
+        let organization =
+            Organization { name: "contoso".to_owned(), id: ids::guid("organization", 1), tenant: tenant.id.clone() };
+        let job = Job {
+            organization: organization.name.clone(),
+            project_id: ids::guid("project", 1),
+            project: "Widgets".to_owned(),
+            definition_id: 12,
+            build_id: 0,
+            plan_id: String::new(),
+            job_id: String::new(),
+            token: String::new(),
+        };
+        let start = Timestamp::new(1_795_489_200, 103_333_300).expect("a time within range");
+        let mut world = Self {
+            clock: Clock::Fixed(start),
+            tenants: vec![tenant],
+            organizations: vec![organization],
+            users: Vec::new(),
+            apps: Vec::new(),
+            connections: Vec::new(),
+            job,
+            earlier_jobs: Vec::new(),
+            builds: Vec::new(),
+            pats: Vec::new(),
+            vault: Vault::new("contoso-kv", &["pat-rotator"]),
+            access_tokens: Vec::new(),
+            refresh_tokens: Vec::new(),
+            oidc_tokens: Vec::new(),
+            page_size: 2,
+            new_pats_valid_after: 1,
+            cap_days: None,
+            full_scope_blocked: false,
+            all_orgs_blocked: true,
+            creation_blocked: false,
+            create_refusals: VecDeque::new(),
+            update_resets_omitted_fields: false,
+            update_changes_secret: false,
+            unknown_id_reply: UnknownIdReply::Mixed,
+            anonymous_allowed: false,
+            user_token_minutes: 75,
+            app_token_minutes: 60,
+            refresh_token_days: 90,
+            cursors: Vec::new(),
+            lists_ended: 0,
+            issued: Vec::new(),
+            counters: BTreeMap::new(),
+            numbers: 0,
+        };
+        world.add_user("rotator");
+        world.add_user("alice");
+        world.add_app("pat-rotator");
+        world.add_client_secret("pat-rotator");
+        world.add_service_connection("pat-rotator", "pat-rotator");
+        world.add_app("pat-rotator-public");
+        world.start_run(101);
+        world
+    }
+
+    /// Every secret that ever existed, with a name for messages: a leak is a text search for one of them.
+    pub(crate) fn all_secrets(&self) -> Vec<(String, String)> {
+        self.issued.clone()
+    }
+
+    fn remember(&mut self, label: String, value: &str) {
+        self.issued.push((label, value.to_owned()));
+    }
+
+    /// The next number of a kind of secret, from 1.
+    fn count(&mut self, kind: &'static str) -> u64 {
+        let counter = self.counters.entry(kind).or_default();
+        *counter += 1;
+        *counter
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+}

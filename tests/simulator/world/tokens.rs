@@ -1,0 +1,239 @@
+//! Tokens that were issued: who holds them, for what, until when. Each is known by its value.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::jwt::{self, Claim};
+use super::{AZURE_DEVOPS, TOKEN_EXCHANGE, World, ids};
+
+/// Whom an access token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A user, by short name.
+    User(String),
+    /// An app itself, by short name.
+    App(String),
+}
+
+/// An access token of Entra.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessToken {
+    /// Its number, from 1.
+    pub(crate) number: u64,
+    /// The token.
+    pub(crate) value: String,
+    /// Whom it speaks for.
+    pub(crate) holder: Holder,
+    /// For which service.
+    pub(crate) audience: String,
+    /// Of which tenant.
+    pub(crate) tenant: String,
+    /// What it allows; empty for an app.
+    pub(crate) scopes: Vec<String>,
+    /// When it ends.
+    pub(crate) expires: Timestamp,
+}
+
+/// A refresh token.
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshToken {
+    /// Its number, from 1.
+    pub(crate) number: u64,
+    /// The token.
+    pub(crate) value: String,
+    /// The user who signed in.
+    pub(crate) user: String,
+    /// The app that it was issued to.
+    pub(crate) app: String,
+    /// When it was issued.
+    pub(crate) issued: Timestamp,
+    /// The `AADSTS` number that it is refused with, if it is.
+    pub(crate) refused_with: Option<u32>,
+    /// How often it was redeemed.
+    pub(crate) redeemed: u32,
+}
+
+/// A token of the job's OIDC endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct OidcToken {
+    /// Its number, from 1.
+    pub(crate) number: u64,
+    /// The token.
+    pub(crate) value: String,
+    /// `iss`.
+    pub(crate) issuer: String,
+    /// `sub`.
+    pub(crate) subject: String,
+    /// `aud`.
+    pub(crate) audience: String,
+    /// When it ends.
+    pub(crate) expires: Timestamp,
+}
+
+impl World {
+    /// An access token for Azure DevOps that speaks for `rotator`, as an earlier step would hand it over.
+    pub(crate) fn user_token(&mut self, scopes: &str) -> String {
+        self.token_of_user("rotator", "pat-rotator-public", AZURE_DEVOPS, scopes)
+    }
+
+    /// An access token that speaks for a user.
+    pub(crate) fn token_of_user(&mut self, user: &str, app: &str, audience: &str, scopes: &str) -> String {
+        let (user, app) = (self.user(user).clone(), self.app(app).clone());
+        let subject = vec![
+            ("appid", text(&app.client_id)),
+            ("appidacr", text(if app.public { "0" } else { "1" })),
+            ("idtyp", text("user")),
+            ("name", text(&user.name)),
+            ("oid", text(&user.oid)),
+            ("scp", text(scopes)),
+            ("sub", text(&ids::hex32(&user.name, 7))),
+            ("unique_name", text(&user.upn)),
+            ("upn", text(&user.upn)),
+        ];
+        let scopes = scopes.split_whitespace().map(str::to_owned).collect();
+        let minutes = self.user_token_minutes;
+        self.mint_access_token(Holder::User(user.name), &user.tenant, audience, scopes, subject, minutes)
+    }
+
+    /// An app's own access token.
+    pub(crate) fn app_token(&mut self, app: &str, audience: &str) -> String {
+        let app = self.app(app).clone();
+        let subject = vec![
+            ("appid", text(&app.client_id)),
+            ("appidacr", text("2")),
+            ("idtyp", text("app")),
+            ("oid", text(&app.object_id)),
+            ("sub", text(&app.object_id)),
+        ];
+        let minutes = self.app_token_minutes;
+        self.mint_access_token(Holder::App(app.name), &app.tenant, audience, Vec::new(), subject, minutes)
+    }
+
+    fn mint_access_token(
+        &mut self,
+        holder: Holder,
+        tenant: &str,
+        audience: &str,
+        scopes: Vec<String>,
+        mut claims: Vec<(&'static str, Claim)>,
+        minutes: i64,
+    ) -> String {
+        let number = self.count("access token");
+        let now = self.now();
+        let expires = now + SignedDuration::from_mins(minutes);
+        claims.extend([
+            ("aud", text(audience)),
+            ("iss", text(&format!("https://sts.windows.net/{tenant}/"))),
+            ("iat", Claim::Number(now.as_second())),
+            ("nbf", Claim::Number(now.as_second())),
+            ("exp", Claim::Number(expires.as_second())),
+            ("tid", text(tenant)),
+            ("uti", text(&ids::hex32("uti", number))),
+            ("ver", text("1.0")),
+        ]);
+        let value = jwt::encode(claims, &ids::secret("simulated-access-", number, 43));
+        let kind = match &holder {
+            Holder::User(name) => format!("access token {number} of user {name}"),
+            Holder::App(name) => format!("access token {number} of app {name}"),
+        };
+        self.remember(kind, &value);
+        self.access_tokens.push(AccessToken {
+            number,
+            value: value.clone(),
+            holder,
+            audience: audience.to_owned(),
+            tenant: tenant.to_owned(),
+            scopes,
+            expires,
+        });
+        value
+    }
+
+    /// Ends an access token at once.
+    pub(crate) fn expire_token(&mut self, value: &str) {
+        let now = self.now();
+        for token in self.access_tokens.iter_mut().filter(|token| token.value == value) {
+            token.expires = now;
+        }
+    }
+
+    /// Ends every access token issued so far.
+    pub(crate) fn expire_all_tokens(&mut self) {
+        let now = self.now();
+        for token in &mut self.access_tokens {
+            token.expires = token.expires.min(now);
+        }
+    }
+
+    /// A refresh token as a sign-in of this user with this app would give.
+    pub(crate) fn refresh_token_for(&mut self, user: &str, app: &str) -> String {
+        let (user, app) = (self.user(user).name.clone(), self.app(app).name.clone());
+        let number = self.count("refresh token");
+        let value = format!("1.{}", ids::secret("simulated-refresh-", number, 180));
+        self.remember(format!("refresh token {number} of {user}"), &value);
+        let issued = self.now();
+        let token = RefreshToken { number, value: value.clone(), user, app, issued, refused_with: None, redeemed: 0 };
+        self.refresh_tokens.push(token);
+        value
+    }
+
+    /// Makes every refresh token of this user fail with this `AADSTS` number: 50173, 70008, 70043, 53003 …
+    pub(crate) fn break_refresh_tokens(&mut self, user: &str, code: u32) {
+        for token in self.refresh_tokens.iter_mut().filter(|token| token.user == user) {
+            token.refused_with = Some(code);
+        }
+    }
+
+    /// Backdates a refresh token.
+    pub(crate) fn age_refresh_token(&mut self, value: &str, age: SignedDuration) {
+        let issued = self.now() - age;
+        for token in self.refresh_tokens.iter_mut().filter(|token| token.value == value) {
+            token.issued = issued;
+        }
+    }
+
+    /// A token of the job's OIDC endpoint for a service connection.
+    pub(crate) fn oidc_token(&mut self, issuer: &str, subject: &str) -> String {
+        let number = self.count("OIDC token");
+        let now = self.now();
+        let expires = now + SignedDuration::from_mins(10);
+        let claims = vec![
+            ("aud", text(TOKEN_EXCHANGE)),
+            ("exp", Claim::Number(expires.as_second())),
+            ("iat", Claim::Number(now.as_second())),
+            ("iss", text(issuer)),
+            ("jti", text(&ids::guid("jti", number))),
+            ("nbf", Claim::Number(now.as_second())),
+            ("sub", text(subject)),
+        ];
+        let value = jwt::encode(claims, &ids::secret("simulated-oidc-", number, 43));
+        self.remember(format!("OIDC token {number}"), &value);
+        self.oidc_tokens.push(OidcToken {
+            number,
+            value: value.clone(),
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            audience: TOKEN_EXCHANGE.to_owned(),
+            expires,
+        });
+        value
+    }
+
+    pub(super) fn mint_job_token(&mut self) -> String {
+        let number = self.count("job token");
+        let expires = self.now() + SignedDuration::from_hours(48);
+        let claims = vec![
+            ("aud", text("simulated-token-service")),
+            ("exp", Claim::Number(expires.as_second())),
+            ("iss", text("app.vstoken.visualstudio.com")),
+            ("nameid", text(&ids::guid("buildservice", 1))),
+            ("scp", text("app_token")),
+        ];
+        let value = jwt::encode(claims, &ids::secret("simulated-job-", number, 43));
+        self.remember(format!("job token {number}"), &value);
+        value
+    }
+}
+
+fn text(value: &str) -> Claim {
+    Claim::Text(value.to_owned())
+}
