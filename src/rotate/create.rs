@@ -48,7 +48,10 @@ pub(super) async fn create(work: &Work, pats: &Pats<'_>, rotation: &Rotation) ->
             Err(NotCreated::Refused(error)) => return Err(Failure::new(on(error, &could_not), now)),
             Err(NotCreated::Ambiguous(error)) => error,
         };
-        work.console.say(&format!("{could_not} with certainty: {error}; looking for what may have been made"));
+        work.console.say(&format!(
+            "no certain answer to creating {}: {error}; looking for what may have been made",
+            quoted(&display_name)
+        ));
         let orphans = revoke_orphans(work, pats, rotation, &could_not).await?;
         if orphans > 0 {
             now = "What was made without a known secret is revoked; the old token is untouched.";

@@ -8,6 +8,8 @@ mod agent;
 #[path = "../simulator/mod.rs"]
 mod simulator;
 
+#[path = "../in_process.rs"]
+mod in_process;
 mod pipeline;
 
 mod layering;

@@ -1,0 +1,188 @@
+//! Runs both stages in this process, with the agent's environment as a map: for the demo, and for tests that need the
+//! program's clock or its limits in their hand. Everything else is tested through the packaged task.
+
+#![allow(dead_code, reason = "the demo and the tests use different parts of it")]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rotate_pat::cancel::{Cancel, Canceller};
+use rotate_pat::clock::Clock;
+use rotate_pat::patience::Patience;
+use rotate_pat::settings::environment::{Environment, format_name};
+use rotate_pat::timestamp::Timestamp;
+use rotate_pat::work::Surroundings;
+use rotate_pat::{Stage, Told, run};
+
+use crate::agent::Command;
+use crate::simulator::Simulator;
+
+/// Limits of milliseconds, in the proportions of the real ones.
+pub(crate) fn brief() -> Patience {
+    Patience {
+        connect: Duration::from_secs(5),
+        read: Duration::from_millis(400),
+        reply: Duration::from_millis(500),
+        create_reply: Duration::from_millis(600),
+        create_reply_when_cancelled: Duration::from_millis(100),
+        first_pause: Duration::from_millis(2),
+        longest_pause: Duration::from_millis(20),
+        repeat_within: Duration::from_millis(400),
+        propagation: Duration::from_millis(400),
+        ..Patience::default()
+    }
+}
+
+/// A job whose one task runs in this process.
+pub(crate) struct LocalJob {
+    sim: Arc<Simulator>,
+    environment: BTreeMap<String, String>,
+    /// Added to the steady clock, in milliseconds: a machine that sleeps.
+    pub(crate) slept: Arc<AtomicU64>,
+    pub(crate) patience: Patience,
+    /// The lines of the last stage, as printed.
+    pub(crate) raw: Vec<String>,
+    /// Handed to the next stage: lets a test cancel it.
+    cancel: Option<Cancel>,
+    /// The output breaks after so many lines.
+    pub(crate) closes_after: Option<usize>,
+}
+
+impl LocalJob {
+    /// A job of the run that the world is in, signed in by an access token of the rotator.
+    pub(crate) fn new(sim: &Arc<Simulator>, inputs: &[(&str, &str)]) -> Self {
+        let mut world = sim.world();
+        let token = world.user_token("vso.pats vso.pats_manage");
+        let job = world.job.clone();
+        let origin = sim.origin();
+        let mut environment: BTreeMap<String, String> = [
+            ("SYSTEM_COLLECTIONURI", format!("{origin}/contoso/")),
+            ("SYSTEM_TEAMPROJECTID", job.project_id),
+            ("SYSTEM_DEFINITIONID", job.definition_id.to_string()),
+            ("SYSTEM_JOBATTEMPT", "1".to_owned()),
+            ("BUILD_BUILDID", job.build_id.to_string()),
+            ("ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", job.token),
+            ("INPUT_ACCESSTOKEN", token),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        for (name, value) in inputs {
+            environment.insert(format!("INPUT_{}", name.to_uppercase()), (*value).to_owned());
+        }
+        Self {
+            sim: Arc::clone(sim),
+            environment,
+            slept: Arc::default(),
+            patience: brief(),
+            raw: Vec::new(),
+            cancel: None,
+            closes_after: None,
+        }
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The next stage can be told to stop.
+    pub(crate) fn canceller(&mut self) -> Canceller {
+        let (canceller, cancel) = Cancel::pair();
+        self.cancel = Some(cancel);
+        canceller
+    }
+
+    /// A job variable, as a later step would see it.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let name = format_name(name);
+        let value = self.environment.get(&format!("SECRET_{name}")).or_else(|| self.environment.get(&name));
+        value.map(String::as_str)
+    }
+
+    pub(crate) fn main(&mut self) -> Told {
+        self.stage(Stage::Main)
+    }
+
+    /// The settle stage, after a job that ended like this.
+    pub(crate) fn settle(&mut self, status: &str) -> Told {
+        self.set("AGENT_JOBSTATUS", status);
+        self.stage(Stage::Settle)
+    }
+
+    fn stage(&mut self, stage: Stage) -> Told {
+        let page = Page { lines: Rc::default(), closes_after: self.closes_after };
+        let (sim, slept, started) = (Arc::clone(&self.sim), Arc::clone(&self.slept), Instant::now());
+        let wall = move || Timestamp::parse(&sim.world().now().to_string()).unwrap();
+        let steady = move || started.elapsed() + Duration::from_millis(slept.load(Ordering::SeqCst));
+        let environment: Environment = self.environment.clone().into_iter().collect();
+        let surroundings = Surroundings {
+            environment,
+            clock: Clock::new(wall, steady),
+            out: Box::new(page.clone()),
+            cancel: self.cancel.take().unwrap_or_else(|| Cancel::pair().1),
+            has_launcher: Rc::new(|| true),
+            patience: self.patience.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let told = runtime.block_on(run(stage, surroundings));
+        let printed = String::from_utf8(page.lines.borrow().concat()).unwrap();
+        self.raw = printed.lines().map(str::to_owned).collect();
+        for command in self.raw.clone().iter().filter_map(|line| Command::parse(line, true)) {
+            self.obey(&command);
+        }
+        told
+    }
+
+    fn obey(&mut self, command: &Command) {
+        let Some(name) = command.property("variable").map(format_name) else { return };
+        let name = match (command.event.as_str(), command.flag("issecret")) {
+            ("settaskvariable", _) => format!("VSTS_TASKVARIABLE_{name}"),
+            ("setvariable", true) => format!("SECRET_{name}"),
+            _ => name,
+        };
+        self.environment.insert(name, command.data.clone());
+    }
+
+    /// What a person sees of the last stage.
+    pub(crate) fn log(&self) -> String {
+        let mut log = String::new();
+        for line in &self.raw {
+            let shown = match Command::parse(line, true) {
+                None => line.clone(),
+                Some(command) if command.is("task.logissue") => {
+                    format!("##[{}]{}", command.property("type").unwrap_or_default(), command.data)
+                }
+                Some(_) => continue,
+            };
+            log.push_str(&shown);
+            log.push('\n');
+        }
+        log
+    }
+}
+
+#[derive(Clone)]
+struct Page {
+    lines: Rc<RefCell<Vec<Vec<u8>>>>,
+    closes_after: Option<usize>,
+}
+
+impl Write for Page {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let mut lines = self.lines.borrow_mut();
+        if self.closes_after.is_some_and(|limit| lines.len() >= limit) {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
+        lines.push(buffer.to_vec());
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
