@@ -25,9 +25,18 @@ impl Clock {
 
     /// The server's time, as far as it is known; the agent's before that.
     pub fn now(&self) -> Timestamp {
-        let local = (self.wall)();
+        self.corrected(self.uncorrected())
+    }
+
+    /// The agent's own time, as wrong as it may be: for what is compared with itself.
+    pub fn uncorrected(&self) -> Timestamp {
+        (self.wall)()
+    }
+
+    /// The server's time for one by the agent's clock.
+    pub fn corrected(&self, agents: Timestamp) -> Timestamp {
         let skew = Duration::from_secs(self.skew.get().unsigned_abs());
-        if self.skew.get() < 0 { local.minus(skew) } else { local.plus(skew) }
+        if self.skew.get() < 0 { agents.minus(skew) } else { agents.plus(skew) }
     }
 
     /// Time since some fixed point, for limits within a run.

@@ -42,9 +42,13 @@ use std::io;
 use std::rc::Rc;
 
 use crate::azure::http::Http;
+use crate::cancel::Cancel;
+use crate::clock::Clock;
 use crate::commands::{Console, StepResult};
 use crate::outcome::Failure;
+use crate::patience::Patience;
 use crate::settings::Fault;
+use crate::settings::environment::Environment;
 use crate::work::{Surroundings, Work};
 
 /// The two stages that the agent starts.
@@ -90,6 +94,30 @@ impl Told {
     }
 }
 
+/// Runs the stage that the launcher names, on this thread, listening to the agent's signals.
+pub fn start(
+    stage: &str,
+    environment: Environment,
+    clock: Clock,
+    out: impl io::Write + 'static,
+    has_launcher: impl Fn() -> bool + 'static,
+) -> Told {
+    let Some(stage) = Stage::parse(stage) else {
+        let console = Console::new(Box::new(out), false);
+        console.say("This program is started by the pipeline task RotatePat, with `task` or `settle`; see its README.");
+        return Told::Nothing;
+    };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Told::Nothing };
+    runtime.block_on(async {
+        let (canceller, cancel) = Cancel::pair();
+        if canceller.listen().is_err() {
+            return Told::Nothing;
+        }
+        let (out, has_launcher, patience) = (Box::new(out), Rc::new(has_launcher), Patience::default());
+        run(stage, Surroundings { environment, clock, out, cancel, has_launcher, patience }).await
+    })
+}
+
 /// Runs a stage to its end.
 pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
     let Surroundings { environment, clock, out, cancel, has_launcher, patience } = surroundings;
@@ -112,7 +140,13 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
     };
     let settings = match settings::read(&environment) {
         Ok(settings) => settings,
-        Err(faults) => return told(tell_faults(&console, &faults), Told::Failed),
+        Err(faults) => {
+            if let Some(handed) = &handed {
+                let name = text::quoted(&handed.state.own.display_name);
+                console.say(&format!("every token works; the new one stays {name}, and the next run retires it"));
+            }
+            return told(tell_faults(&console, &faults), Told::Failed);
+        }
     };
     let http = match Http::new(Rc::new(patience), cancel, has_launcher) {
         Ok(http) => http,

@@ -19,7 +19,13 @@ pub enum AfterCreate {
 }
 
 /// Compares the list after the creation with the plan's.
-pub fn after_create(name: &PatName, run: &RunId, own: &AuthorizationId, plan: &[Member], listed: &[Pat]) -> AfterCreate {
+pub fn after_create(
+    name: &PatName,
+    run: &RunId,
+    own: &AuthorizationId,
+    plan: &[Member],
+    listed: &[Pat],
+) -> AfterCreate {
     for known in plan {
         if let Some(now) = listed.iter().find(|pat| pat.id == known.pat.id)
             && now.display_name != known.pat.display_name

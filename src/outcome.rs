@@ -78,6 +78,15 @@ impl Failure {
         self
     }
 
+    /// With the one thing to do, where somebody knows it.
+    #[must_use]
+    pub fn advise_if(self, advice: Option<String>) -> Self {
+        match advice {
+            Some(advice) => self.advise(advice),
+            None => self,
+        }
+    }
+
     /// With what is true now, where that is only known after cleaning up.
     #[must_use]
     pub fn now(mut self, now: &str) -> Self {
@@ -121,11 +130,16 @@ pub fn advice_for(error: &CallError) -> Option<&'static str> {
             Service::AzureDevOps if status == 200 => pats::advice(code),
             Service::Entra => entra::advice(code),
             Service::KeyVault => key_vault::advice(status, code),
-            Service::AzureDevOps | Service::Oidc => None,
+            Service::AzureDevOps | Service::Oidc => Some("Mend what the service names, then run again."),
         };
     }
     match &error.kind {
-        Kind::NotSent(_) => Some("Check that the agent can reach the service: network, proxy, firewall. Then run again."),
+        Kind::Unreadable { .. } => {
+            Some("Run again; if it stays so, report it with the activity id, as the service has changed.")
+        }
+        Kind::NotSent(_) => {
+            Some("Check that the agent can reach the service: network, proxy, firewall. Then run again.")
+        }
         _ => None,
     }
 }

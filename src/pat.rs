@@ -154,9 +154,10 @@ impl AuthorizationId {
         let parts: Vec<&str> = text.split('-').collect();
         let lengths = [8, 4, 4, 4, 12];
         let fits = parts.len() == lengths.len()
-            && parts.iter().zip(lengths).all(|(part, length)| {
-                part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
-            });
+            && parts
+                .iter()
+                .zip(lengths)
+                .all(|(part, length)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
         fits.then_some(Self(text))
     }
 
@@ -248,10 +249,7 @@ mod tests {
             (Generation::Committed, "nuget-publish"),
             (Generation::Pending(by.clone()), "nuget-publish [pending 4711.2-0a1b2c3d]"),
             (Generation::Held(by.clone()), "nuget-publish [held 4711.2-0a1b2c3d]"),
-            (
-                Generation::Superseded { by, ends },
-                "nuget-publish [superseded 4711.2-0a1b2c3d ends 2026-11-25T03:00Z]",
-            ),
+            (Generation::Superseded { by, ends }, "nuget-publish [superseded 4711.2-0a1b2c3d ends 2026-11-25T03:00Z]"),
         ] {
             assert_eq!(name().of(&generation), written);
             assert_eq!(name().generation(written), Some(generation));

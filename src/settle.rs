@@ -32,7 +32,7 @@ pub async fn run(work: &Work, handed: HandOver, job: &JobEnd) -> Result<(), Fail
         work.console.hide(secret);
     }
     work.clock.set_skew(state.skew);
-    let is_over = state.token_expires.is_some_and(|end| end <= work.clock.now().plus(Duration::from_secs(5 * 60)));
+    let is_over = sign_in::is_nearly_over(state.token_expires, work.clock.now());
     let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
     let pats = work.pats(&user_token);
     match objection(work, job, &new_pat) {
@@ -61,7 +61,9 @@ fn objection(work: &Work, job: &JobEnd, new_pat: &Secret) -> Option<String> {
         && job.variable.as_ref() != Some(new_pat)
     {
         let name = quoted(name);
-        return Some(format!("the job's secret variable {name} does not hold the new token: was it blocked or overwritten?"));
+        return Some(format!(
+            "the job's secret variable {name} does not hold the new token: was it blocked or overwritten?"
+        ));
     }
     match (job.confirmed, &job.status, &work.settings.confirm_variable) {
         (Some(true), ..) => None,
@@ -157,9 +159,11 @@ impl Settling<'_> {
         for _ in 0..patience.looks {
             wanted(self.work, &stays)?;
             let looked = self.work.clock.steady();
-            let listing = self.pats.list().await.map_err(|error| {
-                Failure::new(on(error, "could not list the tokens before the commit"), &stays)
-            })?;
+            let listing = self
+                .pats
+                .list()
+                .await
+                .map_err(|error| Failure::new(on(error, "could not list the tokens before the commit"), &stays))?;
             match before_commit(&self.state.name, &self.state.run, &own.id, &self.state.listed, &listing.pats) {
                 BeforeCommit::Done => {
                     self.say(&format!("committed it as {} at the earlier try", quoted(&committed)));
@@ -232,7 +236,9 @@ impl Settling<'_> {
         let updated = self.pats.update(&change).await?;
         let granted = updated.valid_to.unwrap_or(ends);
         if ends.since(granted) > Duration::from_secs(60) {
-            self.work.console.warn(&format!("{member} now ends at {granted}, before the overlap does: a cap on lifetimes"));
+            self.work
+                .console
+                .warn(&format!("{member} now ends at {granted}, before the overlap does: a cap on lifetimes"));
         }
         Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.clock.now())))
     }
@@ -263,8 +269,7 @@ impl Settling<'_> {
     fn taken_over(&self, seen: &str, by: Option<&crate::pat::RunId>) -> Failure {
         let who = by.map_or("somebody".to_owned(), |run| format!("run {run}"));
         let error = anyhow!("{who} has taken over {}: {seen}", self.state.name);
-        Failure::new(error, &format!("Nothing was committed or revoked; {}", self.still_pending()))
-            .advise("Run again.")
+        Failure::new(error, &format!("Nothing was committed or revoked; {}", self.still_pending())).advise("Run again.")
     }
 
     fn still_pending(&self) -> String {

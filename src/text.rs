@@ -22,7 +22,8 @@ pub fn quoted(name: &str) -> String {
 }
 
 pub(crate) fn is_harmless(character: char) -> bool {
-    let turns_direction = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns_direction =
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let ends_line = matches!(character, '\u{2028}' | '\u{2029}');
     !character.is_control() && !turns_direction && !ends_line && character != '\u{feff}'
 }

@@ -61,7 +61,8 @@ impl Work {
         let Some(date) = date else { return };
         self.clock.correct(date);
         if self.clock.skew().abs() > 60 {
-            let (minutes, side) = (self.clock.skew().abs() / 60, if self.clock.skew() > 0 { "behind" } else { "ahead" });
+            let (minutes, side) =
+                (self.clock.skew().abs() / 60, if self.clock.skew() > 0 { "behind" } else { "ahead" });
             let minutes = crate::timestamp::counted(minutes, "minute");
             self.console.say(&format!("note: the agent's clock is {minutes} {side}; the server's time is used"));
         }

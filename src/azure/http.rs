@@ -433,10 +433,7 @@ impl Http {
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let failed = |kind| CallError { service: call.service, kind, activity: None };
-        let mut request = self
-            .client
-            .request(call.method.clone(), call.url.clone())
-            .header(ACCEPT, "application/json");
+        let mut request = self.client.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
         if matches!(call.service, Service::AzureDevOps | Service::Oidc) {
             // Without it, a refused credential is answered by a redirect (seen in code: the agent, Azure SDKs).
             request = request.header("X-TFS-FedAuthRedirect", "Suppress");
@@ -531,7 +528,8 @@ fn retry_after(reply: &Reply) -> Option<Duration> {
 }
 
 fn activity(headers: &HeaderMap) -> Option<String> {
-    let id = ["activityid", "x-vss-e2eid", "x-ms-request-id", "x-msedge-ref"].iter().find_map(|name| headers.get(*name));
+    let id =
+        ["activityid", "x-vss-e2eid", "x-ms-request-id", "x-msedge-ref"].iter().find_map(|name| headers.get(*name));
     let id = id?.to_str().ok()?;
     let fits = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     fits.then(|| id.to_owned())

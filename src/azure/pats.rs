@@ -272,7 +272,9 @@ pub fn advice(code: &str) -> Option<&'static str> {
             "Ask a Project Collection Administrator to put the rotating account on the allowlist of \"Restrict \
              personal access token creation\"."
         }
-        "failedToReadTenantPolicy" | "failedToReadOrgPolicy" | "failedToIssueAccessToken"
+        "failedToReadTenantPolicy"
+        | "failedToReadOrgPolicy"
+        | "failedToIssueAccessToken"
         | "failedToUpdateAccessToken" => "Run again: the service could not do it at the moment.",
         "accessDenied" | "userIdRequired" | "invalidUserId" | "invalidUserType" => {
             "Sign in as an ordinary user who is a member of the organization."

@@ -66,9 +66,8 @@ pub(super) async fn publish(work: &Work, secret: &VaultSecret, pat: &Pat, value:
     ]);
     let new = NewVersion { value, content_type: CONTENT_TYPE, tags: &tags, expires: Some(pat.valid_to) };
     key_vault::write(&work.http, secret, &token, &new).await?;
-    let stored = key_vault::read(&work.http, secret, &token)
-        .await
-        .map_err(|error| NotWritten { error, may_hold_it: true })?;
+    let stored =
+        key_vault::read(&work.http, secret, &token).await.map_err(|error| NotWritten { error, may_hold_it: true })?;
     let is_there = stored.is_some_and(|stored| stored.value == *value && stored.tags == tags);
     if is_there {
         return Ok(());

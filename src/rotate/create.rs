@@ -12,6 +12,7 @@ use crate::outcome::Failure;
 use crate::pat::Generation;
 use crate::patience::Backoff;
 use crate::plan::{Rotation, family};
+use crate::sign_in::{self, UserToken};
 use crate::text::quoted;
 use crate::timestamp::counted;
 use crate::work::{Work, on};
@@ -26,7 +27,12 @@ pub(super) struct Fresh {
 }
 
 /// Creates the pending one.
-pub(super) async fn create(work: &Work, pats: &Pats<'_>, rotation: &Rotation) -> Result<Fresh, Failure> {
+pub(super) async fn create(
+    work: &Work,
+    user: &UserToken,
+    pats: &Pats<'_>,
+    rotation: &Rotation,
+) -> Result<Fresh, Failure> {
     let wish = &work.settings.wish;
     let display_name = wish.name.of(&Generation::Pending(wish.run.clone()));
     let could_not = format!("could not create {}", quoted(&display_name));
@@ -42,10 +48,14 @@ pub(super) async fn create(work: &Work, pats: &Pats<'_>, rotation: &Rotation) ->
         let new = New { display_name: &display_name, scopes: &rotation.scopes, valid_to };
         let error = match sent_or_cancelled(work, pats, &new).await {
             Ok(created) => {
+                work.console.hide(&created.secret);
                 tell(work, rotation, &created);
                 return Ok(Fresh { created, sent });
             }
-            Err(NotCreated::Refused(error)) => return Err(Failure::new(on(error, &could_not), now)),
+            Err(NotCreated::Refused(error)) => {
+                let advice = sign_in::explain_refusal(work, user, &error).await;
+                return Err(Failure::new(on(error, &could_not), now).advise_if(advice));
+            }
             Err(NotCreated::Ambiguous(error)) => error,
         };
         work.console.say(&format!(
@@ -86,12 +96,7 @@ async fn sent_or_cancelled(work: &Work, pats: &Pats<'_>, new: &New<'_>) -> Resul
 }
 
 /// Revokes every pending one of this run that the plan did not know.
-async fn revoke_orphans(
-    work: &Work,
-    pats: &Pats<'_>,
-    rotation: &Rotation,
-    could_not: &str,
-) -> Result<usize, Failure> {
+async fn revoke_orphans(work: &Work, pats: &Pats<'_>, rotation: &Rotation, could_not: &str) -> Result<usize, Failure> {
     let wish = &work.settings.wish;
     let unsure = "The old token is untouched. A new one that nobody holds may exist; the next run retires it.";
     let failed = |error: CallError| Failure::new(on(error, could_not), unsure).advise("Run again.");

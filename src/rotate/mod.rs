@@ -64,10 +64,7 @@ async fn prepare(work: &Work) -> Result<Prepared, Failure> {
         Err(error) => {
             let advice = sign_in::explain_refusal(work, &user, &error).await;
             let failure = Failure::new(on(error, &format!("could not list the tokens in {organization}")), UNCHANGED);
-            return Err(match advice {
-                Some(advice) => failure.advise(advice),
-                None => failure,
-            });
+            return Err(failure.advise_if(advice));
         }
     };
     work.take_date(listing.date);
@@ -156,7 +153,7 @@ async fn rotate(
     rotation: Rotation,
 ) -> Result<Outputs, Failure> {
     let pats = work.pats(&user.token);
-    let new = create::create(work, &pats, &rotation).await?;
+    let new = create::create(work, user, &pats, &rotation).await?;
     let cancel = work.http.cancel();
     let proved = tokio::select! {
         proved = prove::prove(work, &pats, &rotation, &new, owner.as_ref()) => proved,
@@ -175,7 +172,7 @@ async fn rotate(
         listed: rotation.listed,
         owner,
         overlap: wish.overlap,
-        token_expires: user.expires,
+        token_expires: user.expires(&work.clock),
         skew: work.clock.skew(),
     };
     let delivered = publish::to_destinations(work, &pats, &new).await?;
@@ -192,8 +189,7 @@ async fn rotate(
 }
 
 fn outputs(pat: &Pat, now: Timestamp) -> Outputs {
-    let current =
-        Current { id: pat.id.to_string(), valid_to: pat.valid_to, days_left: pat.valid_to.days_left(now) };
+    let current = Current { id: pat.id.to_string(), valid_to: pat.valid_to, days_left: pat.valid_to.days_left(now) };
     Outputs { rotated: true, current: Some(current) }
 }
 
@@ -202,13 +198,13 @@ async fn undo(work: &Work, pats: &pats::Pats<'_>, own: &Pat, failure: Failure) -
     let named = crate::text::quoted(&own.display_name);
     match pats.revoke(&own.id).await {
         Ok(()) => {
-            let now = format!("The new token {} was revoked; the old one is untouched.", own.id);
+            let now = format!("The new token {} was revoked; nothing else was changed.", own.id);
             work.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
             failure.now(&now)
         }
         Err(error) => failure.now(&format!(
-            "The old token is untouched. The new one, {named} ({}), could not be revoked ({error}); nobody holds it, and \
-             the next run retires it.",
+            "The new token, {named} ({}), could not be revoked ({error}); nobody holds it, and the next run retires it. \
+             Nothing else was changed.",
             own.id
         )),
     }

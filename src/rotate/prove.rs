@@ -44,7 +44,8 @@ pub(super) async fn prove(
         return Err(Failure::new(changed, UNHELD).advise("Report this to us with the organization's token policies."));
     }
     verify(work, &new.created.secret, owner).await.map_err(|error| {
-        let advice = "Check in the organization's policies whether new tokens of this user work at all, then run again.";
+        let advice =
+            "Check in the organization's policies whether new tokens of this user work at all, then run again.";
         Failure::new(error.context(could_not), UNHELD).advise(advice)
     })?;
     let user = owner.map_or("the user", |owner| if owner.account.is_empty() { &owner.id } else { &owner.account });
@@ -58,9 +59,10 @@ async fn list_once_more(work: &Work, pats: &Pats<'_>, rotation: &Rotation, new: 
     let own = &new.created.pat;
     let mut backoff = Backoff::new(work.http.patience());
     for _ in 0..=work.http.patience().relistings {
-        let listing = pats.list().await.map_err(|error| {
-            Failure::new(on(error, "could not list the tokens once more after the creation"), "")
-        })?;
+        let listing = pats
+            .list()
+            .await
+            .map_err(|error| Failure::new(on(error, "could not list the tokens once more after the creation"), ""))?;
         match after_create(&wish.name, &wish.run, &own.id, &rotation.listed, &listing.pats) {
             AfterCreate::Clear => return Ok(()),
             AfterCreate::NotListedYet => {}

@@ -72,24 +72,34 @@ pub(super) async fn to_the_job(
     if let Some(name) = &work.settings.variable {
         places.push(format!("job variable {}", quoted(name)));
         work.console.set_secret_variable(name, &new.created.secret).map_err(|error| {
-            let now = format!("The job may hold the new token, so both work; it stays {}.", quoted(&state.own.display_name));
+            let now =
+                format!("The job may hold the new token, so both work; it stays {}.", quoted(&state.own.display_name));
             Failure::new(unwritten(error), &now).advise("Run again.")
         })?;
         work.console.say(&format!("set the secret job variable {}", quoted(name)));
     }
     if user_token.is_some() {
-        let hours = i64::try_from(state.overlap.as_secs() / 3600).unwrap_or(i64::MAX);
-        let overlap = if hours == 0 { String::new() } else { format!(", after {} of overlap", counted(hours, "hour")) };
-        let when = match &work.settings.confirm_variable {
-            Some(name) => format!("once the job ends with {} set to true", quoted(name)),
-            None => "once the job has succeeded".to_owned(),
-        };
-        work.console.say(&format!("the old token is retired {when}{overlap}; see this task's post-job step"));
+        work.console.say(&what_comes(work, state));
     }
     outputs.set(&work.console).map_err(|error| {
         let now = format!("The new token is in {}, and both work.", places.join(", "));
         Failure::new(unwritten(error), &now).advise("Run again.")
     })
+}
+
+/// What the settle stage will do, for a reader who wonders where the rest is.
+fn what_comes(work: &Work, state: &State) -> String {
+    let when = match &work.settings.confirm_variable {
+        Some(name) => format!("once the job ends with {} set to true", quoted(name)),
+        None => "once the job has succeeded".to_owned(),
+    };
+    let hours = i64::try_from(state.overlap.as_secs() / 3600).unwrap_or(i64::MAX);
+    let retired = match (state.predecessors.is_empty(), hours) {
+        (true, _) => String::new(),
+        (false, 0) => " and the old one retired".to_owned(),
+        (false, hours) => format!(" and the old one retired after {} of overlap", counted(hours, "hour")),
+    };
+    format!("{when} the new token is committed{retired}: see this task's post-job step")
 }
 
 /// Whether a publication may start: wanted, and in time to be no dead run's.

@@ -66,7 +66,8 @@ impl Organization {
     }
 
     fn at(core: Url, identity: Url, name: &str) -> Result<Self, NoOrganization> {
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) && name != "..";
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) && name != "..";
         if !is_name || name == "." {
             return Err(NoOrganization::Malformed);
         }
@@ -112,7 +113,8 @@ impl VaultSecret {
     /// # Errors
     /// A sentence on what is expected instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let expected = || "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`".to_owned();
+        let expected =
+            || "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`".to_owned();
         let mut url = Url::parse(text.trim()).map_err(|_| expected())?;
         let host = url.host_str().ok_or_else(expected)?.to_ascii_lowercase();
         let suffix = VAULT_SUFFIXES.into_iter().find(|suffix| {
@@ -232,7 +234,9 @@ mod tests {
 
     #[test]
     fn every_form_of_an_organizations_address_reaches_the_same_services() {
-        for address in ["https://dev.azure.com/contoso/", "https://dev.azure.com/contoso", "https://contoso.visualstudio.com/"] {
+        for address in
+            ["https://dev.azure.com/contoso/", "https://dev.azure.com/contoso", "https://contoso.visualstudio.com/"]
+        {
             let organization = Organization::parse(address).unwrap();
             assert_eq!(organization.core("_apis/x").as_str(), "https://dev.azure.com/contoso/_apis/x");
             assert_eq!(organization.identity("_apis/x").as_str(), "https://vssps.dev.azure.com/contoso/_apis/x");
@@ -264,7 +268,8 @@ mod tests {
         ] {
             assert!(matches!(Organization::parse(address), Err(NoOrganization::Server(_))), "{address}");
         }
-        for address in ["", "contoso", "https://dev.azure.com/", "file:///etc/passwd", "https://dev.azure.com/%2e%2e/x"] {
+        for address in ["", "contoso", "https://dev.azure.com/", "file:///etc/passwd", "https://dev.azure.com/%2e%2e/x"]
+        {
             assert!(Organization::parse(address).is_err(), "{address}");
         }
     }

@@ -45,10 +45,13 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
     let scheme = part("AUTH_SCHEME", "").ok_or_else(|| {
         format!("a service connection that this pipeline may use: the job has none with the id {}", shown(id))
     })?;
-    let needed = |name: &str| parameter(name).ok_or_else(|| format!("a service connection with a {}", name.to_lowercase()));
+    let needed =
+        |name: &str| parameter(name).ok_or_else(|| format!("a service connection with a {}", name.to_lowercase()));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "workloadidentityfederation" => Scheme::WorkloadIdentityFederation,
-        "serviceprincipal" if parameter("AUTHENTICATIONTYPE").is_some_and(|t| t.eq_ignore_ascii_case("spnCertificate")) => {
+        "serviceprincipal"
+            if parameter("AUTHENTICATIONTYPE").is_some_and(|t| t.eq_ignore_ascii_case("spnCertificate")) =>
+        {
             return Err("a service connection with workload identity federation or a secret: this one has a \
                         certificate, which this version cannot use"
                 .to_owned());

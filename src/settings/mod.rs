@@ -142,9 +142,10 @@ impl Reader<'_> {
         let pipeline = self.pipeline();
         let organization = self.organization(inputs.organization.as_deref(), pipeline.as_ref());
         let loopback = organization.as_ref().and_then(Organization::loopback);
-        let connection = inputs.service_connection.as_deref().and_then(|id| {
-            self.take("serviceConnection", connection::read(self.environment, id, loopback))
-        });
+        let connection = inputs
+            .service_connection
+            .as_deref()
+            .and_then(|id| self.take("serviceConnection", connection::read(self.environment, id, loopback)));
         let has_connection = inputs.service_connection.is_some();
         let source = self.source(&inputs, has_connection);
 
@@ -165,7 +166,8 @@ impl Reader<'_> {
             _ => Retirement::AfterJob,
         };
         if retirement == Retirement::Immediately && publish_to.is_empty() {
-            let needed = "`afterJob` when there is no `publishTo`: a value taken from a variable is stored later than this step";
+            let needed =
+                "`afterJob` when there is no `publishTo`: a value taken from a variable is stored later than this step";
             self.fault("retireOldPat", needed);
         }
         if retirement == Retirement::Immediately && confirm_variable.is_some() {
@@ -320,7 +322,11 @@ impl Reader<'_> {
         let get = |name: &str| self.environment.get(name);
         let collection = get("SYSTEM_COLLECTIONURI").or_else(|| get("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"));
         let project = get("SYSTEM_TEAMPROJECTID").unwrap_or_default().to_owned();
-        let token = ["ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", "SECRET_SYSTEM_ACCESSTOKEN", "SYSTEM_ACCESSTOKEN"];
+        let token = [
+            "ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN",
+            "SECRET_SYSTEM_ACCESSTOKEN",
+            "SYSTEM_ACCESSTOKEN",
+        ];
         let job_token = token.into_iter().find_map(get).map(|token| Secret::new(token.to_owned()));
         let oidc = get("SYSTEM_OIDCREQUESTURI").and_then(address::oidc);
         let organization = match collection.map(Organization::parse) {
@@ -339,11 +345,8 @@ impl Reader<'_> {
 
     fn organization(&mut self, given: Option<&str>, pipeline: Option<&Pipeline>) -> Option<Organization> {
         let Some(given) = given else { return pipeline.map(|pipeline| pipeline.organization.clone()) };
-        let parsed = if given.contains("://") {
-            Organization::parse(given)
-        } else {
-            pipeline?.organization.beside(given)
-        };
+        let parsed =
+            if given.contains("://") { Organization::parse(given) } else { pipeline?.organization.beside(given) };
         parsed.map_err(|why| self.fault("organization", &not_services(given, &why))).ok()
     }
 
@@ -423,7 +426,10 @@ impl Reader<'_> {
 fn not_services(given: &str, why: &NoOrganization) -> String {
     match why {
         NoOrganization::Malformed => {
-            format!("an organization's name or address, such as `https://dev.azure.com/contoso`: {} is none", quoted(given))
+            format!(
+                "an organization's name or address, such as `https://dev.azure.com/contoso`: {} is none",
+                quoted(given)
+            )
         }
         NoOrganization::Server(host) => format!(
             "an organization of Azure DevOps Services: {} is not, and Azure DevOps Server has no PAT lifecycle API",
@@ -436,8 +442,10 @@ fn not_services(given: &str, why: &NoOrganization) -> String {
 /// prefixes are documented under "Define variables").
 fn is_reserved(name: &str, environment: &Environment) -> bool {
     let lower = name.to_ascii_lowercase();
-    let spelled = ["agent.", "build.", "system.", "release.", "environment.", "strategy.", "checks.", "task.", "common."];
-    let hidden = ["endpoint", "input", "secret", "securefile", "path", "prefix", "vsts", "agent_", "system_", "tf_build"];
+    let spelled =
+        ["agent.", "build.", "system.", "release.", "environment.", "strategy.", "checks.", "task.", "common."];
+    let hidden =
+        ["endpoint", "input", "secret", "securefile", "path", "prefix", "vsts", "agent_", "system_", "tf_build"];
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| lower.starts_with(prefix));
     let formatted = format_name(name);
     let is_system = ["BUILD_", "RELEASE_"].iter().any(|prefix| formatted.starts_with(prefix))
@@ -471,9 +479,10 @@ pub fn job_end(environment: &Environment, settings: &Settings) -> JobEnd {
         status if status.eq_ignore_ascii_case("succeeded") => JobStatus::Succeeded,
         other => JobStatus::Other(crate::text::one_line(other)),
     };
-    let confirmed = settings.confirm_variable.as_deref().map(|name| {
-        environment.job_variable(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
-    });
+    let confirmed = settings
+        .confirm_variable
+        .as_deref()
+        .map(|name| environment.job_variable(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true")));
     let variable = settings.variable.as_deref().and_then(|name| environment.job_variable(name));
     JobEnd { status, confirmed, variable: variable.map(|value| Secret::new(value.to_owned())) }
 }
@@ -487,9 +496,16 @@ pub fn is_debug(environment: &Environment) -> bool {
 pub fn secrets(environment: &Environment) -> Vec<Secret> {
     let is_secret = |name: &str| {
         name.starts_with("SECRET_")
-            || ["ACCESSTOKEN", "SERVICEPRINCIPALKEY", "SERVICEPRINCIPALCERTIFICATE", "APITOKEN", "PASSWORD", "REFRESHTOKEN"]
-                .iter()
-                .any(|secret| name.ends_with(secret))
+            || [
+                "ACCESSTOKEN",
+                "SERVICEPRINCIPALKEY",
+                "SERVICEPRINCIPALCERTIFICATE",
+                "APITOKEN",
+                "PASSWORD",
+                "REFRESHTOKEN",
+            ]
+            .iter()
+            .any(|secret| name.ends_with(secret))
     };
     // Shorter values would blot out ordinary words; the agent masks them all the same.
     environment

@@ -25,7 +25,9 @@ pub(super) fn read(lines: &str) -> (Vec<Destination>, Vec<String>) {
     let (mut destinations, mut faults) = (Vec::new(), Vec::new());
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match parse(line) {
-            Ok(known) if destinations.contains(&known) => faults.push(format!("each place once: {known} is there twice")),
+            Ok(known) if destinations.contains(&known) => {
+                faults.push(format!("each place once: {known} is there twice"))
+            }
             Ok(destination) => destinations.push(destination),
             Err(fault) => faults.push(fault),
         }
@@ -49,9 +51,10 @@ fn parse(line: &str) -> Result<Destination, String> {
             }
             VaultSecret::parse(&format!("https://{vault}.vault.azure.net/secrets/{name}")).map(Destination::KeyVault)
         }
-        "variablegroup" | "serviceconnection" => {
-            Err(format!("lines such as `keyVault: contoso-kv/nuget-pat`: this version cannot write to {}", quoted(line)))
-        }
+        "variablegroup" | "serviceconnection" => Err(format!(
+            "lines such as `keyVault: contoso-kv/nuget-pat`: this version cannot write to {}",
+            quoted(line)
+        )),
         _ => Err(format!("lines such as `keyVault: contoso-kv/nuget-pat`: {} is of no known kind", quoted(line))),
     }
 }
@@ -62,7 +65,9 @@ mod tests {
 
     #[test]
     fn a_vaults_secret_may_be_named_in_three_ways() {
-        let (destinations, faults) = read("\n keyVault: contoso-kv/a \nkeyvault: https://contoso-kv.vault.azure.net/secrets/b\nhttps://contoso-kv.vault.azure.net/secrets/c\n");
+        let (destinations, faults) = read(
+            "\n keyVault: contoso-kv/a \nkeyvault: https://contoso-kv.vault.azure.net/secrets/b\nhttps://contoso-kv.vault.azure.net/secrets/c\n",
+        );
         assert_eq!(faults, Vec::<String>::new());
         let shown: Vec<String> = destinations.iter().map(Destination::to_string).collect();
         assert_eq!(shown, ["a", "b", "c"].map(|name| format!("secret \"{name}\" in vault \"contoso-kv\"")));
@@ -70,7 +75,8 @@ mod tests {
 
     #[test]
     fn every_wrong_line_is_named() {
-        let lines = "keyVault: contoso-kv\nvault: x/y\nkeyVault: contoso-kv/a\nkeyVault: contoso-kv/a\nkeyVault: a.b/c\n";
+        let lines =
+            "keyVault: contoso-kv\nvault: x/y\nkeyVault: contoso-kv/a\nkeyVault: contoso-kv/a\nkeyVault: a.b/c\n";
         let (destinations, faults) = read(lines);
         assert_eq!((destinations.len(), faults.len()), (1, 4), "{faults:?}");
     }

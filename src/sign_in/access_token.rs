@@ -10,7 +10,7 @@ pub(super) const PAT_ADVICE: &str = "Give `accessToken` an Entra access token of
 
 /// Takes the token as it is. When it ends, nothing can make another: it must outlive the job.
 pub(super) fn sign_in(work: &Work, token: &Secret) -> UserToken {
-    UserToken::new(token.clone(), None, work.clock.now())
+    UserToken::new(token.clone(), None, &work.clock)
 }
 
 /// Whether it has the form of a personal access token: 84 characters now, 52 before.

@@ -46,7 +46,8 @@ impl Claims {
 
     /// The likeliest reason for a refusal and what to do about it.
     pub fn explain(&self, now: Timestamp, tenant: Option<&str>) -> String {
-        let known = |audience: &str| audience == AZURE_DEVOPS || audience.starts_with("https://app.vssps.visualstudio.com");
+        let known =
+            |audience: &str| audience == AZURE_DEVOPS || audience.starts_with("https://app.vssps.visualstudio.com");
         if let Some(audience) = self.aud.as_deref().filter(|audience| !known(audience)) {
             return format!(
                 "The token is for {}, not for Azure DevOps: ask for the scope `{AZURE_DEVOPS}/.default`.",
@@ -103,10 +104,16 @@ mod tests {
         for (claims, remedy) in [
             (r#"{"aud":"https://vault.azure.net","scp":"x"}"#, "for \"https://vault.azure.net\", not for Azure DevOps"),
             (r#"{"exp":999,"scp":"user_impersonation"}"#, "has expired at 1970-01-01T00:16:39Z"),
-            (r#"{"exp":9999,"tid":"a","scp":"user_impersonation"}"#, "from tenant a, and the organization belongs to tenant b"),
+            (
+                r#"{"exp":9999,"tid":"a","scp":"user_impersonation"}"#,
+                "from tenant a, and the organization belongs to tenant b",
+            ),
             (r#"{"tid":"B","idtyp":"app","appid":"x"}"#, "acts for the app x"),
             (r#"{"tid":"b"}"#, "only tokens that act for a user"),
-            (r#"{"tid":"b","scp":"vso.pats","upn":"r@contoso.com"}"#, "token of r@contoso.com has the scopes \"vso.pats\""),
+            (
+                r#"{"tid":"b","scp":"vso.pats","upn":"r@contoso.com"}"#,
+                "token of r@contoso.com has the scopes \"vso.pats\"",
+            ),
             (r#"{"tid":"b","scp":"vso.pats vso.pats_manage","upn":"r"}"#, "Check that r is a member"),
         ] {
             let explained = Claims::read(&token(claims)).unwrap().explain(now, Some("b"));

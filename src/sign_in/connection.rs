@@ -1,8 +1,6 @@
 //! The service connection signs in as its own app: for the vault, and to redeem a refresh token. Its token for Azure
 //! DevOps is tried too where no other source is given; the server is expected to refuse it.
 
-use std::time::Duration;
-
 use super::{UserToken, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer};
 use crate::azure::oidc;
@@ -24,7 +22,7 @@ pub(super) async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
     };
     work.console.say(&format!("signing in as the app {} of the service connection", connection.client));
     let tokens = tokens(work, connection, &tenant, &scope).await?;
-    Ok(UserToken::new(tokens.access_token, tokens.expires_in.map(Duration::from_secs), work.clock.now()))
+    Ok(UserToken::new(tokens.access_token, tokens.expires_in, &work.clock))
 }
 
 /// A token of the connection's app for another service, such as a vault.
@@ -61,7 +59,9 @@ pub(super) async fn credential(work: &Work, connection: &ServiceConnection) -> R
         Scheme::WorkloadIdentityFederation => {
             let pipeline = &work.settings.pipeline;
             let (Some(uri), Some(job_token)) = (&pipeline.oidc, &pipeline.job_token) else {
-                let error = anyhow::anyhow!("could not ask for the job's OIDC token: the agent gave no address or no job token");
+                let error = anyhow::anyhow!(
+                    "could not ask for the job's OIDC token: the agent gave no address or no job token"
+                );
                 return Err(Failure::new(error, UNCHANGED)
                     .advise("Run this task in a pipeline job of Azure DevOps Services, on a current agent."));
             };

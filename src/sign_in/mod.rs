@@ -10,6 +10,7 @@ use std::time::Duration;
 use self::claims::Claims;
 use crate::azure::connection_data::{self, Tenant};
 use crate::azure::http::CallError;
+use crate::clock::Clock;
 use crate::outcome::Failure;
 use crate::secret::Secret;
 use crate::settings::Source;
@@ -24,24 +25,41 @@ const NEARLY_OVER: Duration = Duration::from_secs(5 * 60);
 pub struct UserToken {
     /// The token.
     pub token: Secret,
-    /// When it ends, where that is known.
-    pub expires: Option<Timestamp>,
+    expires: Option<Expiry>,
     /// What its claims say, where they can be read.
     pub claims: Option<Claims>,
 }
 
+/// When a token ends, by whose clock.
+#[derive(Clone, Copy, Debug)]
+enum Expiry {
+    /// Its issuer told how long it lives, counted from when it came.
+    Agents(Timestamp),
+    /// It says so itself: the one hint there is where no issuer's answer is at hand.
+    Servers(Timestamp),
+}
+
 impl UserToken {
-    /// Takes a token; its life is told by the issuer or by its own claims.
-    pub fn new(token: Secret, lives: Option<Duration>, now: Timestamp) -> Self {
+    /// Takes a token, with its life where the issuer told it.
+    pub fn new(token: Secret, lives: Option<u64>, clock: &Clock) -> Self {
         let claims = Claims::read(&token);
-        let expires = lives.map(|lives| now.plus(lives)).or_else(|| Timestamp::from_unix(claims.as_ref()?.exp?));
+        let told = lives.map(|lives| Expiry::Agents(clock.uncorrected().plus(Duration::from_secs(lives))));
+        let expires = told.or_else(|| Timestamp::from_unix(claims.as_ref()?.exp?).map(Expiry::Servers));
         Self { token, expires, claims }
     }
 
-    /// Whether it has ended or is about to.
-    pub fn is_nearly_over(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|expires| expires <= now.plus(NEARLY_OVER))
+    /// When it ends, by the server's clock, where that is known.
+    pub fn expires(&self, clock: &Clock) -> Option<Timestamp> {
+        self.expires.map(|expires| match expires {
+            Expiry::Agents(time) => clock.corrected(time),
+            Expiry::Servers(time) => time,
+        })
     }
+}
+
+/// Whether a token that ends then has ended or is about to.
+pub fn is_nearly_over(expires: Option<Timestamp>, now: Timestamp) -> bool {
+    expires.is_some_and(|expires| expires <= now.plus(NEARLY_OVER))
 }
 
 /// Signs in.
@@ -75,9 +93,11 @@ async fn users_tenant(work: &Work) -> Result<Option<String>, Failure> {
         Ok(Tenant::Entra(tenant)) => Ok(Some(tenant)),
         Ok(Tenant::Untold) => Ok(None),
         Ok(Tenant::MicrosoftAccounts) => {
-            let error = anyhow::anyhow!("the organization {organization} is backed by Microsoft accounts, not by Entra");
-            Err(Failure::new(error, UNCHANGED)
-                .advise("Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users."))
+            let error =
+                anyhow::anyhow!("the organization {organization} is backed by Microsoft accounts, not by Entra");
+            Err(Failure::new(error, UNCHANGED).advise(
+                "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users.",
+            ))
         }
         Err(error) => {
             let what = format!("could not learn the tenant of {organization}");

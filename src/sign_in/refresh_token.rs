@@ -38,8 +38,9 @@ pub(super) async fn sign_in(work: &Work, secret: &VaultSecret) -> Result<UserTok
     let tenant = tenant?.unwrap_or_else(|| connection.tenant.clone());
     let Some(stored) = stored else {
         let error = anyhow::anyhow!("there is no {secret}, which should hold the refresh token");
-        return Err(Failure::new(error, UNCHANGED)
-            .advise("Sign in once as the rotating user and store the refresh token there; check `refreshTokenSecret`."));
+        return Err(Failure::new(error, UNCHANGED).advise(
+            "Sign in once as the rotating user and store the refresh token there; check `refreshTokenSecret`.",
+        ));
     };
     work.console.hide(&stored.value);
 
@@ -55,15 +56,19 @@ pub(super) async fn sign_in(work: &Work, secret: &VaultSecret) -> Result<UserTok
     let is_own_client = client.eq_ignore_ascii_case(&connection.client);
     let credential = if is_own_client { credential(work, connection).await? } else { Credential::Public };
     let mut answer = redeem(&credential).await;
-    if is_own_client && answer.as_ref().is_err_and(|error| error.refusal().is_some_and(|(_, code)| code == "AADSTS700025")) {
-        work.console.say(&format!("note: the app {client} is a public client, so the refresh token works without a credential"));
+    if is_own_client
+        && answer.as_ref().is_err_and(|error| error.refusal().is_some_and(|(_, code)| code == "AADSTS700025"))
+    {
+        work.console.say(&format!(
+            "note: the app {client} is a public client, so the refresh token works without a credential"
+        ));
         answer = redeem(&Credential::Public).await;
     }
     let tokens = answer.map_err(|error| {
         Failure::new(on(error, &format!("could not redeem the refresh token in {secret}")), UNCHANGED)
     })?;
 
-    let user = UserToken::new(tokens.access_token, tokens.expires_in.map(Duration::from_secs), work.clock.now());
+    let user = UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
     work.console.hide(&user.token);
     let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
     work.console.say(&format!("signed in as {who} with the refresh token in {secret}"));
