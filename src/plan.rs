@@ -439,8 +439,8 @@ impl Refusal {
     /// The one thing to do about it.
     pub fn advice(&self) -> String {
         match self {
-            Self::Missing => "Check `patName` (case counts) and whose tokens are listed, or set `createIfMissing` to \
-                              `true` with `scopes`."
+            Self::Missing => "Check `patName` (case counts) and whose tokens these are. If it has expired, set \
+                              `createIfMissing` to `true` with `scopes`."
                 .to_owned(),
             Self::NoScopes => "Name `scopes`, such as `vso.packaging_write`.".to_owned(),
             Self::SeveralCommitted(_) => "Give `replaceAuthorizationId` the id of the one in use, once; rename or \

@@ -85,7 +85,8 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
         (
             Refusal::Missing,
             "no active token bears the name",
-            "Check `patName` (case counts) and whose tokens are listed, or set `createIfMissing` to `true` with `scopes`.",
+            "Check `patName` (case counts) and whose tokens these are. If it has expired, set `createIfMissing` to `true` with \
+             `scopes`.",
         ),
         (
             Refusal::NoScopes,

@@ -11,7 +11,7 @@ use crate::azure::pats::{Change, Pats, means_gone};
 use crate::hand_over::{HandOver, State};
 use crate::look::{BeforeCommit, before_commit};
 use crate::outcome::Failure;
-use crate::pat::Generation;
+use crate::pat::{AuthorizationId, Generation, Pat, PatName, RunId};
 use crate::patience::Backoff;
 use crate::plan::{Member, shortened};
 use crate::rotate::verify;
@@ -76,20 +76,45 @@ fn objection(work: &Work, job: &JobEnd, new_pat: &Secret) -> Option<String> {
 
 /// Both tokens live on; the next run rotates and then retires both.
 async fn hold(work: &Work, pats: &Pats<'_>, state: &State, objection: &str) -> Result<(), Failure> {
-    let held = state.name.of(&Generation::Held(state.run.clone()));
-    let change = Change { id: &state.own.id, display_name: &held, scopes: &state.own.scopes, valid_to: None };
     let stays = format!("Both tokens work; the new one stays {}.", quoted(&state.own.display_name));
     wanted(work, &stays)?;
-    if let Err(error) = pats.update(&change).await {
-        let what = format!("could not mark the new token as held, although {objection}");
-        return Err(Failure::new(on(error, &what), &stays).advise("Run again: the next run takes it for a dead run's."));
-    }
+    let held = match mark_held(pats, &state.name, &state.run, &state.own).await {
+        Ok(held) => held,
+        Err(error) if is_about_that_pat(&error) && is_gone(pats, &state.own.id, &stays).await? => {
+            work.console
+                .say(&format!("{objection}; the new token {} is gone, so nothing is left to settle", state.own.id));
+            return Ok(());
+        }
+        Err(error) => {
+            let what = format!("could not mark the new token as held, although {objection}");
+            let advice = "Run again: the next run takes it for a dead run's.";
+            return Err(Failure::new(on(error, &what), &stays).advise(advice));
+        }
+    };
     work.console.warn(&format!(
         "{objection}, so nothing was retired: the old token and the new one, now {}, both work. The next run rotates and \
          then retires both.",
         quoted(&held)
     ));
     Ok(())
+}
+
+/// Renames the new one to say that somebody may hold it although its job did not succeed. Returns that name.
+///
+/// # Errors
+/// What became of the request.
+pub async fn mark_held(pats: &Pats<'_>, name: &PatName, run: &RunId, own: &Pat) -> Result<String, CallError> {
+    let held = name.of(&Generation::Held(run.clone()));
+    let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
+    pats.update(&change).await.map(|_| held)
+}
+
+/// Whether a token that the server refuses to rename is simply no longer there.
+async fn is_gone(pats: &Pats<'_>, id: &AuthorizationId, stays: &str) -> Result<bool, Failure> {
+    let listing = pats.list().await.map_err(|error| {
+        Failure::new(on(error, "could not list the tokens to see what became of a refused rename"), stays)
+    })?;
+    Ok(!listing.pats.iter().any(|pat| pat.id == *id))
 }
 
 /// Supersede, look, commit, verify, retire.
@@ -131,7 +156,7 @@ impl Settling<'_> {
             if !is_about_that_pat(&error) {
                 return Err(Failure::new(on(error, &what), &stays));
             }
-            if self.is_gone(member, &stays).await? {
+            if is_gone(self.pats, &member.pat.id, &stays).await? {
                 self.say(&format!("{member} is gone already"));
             } else if self.state.overlap.is_zero() || self.met_a_refusal_before() {
                 self.say(&format!("{what} ({error}), so it is revoked without an overlap"));
@@ -243,30 +268,19 @@ impl Settling<'_> {
         Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.clock.now())))
     }
 
-    /// Whether a predecessor that the server refuses to rename is simply no longer there.
-    async fn is_gone(&self, member: &Member, stays: &str) -> Result<bool, Failure> {
-        let listing = self.pats.list().await.map_err(|error| {
-            Failure::new(on(error, "could not list the tokens to see what became of a refused rename"), stays)
-        })?;
-        Ok(!listing.pats.iter().any(|pat| pat.id == member.pat.id))
-    }
-
     /// A held one among the predecessors is the trace that an earlier run leaves when it meets such a refusal.
     fn met_a_refusal_before(&self) -> bool {
         self.state.predecessors.iter().any(|m| matches!(m.generation, Generation::Held(_)))
     }
 
     async fn hold_after(&self, failure: Failure) -> Failure {
-        let own = &self.state.own;
-        let held = self.state.name.of(&Generation::Held(self.state.run.clone()));
-        let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
-        match self.pats.update(&change).await {
-            Ok(_) => failure.now(&format!("All tokens work; the new one is now {}.", quoted(&held))),
+        match mark_held(self.pats, &self.state.name, &self.state.run, &self.state.own).await {
+            Ok(held) => failure.now(&format!("All tokens work; the new one is now {}.", quoted(&held))),
             Err(_) => failure,
         }
     }
 
-    fn taken_over(&self, seen: &str, by: Option<&crate::pat::RunId>) -> Failure {
+    fn taken_over(&self, seen: &str, by: Option<&RunId>) -> Failure {
         let who = by.map_or("somebody".to_owned(), |run| format!("run {run}"));
         let error = anyhow!("{who} has taken over {}: {seen}", self.state.name);
         Failure::new(error, &format!("Nothing was committed or revoked; {}", self.still_pending())).advise("Run again.")

@@ -65,11 +65,11 @@ impl Timestamp {
     }
 
     /// Days from `now` until this time, rounded up, so that "at most N days left" means the same for the printed
-    /// number as for the exact time. Not above zero when it is past.
+    /// number as for the exact time; fractions of a second, which services round, make no day. Not above zero when it
+    /// is past.
     pub fn days_left(self, now: Self) -> i64 {
-        let left = self.0.duration_since(now.0);
-        let days = left.as_secs().div_euclid(DAY);
-        if left.as_secs().rem_euclid(DAY) > 0 || left.subsec_nanos() > 0 { days + 1 } else { days }
+        let left = self.0.duration_since(now.0).as_secs();
+        left.div_euclid(DAY) + i64::from(left.rem_euclid(DAY) > 0)
     }
 
     /// The full minute at or after this time: markers in display names carry no seconds, and never end early.
@@ -149,7 +149,8 @@ mod tests {
         let now = at("2026-11-24T03:00:00Z");
         for (until, days) in [
             ("2026-12-01T03:00:00Z", 7),
-            ("2026-12-01T03:00:00.001Z", 8),
+            ("2026-12-01T03:00:00.999Z", 7),
+            ("2026-12-01T03:00:01Z", 8),
             ("2026-12-01T02:59:59Z", 7),
             ("2026-11-24T03:00:01Z", 1),
             ("2026-11-24T03:00:00Z", 0),

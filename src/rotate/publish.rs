@@ -6,12 +6,12 @@ use anyhow::anyhow;
 use super::create::Fresh;
 use super::prove::unwritten;
 use super::undo;
-use crate::azure::pats::{Change, Pats};
+use crate::azure::pats::Pats;
 use crate::destinations;
 use crate::hand_over::State;
 use crate::outcome::{Failure, Outputs};
-use crate::pat::Generation;
 use crate::secret::Secret;
+use crate::settle;
 use crate::text::quoted;
 use crate::timestamp::counted;
 use crate::work::Work;
@@ -126,10 +126,8 @@ async fn stop(work: &Work, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, e
     }
     let mut now = format!("The new token is in {}; {old}.", holders.join(", "));
     if possible.is_empty() {
-        let held = work.settings.wish.name.of(&Generation::Held(work.settings.wish.run.clone()));
-        let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
-        match pats.update(&change).await {
-            Ok(_) => now.push_str(&format!(" It is now {}.", quoted(&held))),
+        match settle::mark_held(pats, &work.settings.wish.name, &work.settings.wish.run, own).await {
+            Ok(held) => now.push_str(&format!(" It is now {}.", quoted(&held))),
             Err(error) => now.push_str(&format!(" It stays {}: {error}.", quoted(&own.display_name))),
         }
     } else {

@@ -46,7 +46,9 @@ impl Organization {
         if is_secure && let Some(name) = host.strip_suffix(".visualstudio.com").filter(|name| !name.contains('.')) {
             return Self::in_the_cloud(name);
         }
-        Err(NoOrganization::Server(host))
+        // What is Microsoft's own, but in another form, is a slip and no server.
+        let is_microsofts = host == "dev.azure.com" || host.ends_with(".visualstudio.com");
+        Err(if is_microsofts { NoOrganization::Malformed } else { NoOrganization::Server(host) })
     }
 
     /// The organization of this name beside another one: in the cloud, or on the same loopback host.
@@ -98,10 +100,17 @@ impl fmt::Display for Organization {
 }
 
 /// A secret in Azure Key Vault, by its address without a version.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct VaultSecret {
     url: Url,
     suffix: Option<&'static str>,
+}
+
+/// Names in a vault are the same in every case.
+impl PartialEq for VaultSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.as_str().eq_ignore_ascii_case(other.url.as_str())
+    }
 }
 
 /// Hosts of Azure Key Vault, by cloud. Documented.
@@ -257,9 +266,6 @@ mod tests {
     #[test]
     fn other_hosts_and_plain_http_are_not_azure_devops_services() {
         for address in [
-            "http://dev.azure.com/contoso",
-            "https://dev.azure.com:8443/contoso",
-            "https://user@dev.azure.com/contoso",
             "https://tfs.contoso.com/tfs/DefaultCollection",
             "https://dev.azure.com.evil.example/contoso",
             "https://evil.example/.visualstudio.com",
@@ -268,8 +274,15 @@ mod tests {
         ] {
             assert!(matches!(Organization::parse(address), Err(NoOrganization::Server(_))), "{address}");
         }
-        for address in ["", "contoso", "https://dev.azure.com/", "file:///etc/passwd", "https://dev.azure.com/%2e%2e/x"]
-        {
+        for address in [
+            "",
+            "contoso",
+            "https://dev.azure.com/",
+            "file:///etc/passwd",
+            "http://dev.azure.com/contoso",
+            "https://dev.azure.com:8443/contoso",
+            "https://user@dev.azure.com/contoso",
+        ] {
             assert!(Organization::parse(address).is_err(), "{address}");
         }
     }

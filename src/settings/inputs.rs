@@ -67,31 +67,34 @@ pub(super) struct Inputs {
     pub(super) max_minutes: Option<String>,
 }
 
-/// Reads the inputs; what cannot be read at all is added to the faults.
-pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Option<Inputs> {
-    let given = |input: &manifest::Input| environment.get(&format!("INPUT_{}", input.name.to_uppercase()));
+/// Inputs whose value must never be shown, not even in part.
+const SECRETS: [&str; 3] = ["refreshToken", "password", "accessToken"];
+
+/// Reads the inputs. One that cannot be used whatever it is for is a fault, and is left out of the inputs.
+///
+/// # Errors
+/// When nothing can be read, which no value can cause: every field is optional text.
+pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result<Inputs, envy::Error> {
+    let mut values = Vec::new();
     for input in INPUTS {
         let variable = format!("INPUT_{}", input.name.to_uppercase());
         if environment.unreadable().any(|name| name == variable) {
             faults.push(Fault::new(input.name, "a value that is UTF-8 text"));
+            continue;
         }
-        if let Some(unexpanded) = given(input).and_then(unexpanded_macro) {
-            let message = format!("a value: {unexpanded} was left as it is, as the job has no such variable");
-            faults.push(Fault::new(input.name, &message));
-        }
-    }
-    let values = INPUTS.iter().filter_map(|input| {
         let default = Some(input.default).filter(|default| !default.is_empty());
-        Some((input.name.to_owned(), given(input).or(default)?.to_owned()))
-    });
-    match envy::from_iter(values) {
-        Ok(inputs) => Some(inputs),
-        Err(_) => {
-            // Every field is optional text, so that nothing can be wrong with one; never quoted, as values may be.
-            faults.push(Fault::new("command", "inputs that can be read"));
-            None
+        let Some(value) = environment.get(&variable).or(default) else { continue };
+        match unexpanded_macro(value) {
+            None => values.push((input.name.to_owned(), value.to_owned())),
+            Some(unexpanded) => {
+                let shown =
+                    if SECRETS.contains(&input.name) && unexpanded != value { "a `$(…)`" } else { unexpanded };
+                let message = format!("a value: {shown} was left as it is, as the job has no such variable");
+                faults.push(Fault::new(input.name, &message));
+            }
         }
     }
+    envy::from_iter(values)
 }
 
 #[cfg(test)]

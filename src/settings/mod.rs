@@ -115,11 +115,11 @@ impl fmt::Display for Fault {
 /// Every fault there is.
 pub fn read(environment: &Environment) -> Result<Settings, Vec<Fault>> {
     let mut faults = Vec::new();
-    let Some(inputs) = inputs::read(environment, &mut faults) else { return Err(faults) };
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let mut reader = Reader { environment, faults };
+    let Ok(inputs) = inputs::read(environment, &mut faults) else {
+        return Err(vec![Fault::new("command", "inputs that can be read")]);
+    };
+    let spoiled = faults.iter().map(|fault| fault.input).collect();
+    let mut reader = Reader { environment, faults, spoiled };
     let settings = reader.settings(inputs);
     match settings {
         Some(settings) if reader.faults.is_empty() => Ok(settings),
@@ -130,14 +130,15 @@ pub fn read(environment: &Environment) -> Result<Settings, Vec<Fault>> {
 struct Reader<'a> {
     environment: &'a Environment,
     faults: Vec<Fault>,
+    /// Inputs that are given, but were left out as they cannot be used whatever they are for.
+    spoiled: Vec<&'static str>,
 }
 
 impl Reader<'_> {
     /// `None` only with a fault noted; most faults are noted and reading goes on, to find the others.
     fn settings(&mut self, inputs: Inputs) -> Option<Settings> {
-        match self.choice("command", inputs.command.as_deref()) {
-            "rotate" => {}
-            other => self.fault("command", &format!("`rotate`: `{other}` is not in this version")),
+        if let Some(other) = self.choice("command", inputs.command.as_deref()).filter(|command| *command != "rotate") {
+            self.fault("command", &format!("`rotate`: `{other}` is not in this version"));
         }
         let pipeline = self.pipeline();
         let organization = self.organization(inputs.organization.as_deref(), pipeline.as_ref());
@@ -146,7 +147,8 @@ impl Reader<'_> {
             .service_connection
             .as_deref()
             .and_then(|id| self.take("serviceConnection", connection::read(self.environment, id, loopback)));
-        let has_connection = inputs.service_connection.is_some();
+        let has_connection = inputs.service_connection.is_some() || self.is_spoiled("serviceConnection");
+        let has_places = inputs.publish_to.is_some() || self.is_spoiled("publishTo");
         let source = self.source(&inputs, has_connection);
 
         let name = match inputs.pat_name.as_deref().map(PatName::parse) {
@@ -155,17 +157,17 @@ impl Reader<'_> {
         };
         let publish_to = self.publish_to(&inputs, has_connection);
         let confirm_variable = inputs.confirm_variable.clone();
-        let variable = self.variable(inputs.variable.as_deref(), publish_to.is_empty());
+        let variable = self.variable(inputs.variable.as_deref(), !has_places);
         if let (Some(confirm), Some(variable)) = (&confirm_variable, &variable)
             && format_name(confirm) == format_name(variable)
         {
             self.fault("confirmVariable", "another variable than `variable`, which this task sets itself");
         }
         let retirement = match self.choice("retireOldPat", inputs.retire_old_pat.as_deref()) {
-            "immediately" => Retirement::Immediately,
+            Some("immediately") => Retirement::Immediately,
             _ => Retirement::AfterJob,
         };
-        if retirement == Retirement::Immediately && publish_to.is_empty() {
+        if retirement == Retirement::Immediately && !has_places {
             let needed =
                 "`afterJob` when there is no `publishTo`: a value taken from a variable is stored later than this step";
             self.fault("retireOldPat", needed);
@@ -261,6 +263,12 @@ impl Reader<'_> {
         {
             let others: Vec<String> = rest.iter().map(|name| format!("`{name}`")).collect();
             self.fault(first, &format!("to be the only way of signing in: {} is given too", others.join(" and ")));
+            return None;
+        }
+        if ["refreshTokenSecret", "refreshToken", "entraAgentId", "password", "accessToken"]
+            .iter()
+            .any(|input| self.is_spoiled(input))
+        {
             return None;
         }
         let source = match given.first().copied() {
@@ -381,15 +389,15 @@ impl Reader<'_> {
     }
 
     /// A value of a list in the manifest, in any case.
-    fn choice(&mut self, input: &'static str, given: Option<&str>) -> &'static str {
+    fn choice(&mut self, input: &'static str, given: Option<&str>) -> Option<&'static str> {
         let options = manifest::input(input).map_or(&[][..], |input| input.options);
         let given = given.unwrap_or_default();
         if let Some(option) = options.iter().find(|option| option.eq_ignore_ascii_case(given)) {
-            return option;
+            return Some(option);
         }
         let listed: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
         self.fault(input, &format!("one of {}: {} is none", listed.join(", "), quoted(given)));
-        options.first().copied().unwrap_or_default()
+        None
     }
 
     fn number(&mut self, input: &'static str, given: Option<&str>, least: u16, most: u16) -> u16 {
@@ -418,18 +426,23 @@ impl Reader<'_> {
         result.map_err(|expected| self.fault(input, &expected)).ok()
     }
 
+    fn is_spoiled(&self, input: &str) -> bool {
+        self.spoiled.contains(&input)
+    }
+
     fn fault(&mut self, input: &'static str, expected: &str) {
-        self.faults.push(Fault::new(input, expected));
+        if !self.is_spoiled(input) {
+            self.faults.push(Fault::new(input, expected));
+        }
     }
 }
 
 fn not_services(given: &str, why: &NoOrganization) -> String {
     match why {
         NoOrganization::Malformed => {
-            format!(
-                "an organization's name or address, such as `https://dev.azure.com/contoso`: {} is none",
-                quoted(given)
-            )
+            // What stands before an `@` may be a password.
+            let given = if given.contains('@') { "what is given".to_owned() } else { quoted(given) };
+            format!("an organization's name or address, such as `https://dev.azure.com/contoso`: {given} is none")
         }
         NoOrganization::Server(host) => format!(
             "an organization of Azure DevOps Services: {} is not, and Azure DevOps Server has no PAT lifecycle API",
@@ -495,6 +508,7 @@ pub fn is_debug(environment: &Environment) -> bool {
 /// Every secret value that the environment brought, so that none of them can be printed.
 pub fn secrets(environment: &Environment) -> Vec<Secret> {
     let is_secret = |name: &str| {
+        let name = name.to_ascii_uppercase();
         name.starts_with("SECRET_")
             || [
                 "ACCESSTOKEN",

@@ -6,7 +6,7 @@ use super::address::VaultSecret;
 use crate::text::quoted;
 
 /// A place that gets the new value, besides the job's variable. Variable groups and service connections belong here.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Destination {
     /// A secret in Azure Key Vault.
     KeyVault(VaultSecret),

@@ -1,1 +1,337 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 
+use super::manifest::INPUTS;
+use super::*;
+
+#[path = "run_tests.rs"]
+mod run;
+#[path = "secrecy_tests.rs"]
+mod secrecy;
+
+const CONNECTION: &str = "11111111-1111-1111-1111-111111111111";
+const GUID: &str = "22222222-2222-2222-2222-222222222222";
+const STORE: &str = "https://contoso-kv.vault.azure.net/secrets/refresh";
+
+/// A job whose step names a connection and a token; an empty value is how the agent says "not given".
+fn job(changes: &[(&str, &str)]) -> Environment {
+    variables(changes).into_iter().collect()
+}
+
+fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let connection = |part: &str| format!("ENDPOINT_AUTH_{part}");
+    let mut variables: BTreeMap<String, String> = [
+        ("SYSTEM_COLLECTIONURI".to_owned(), "https://dev.azure.com/contoso/"),
+        ("SYSTEM_TEAMPROJECTID".to_owned(), GUID),
+        ("BUILD_BUILDID".to_owned(), "4711"),
+        ("SYSTEM_JOBATTEMPT".to_owned(), "2"),
+        ("INPUT_SERVICECONNECTION".to_owned(), CONNECTION),
+        ("INPUT_PATNAME".to_owned(), "nuget-publish"),
+        (connection(&format!("SCHEME_{CONNECTION}")), "WorkloadIdentityFederation"),
+        (connection(&format!("PARAMETER_{CONNECTION}_TENANTID")), GUID),
+        (connection(&format!("PARAMETER_{CONNECTION}_SERVICEPRINCIPALID")), GUID),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name, value.to_owned()))
+    .collect();
+    variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    variables
+}
+
+fn settings(changes: &[(&str, &str)]) -> Settings {
+    read(&job(changes)).unwrap()
+}
+
+fn faults(changes: &[(&str, &str)]) -> Vec<String> {
+    read(&job(changes)).err().unwrap_or_default().iter().map(Fault::to_string).collect()
+}
+
+fn inputs_at_fault(changes: &[(&str, &str)]) -> Vec<&'static str> {
+    read(&job(changes)).err().unwrap_or_default().iter().map(|fault| fault.input).collect()
+}
+
+#[test]
+fn a_name_and_a_connection_are_enough_and_the_manifest_gives_the_rest() {
+    let Settings { source, connection, wish, dry_run, variable, publish_to, confirm_variable, retirement, .. } =
+        settings(&[]);
+    assert!(matches!(source, Source::Connection));
+    assert_eq!(connection.unwrap().id, CONNECTION);
+    assert_eq!((wish.valid_for_days, wish.rotate_when_days_left, wish.create_if_missing), (30, None, false));
+    assert_eq!((wish.overlap.as_secs(), wish.replace, wish.scopes), (24 * 60 * 60, None, None));
+    assert_eq!((dry_run, retirement, publish_to.len()), (false, Retirement::AfterJob, 0));
+    assert_eq!((variable.as_deref(), confirm_variable), (Some("PAT"), None));
+}
+
+#[test]
+fn every_wrong_input_is_named_as_the_manifest_spells_it() {
+    for (variable, value, input, expected) in [
+        ("INPUT_COMMAND", "rotat", "command", "\"rotat\" is none"),
+        ("INPUT_PATNAME", "", "patName", "the name of the personal access token"),
+        ("INPUT_PATNAME", "a [held 1.1-0a1b2c3d]", "patName", "ends in a marker"),
+        ("INPUT_SERVICECONNECTION", "", "serviceConnection", "to sign in with"),
+        ("INPUT_ORGANIZATION", "con toso", "organization", "\"con toso\" is none"),
+        ("INPUT_REPLACEAUTHORIZATIONID", "1234", "replaceAuthorizationId", "a GUID: \"1234\" is none"),
+        ("INPUT_SCOPES", "vso.code code", "scopes", "\"code\" is none"),
+        ("INPUT_VALIDFORDAYS", "thirty", "validForDays", "from 1 to 365: \"thirty\" is none"),
+        ("INPUT_ROTATEWHENDAYSLEFT", "-1", "rotateWhenDaysLeft", "from 0 to 365: \"-1\" is none"),
+        ("INPUT_OVERLAPHOURS", "1.5", "overlapHours", "from 0 to 720: \"1.5\" is none"),
+        ("INPUT_CREATEIFMISSING", "yes", "createIfMissing", "`true` or `false`: \"yes\" is neither"),
+        ("INPUT_DRYRUN", "1", "dryRun", "`true` or `false`: \"1\" is neither"),
+        ("INPUT_VARIABLE", "my pat", "variable", "a name of letters"),
+        ("INPUT_PUBLISHTO", "vault: x/y", "publishTo", "\"vault: x/y\" is of no known kind"),
+        ("INPUT_RETIREOLDPAT", "never", "retireOldPat", "\"never\" is none"),
+        ("INPUT_CONFIRMVARIABLE", "pat", "confirmVariable", "another variable than `variable`"),
+        ("INPUT_REFRESHTOKENSECRET", "contoso-kv/refresh", "refreshTokenSecret", "the address of a secret"),
+        ("INPUT_REFRESHTOKENSTORE", "keyVault: a/b", "refreshTokenStore", "it belongs to `refreshToken`"),
+        ("INPUT_TENANTID", "contoso.com", "tenantId", "a GUID"),
+        ("INPUT_CLIENTID", "my-app", "clientId", "a GUID"),
+        ("INPUT_REPORTSCOPE", "mine", "reportScope", "\"mine\" is none"),
+        ("INPUT_WARNWHENDAYSLEFT", "366", "warnWhenDaysLeft", "from 0 to 365: \"366\" is none"),
+        ("INPUT_FAILON", "always", "failOn", "\"always\" is none"),
+        ("INPUT_MAXMINUTES", "0", "maxMinutes", "from 1 to"),
+    ] {
+        let told = faults(&[(variable, value)]);
+        let [fault] = &told[..] else { panic!("{variable}={value}: {told:?}") };
+        assert!(fault.starts_with(&format!("`{input}` needs ")) && fault.contains(expected), "{fault}");
+    }
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_by_name() {
+    for (variable, value, input) in [
+        ("INPUT_COMMAND", "report", "command"),
+        ("INPUT_COMMAND", "signIn", "command"),
+        ("INPUT_REFRESHTOKEN", "a-refresh-token", "refreshToken"),
+        ("INPUT_ENTRAAGENTID", GUID, "entraAgentId"),
+        ("INPUT_PASSWORD", "a-password", "password"),
+        ("INPUT_USERNAME", "rotator@contoso.com", "userName"),
+        ("INPUT_AZUREDEVOPSSERVICECONNECTION", GUID, "azureDevOpsServiceConnection"),
+        ("INPUT_PUBLISHTO", "variableGroup: Prod/PAT", "publishTo"),
+        ("INPUT_PUBLISHTO", "serviceConnection: feed", "publishTo"),
+    ] {
+        assert_eq!(inputs_at_fault(&[(variable, value)]), [input]);
+        assert!(faults(&[(variable, value)])[0].contains("this version"), "{variable}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_together() {
+    let wrong = [
+        ("SYSTEM_COLLECTIONURI", "https://tfs.contoso.com/tfs/"),
+        ("BUILD_BUILDID", ""),
+        ("INPUT_PATNAME", ""),
+        ("INPUT_SERVICECONNECTION", "unknown"),
+        ("INPUT_VALIDFORDAYS", "0"),
+        ("INPUT_SCOPES", "code"),
+        ("INPUT_DRYRUN", "maybe"),
+        ("INPUT_PUBLISHTO", "nowhere\nvault: x/y"),
+        ("INPUT_VARIABLE", "rotated"),
+        ("INPUT_TENANTID", "x"),
+        ("INPUT_PASSWORD", "p"),
+        ("INPUT_ACCESSTOKEN", "t"),
+    ];
+    let mut told = inputs_at_fault(&wrong);
+    told.sort_unstable();
+    let expected = [
+        "command",
+        "dryRun",
+        "organization",
+        "password",
+        "patName",
+        "publishTo",
+        "publishTo",
+        "scopes",
+        "serviceConnection",
+        "tenantId",
+        "validForDays",
+        "variable",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn an_undefined_macro_is_told_together_with_every_other_fault() {
+    let mut told =
+        inputs_at_fault(&[("INPUT_PATNAME", "$(Missing)"), ("INPUT_VALIDFORDAYS", "0"), ("INPUT_DRYRUN", "x")]);
+    told.sort_unstable();
+    assert_eq!(told, ["dryRun", "patName", "validForDays"]);
+}
+
+#[test]
+fn empty_and_blank_inputs_count_as_absent() {
+    let absent = format!("{:?}", settings(&[]));
+    for blank in ["", " ", "\r\n\t"] {
+        let mut all = variables(&[]);
+        for input in INPUTS {
+            all.entry(format!("INPUT_{}", input.name.to_uppercase())).or_insert_with(|| blank.to_owned());
+        }
+        let given = read(&all.into_iter().collect()).unwrap();
+        assert_eq!(format!("{given:?}"), absent, "{blank:?}");
+    }
+}
+
+#[test]
+fn blanks_around_a_value_do_not_count() {
+    let settings = settings(&[
+        ("INPUT_PATNAME", "  nuget-publish\n"),
+        ("INPUT_VALIDFORDAYS", " 7 "),
+        ("INPUT_DRYRUN", " true "),
+        ("INPUT_VARIABLE", " NUGET_PAT "),
+        ("INPUT_RETIREOLDPAT", " afterJob "),
+        ("INPUT_ORGANIZATION", " fabrikam "),
+        ("INPUT_ACCESSTOKEN", " an-access-token\n"),
+    ]);
+    assert_eq!(settings.wish.name.as_str(), "nuget-publish");
+    assert_eq!((settings.wish.valid_for_days, settings.dry_run), (7, true));
+    assert_eq!((settings.variable.as_deref(), settings.organization.name.as_str()), (Some("NUGET_PAT"), "fabrikam"));
+    assert!(matches!(settings.source, Source::AccessToken(token) if token.reveal() == "an-access-token"));
+}
+
+#[test]
+fn booleans_and_choices_are_read_in_any_case() {
+    for (value, expected) in [("true", true), ("True", true), ("TRUE", true), ("False", false), ("fAlSe", false)] {
+        let settings = settings(&[("INPUT_DRYRUN", value), ("INPUT_CREATEIFMISSING", value)]);
+        assert_eq!((settings.dry_run, settings.wish.create_if_missing), (expected, expected), "{value}");
+    }
+    let settings = settings(&[
+        ("INPUT_COMMAND", "Rotate"),
+        ("INPUT_RETIREOLDPAT", "IMMEDIATELY"),
+        ("INPUT_PUBLISHTO", "KeyVault: contoso-kv/a"),
+    ]);
+    assert_eq!((settings.retirement, settings.publish_to.len()), (Retirement::Immediately, 1));
+}
+
+#[test]
+fn numbers_are_whole_and_within_their_range() {
+    for (input, least, most) in [
+        ("validForDays", 1, 365),
+        ("rotateWhenDaysLeft", 0, 365),
+        ("overlapHours", 0, 720),
+        ("warnWhenDaysLeft", 0, 365),
+    ] {
+        let variable = format!("INPUT_{}", input.to_uppercase());
+        for (value, fits) in [
+            ((least - 1).to_string(), false),
+            (least.to_string(), true),
+            (most.to_string(), true),
+            ((most + 1).to_string(), false),
+            (format!("+{most}"), false),
+            ("1e1".to_owned(), false),
+            ("99999999999999999999".to_owned(), false),
+        ] {
+            let expected = if fits { vec![] } else { vec![input] };
+            assert_eq!(inputs_at_fault(&[(&variable, &value)]), expected, "{input} {value}");
+        }
+    }
+    let settings = settings(&[("INPUT_ROTATEWHENDAYSLEFT", "0"), ("INPUT_OVERLAPHOURS", "0")]);
+    assert_eq!((settings.wish.rotate_when_days_left, settings.wish.overlap), (Some(0), Duration::ZERO));
+}
+
+#[test]
+fn two_ways_of_signing_in_are_a_fault_that_names_them_all() {
+    let ways = [
+        ("INPUT_REFRESHTOKENSECRET", STORE, "refreshTokenSecret"),
+        ("INPUT_REFRESHTOKEN", "a-refresh-token", "refreshToken"),
+        ("INPUT_ENTRAAGENTID", GUID, "entraAgentId"),
+        ("INPUT_PASSWORD", "a-password", "password"),
+        ("INPUT_ACCESSTOKEN", "an-access-token", "accessToken"),
+    ];
+    for (index, first) in ways.iter().enumerate() {
+        for second in &ways[index + 1..] {
+            let told = faults(&[(first.0, first.1), (second.0, second.1)]);
+            let [fault] = &told[..] else { panic!("{told:?}") };
+            for name in [first.2, second.2] {
+                assert!(fault.contains(&format!("`{name}`")), "{fault}");
+            }
+        }
+    }
+    let all: Vec<_> = ways.iter().map(|(variable, value, _)| (*variable, *value)).collect();
+    let fault = faults(&all).concat();
+    assert!(ways.iter().all(|(.., name)| fault.contains(&format!("`{name}`"))), "{fault}");
+}
+
+#[test]
+fn only_an_access_token_signs_in_without_a_connection_and_only_where_no_vault_is_written() {
+    let none = ("INPUT_SERVICECONNECTION", "");
+    let token = ("INPUT_ACCESSTOKEN", "an-access-token");
+    assert!(settings(&[none, token]).connection.is_none());
+    assert!(matches!(
+        settings(&[("INPUT_REFRESHTOKENSECRET", STORE)]).source,
+        Source::RefreshTokenSecret(secret) if secret.url().as_str() == STORE
+    ));
+    assert_eq!(inputs_at_fault(&[none]), ["serviceConnection"]);
+    assert_eq!(inputs_at_fault(&[none, ("INPUT_REFRESHTOKENSECRET", STORE)]), ["serviceConnection"]);
+    let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
+    assert_eq!(inputs_at_fault(&[none, token, vault]), ["serviceConnection"]);
+}
+
+#[test]
+fn the_variable_is_pat_only_where_it_would_be_the_only_place() {
+    let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
+    let named = ("INPUT_VARIABLE", "NUGET_PAT");
+    let in_vault = "secret \"a\" in vault \"contoso-kv\"";
+    for (changes, variable, places) in [
+        (&[][..], Some("PAT"), vec!["job variable \"PAT\""]),
+        (&[vault], None, vec![in_vault]),
+        (&[named], Some("NUGET_PAT"), vec!["job variable \"NUGET_PAT\""]),
+        (&[vault, named], Some("NUGET_PAT"), vec![in_vault, "job variable \"NUGET_PAT\""]),
+    ] {
+        let settings = settings(changes);
+        assert_eq!(settings.variable.as_deref(), variable);
+        assert_eq!(settings.wish.places, places);
+    }
+}
+
+#[test]
+fn the_old_one_is_retired_at_once_only_where_the_job_has_no_part_in_storing_the_new_one() {
+    let at_once = ("INPUT_RETIREOLDPAT", "immediately");
+    let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
+    let variable = ("INPUT_VARIABLE", "NUGET_PAT");
+    let confirm = ("INPUT_CONFIRMVARIABLE", "stored");
+    for (changes, expected) in [
+        (&[at_once, vault][..], &[][..]),
+        (&[at_once, vault, variable], &[]),
+        (&[at_once], &["retireOldPat"]),
+        (&[at_once, variable], &["retireOldPat"]),
+        (&[at_once, vault, confirm], &["retireOldPat"]),
+        (&[at_once, confirm], &["retireOldPat", "retireOldPat"]),
+    ] {
+        assert_eq!(inputs_at_fault(changes), expected, "{changes:?}");
+    }
+}
+
+#[test]
+fn a_place_that_is_wrong_is_not_taken_for_no_place_at_all() {
+    let changes = [("INPUT_RETIREOLDPAT", "immediately"), ("INPUT_PUBLISHTO", "keyVault: contoso-kv")];
+    assert_eq!(inputs_at_fault(&changes), ["publishTo"]);
+}
+
+#[test]
+fn the_reader_is_told_what_the_old_ones_wait_for() {
+    let confirm = ("INPUT_CONFIRMVARIABLE", "stored");
+    let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
+    for (changes, words) in [
+        (&[][..], "once the job has succeeded"),
+        (&[confirm], "once the job has ended with \"stored\" set to true"),
+        (&[vault, ("INPUT_RETIREOLDPAT", "immediately")], "in this step"),
+    ] {
+        assert_eq!(settings(changes).wish.retire_when, words);
+    }
+}
+
+#[test]
+fn no_place_is_written_twice_however_it_is_spelled() {
+    for again in ["keyVault: contoso-kv/a", "keyVault: Contoso-KV/a", "https://contoso-kv.vault.azure.net/secrets/A"] {
+        let lines = format!("keyVault: contoso-kv/a\n{again}");
+        assert_eq!(inputs_at_fault(&[("INPUT_PUBLISHTO", &lines)]), ["publishTo"], "{again}");
+    }
+}
+
+#[test]
+fn the_refresh_tokens_store_is_never_written_over_however_it_is_spelled() {
+    for store in [STORE, "keyVault: contoso-kv/refresh", "keyVault: CONTOSO-KV/refresh", "keyVault: contoso-kv/Refresh"]
+    {
+        let changes = [("INPUT_REFRESHTOKENSECRET", STORE), ("INPUT_PUBLISHTO", store)];
+        assert_eq!(inputs_at_fault(&changes), ["publishTo"], "{store}");
+    }
+}

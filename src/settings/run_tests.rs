@@ -1,0 +1,218 @@
+//! What the pipeline itself tells: the run, the organization, the connection, the job's end.
+
+use super::*;
+
+fn wish_run(changes: &[(&str, &str)]) -> String {
+    settings(changes).wish.run.to_string()
+}
+
+fn hash(changes: &[(&str, &str)]) -> String {
+    settings(changes).wish.run.hash
+}
+
+const IDS: [&str; 6] = [
+    "SYSTEM_TEAMPROJECTID",
+    "SYSTEM_DEFINITIONID",
+    "SYSTEM_STAGENAME",
+    "SYSTEM_PHASENAME",
+    "SYSTEM_JOBNAME",
+    "SYSTEM_TASKINSTANCEID",
+];
+
+#[test]
+fn a_run_is_a_build_or_a_release_and_an_attempt() {
+    let release = ("RELEASE_RELEASEID", "12");
+    for (changes, expected) in [
+        (&[][..], "4711.2-"),
+        (&[("SYSTEM_JOBATTEMPT", "")], "4711.1-"),
+        (&[release], "r12.1-"),
+        (&[release, ("RELEASE_ATTEMPTNUMBER", "3")], "r12.3-"),
+        (&[release, ("BUILD_BUILDID", "")], "r12.1-"),
+    ] {
+        assert!(wish_run(changes).starts_with(expected), "{}", wish_run(changes));
+    }
+}
+
+#[test]
+fn without_a_run_that_can_be_named_nothing_starts() {
+    for changes in
+        [("BUILD_BUILDID", ""), ("BUILD_BUILDID", "x"), ("SYSTEM_JOBATTEMPT", "first"), ("RELEASE_RELEASEID", "x")]
+    {
+        assert_eq!(inputs_at_fault(&[changes]), ["command"], "{changes:?}");
+    }
+}
+
+#[test]
+fn the_hash_differs_by_each_of_the_ids_and_by_their_places() {
+    let mut seen = vec![hash(&[])];
+    for id in IDS {
+        seen.push(hash(&[(id, "another")]));
+    }
+    for places in IDS.windows(2) {
+        seen.push(hash(&[(places[0], "one"), (places[1], "two")]));
+        seen.push(hash(&[(places[0], "two"), (places[1], "one")]));
+    }
+    let count = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), count);
+}
+
+#[test]
+fn the_hash_is_the_same_for_a_retry_and_for_a_later_attempt() {
+    let ids: Vec<_> = IDS.into_iter().map(|id| (id, "same")).collect();
+    let retried = |more: &[(&str, &str)]| hash(&[&ids[..], more].concat());
+    let first = retried(&[]);
+    assert_eq!(retried(&[("SYSTEM_JOBATTEMPT", "3")]), first);
+    assert_eq!(retried(&[("BUILD_BUILDID", "4712")]), first);
+    assert_eq!(retried(&[("AGENT_NAME", "another"), ("SYSTEM_JOBID", "another"), ("INPUT_DRYRUN", "true")]), first);
+}
+
+#[test]
+fn the_hash_is_the_same_in_every_version_as_a_newer_one_may_settle() {
+    let ids: Vec<_> = IDS.into_iter().zip(["p", "7", "deploy", "rotate", "linux", "t"]).collect();
+    assert_eq!(hash(&ids), "9ad232a5");
+}
+
+#[test]
+fn an_organization_is_the_jobs_own_or_named_or_addressed() {
+    for (given, address) in [
+        ("", "https://dev.azure.com/contoso"),
+        ("fabrikam", "https://dev.azure.com/fabrikam"),
+        ("https://dev.azure.com/fabrikam/", "https://dev.azure.com/fabrikam"),
+        ("https://fabrikam.visualstudio.com", "https://dev.azure.com/fabrikam"),
+    ] {
+        let settings = settings(&[("INPUT_ORGANIZATION", given)]);
+        assert_eq!(settings.organization.to_string(), address);
+        assert_eq!(settings.pipeline.organization.to_string(), "https://dev.azure.com/contoso");
+    }
+    let old =
+        [("SYSTEM_COLLECTIONURI", ""), ("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI", "https://contoso.visualstudio.com/")];
+    assert_eq!(settings(&old).organization.name, "contoso");
+}
+
+#[test]
+fn azure_devops_server_is_told_that_it_cannot_do_this() {
+    for changes in [
+        ("SYSTEM_COLLECTIONURI", "https://tfs.contoso.com/tfs/DefaultCollection/"),
+        ("SYSTEM_COLLECTIONURI", "http://tfs:8080/tfs/DefaultCollection/"),
+        ("INPUT_ORGANIZATION", "https://tfs.contoso.com/tfs/DefaultCollection"),
+    ] {
+        let told = faults(&[changes]);
+        let [fault] = &told[..] else { panic!("{told:?}") };
+        assert!(fault.starts_with("`organization` needs ") && fault.contains("tfs"), "{fault}");
+        assert!(fault.contains("Azure DevOps Server has no PAT lifecycle API"), "{fault}");
+    }
+    assert_eq!(inputs_at_fault(&[("SYSTEM_COLLECTIONURI", "")]), ["organization"]);
+}
+
+#[test]
+fn an_address_of_azure_devops_services_is_never_called_a_server() {
+    let told = faults(&[("INPUT_ORGANIZATION", "https://contoso@dev.azure.com/contoso/project/_git/repository")]);
+    assert!(!told.concat().contains("Azure DevOps Server"), "{told:?}");
+}
+
+#[test]
+fn a_connection_that_the_job_was_not_given_is_named() {
+    let told = faults(&[("INPUT_SERVICECONNECTION", GUID)]);
+    let [fault] = &told[..] else { panic!("{told:?}") };
+    assert!(fault.starts_with("`serviceConnection` needs ") && fault.contains(GUID), "{fault}");
+}
+
+#[test]
+fn a_connection_signs_in_by_federation_or_by_its_secret_and_no_other_way() {
+    let scheme = format!("ENDPOINT_AUTH_SCHEME_{CONNECTION}");
+    let parameter = |name: &str| format!("ENDPOINT_AUTH_PARAMETER_{CONNECTION}_{name}");
+    let (key, kind) = (parameter("SERVICEPRINCIPALKEY"), parameter("AUTHENTICATIONTYPE"));
+    let federated = settings(&[(&scheme, "workloadidentityfederation")]).connection.unwrap();
+    assert!(matches!(federated.scheme, Scheme::WorkloadIdentityFederation));
+    let by_secret = settings(&[(&scheme, "ServicePrincipal"), (&key, "a-client-secret")]).connection.unwrap();
+    assert!(matches!(by_secret.scheme, Scheme::ClientSecret(secret) if secret.reveal() == "a-client-secret"));
+    for wrong in [
+        &[(&scheme[..], "ServicePrincipal")][..],
+        &[(&scheme, "ServicePrincipal"), (&kind, "spnCertificate"), (&key, "a-client-secret")],
+        &[(&scheme, "ManagedServiceIdentity")],
+        &[(&scheme, "UsernamePassword")],
+        &[(&parameter("TENANTID"), "")],
+        &[(&parameter("SERVICEPRINCIPALID"), " ")],
+        &[(&format!("ENDPOINT_DATA_{CONNECTION}_ENVIRONMENTAUTHORITYURL"), "https://login.evil.example/")],
+    ] {
+        assert_eq!(inputs_at_fault(wrong), ["serviceConnection"], "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_login_host_is_that_of_the_connections_cloud_and_on_loopback_its_own() {
+    let authority = format!("ENDPOINT_DATA_{CONNECTION}_ENVIRONMENTAUTHORITYURL");
+    let at = |changes: &[(&str, &str)]| settings(changes).connection.unwrap().authority.to_string();
+    assert_eq!(at(&[]), "https://login.microsoftonline.com/");
+    assert_eq!(at(&[(&authority, "https://login.windows.net/")]), "https://login.microsoftonline.com/");
+    assert_eq!(at(&[(&authority, "https://login.microsoftonline.us/")]), "https://login.microsoftonline.us/");
+    assert_eq!(at(&[("SYSTEM_COLLECTIONURI", "http://127.0.0.1:9/contoso/")]), "http://127.0.0.1:9/");
+}
+
+#[test]
+fn a_variable_may_not_bear_the_name_of_an_output_or_of_a_system_variable() {
+    for output in manifest::OUTPUT_VARIABLES {
+        for name in [(*output).to_owned(), output.to_uppercase(), output.to_lowercase()] {
+            assert_eq!(inputs_at_fault(&[("INPUT_VARIABLE", &name)]), ["variable"], "{name}");
+        }
+    }
+    for name in [
+        "System.AccessToken",
+        "SYSTEM_ACCESSTOKEN",
+        "agent.jobstatus",
+        "AGENT_NAME",
+        "Build.BuildId",
+        "BUILD_BUILDID",
+        "release.releaseId",
+        "environment.name",
+        "task.displayName",
+        "common.testResultsDirectory",
+        "PATH",
+        "secretPat",
+        "InputPat",
+        "ENDPOINT_X",
+        "securefile1",
+        "TF_BUILD",
+        "a b",
+        "a;b",
+        "a=b]",
+        "a\"b",
+    ] {
+        assert_eq!(inputs_at_fault(&[("INPUT_VARIABLE", name)]), ["variable"], "{name}");
+    }
+    for name in ["PAT", "NUGET_PAT", "nuget.pat", "nuget-pat", "PATTERN", "rotatedPat", "BUILD_PAT", "Größe"] {
+        assert_eq!(faults(&[("INPUT_VARIABLE", name)]), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn the_confirming_variable_is_another_one_also_as_the_agent_spells_it() {
+    for (variable, confirm, is_same) in [("", "PAT", true), ("my.pat", "MY_PAT", true), ("PAT", "PAT_STORED", false)] {
+        let told = inputs_at_fault(&[("INPUT_VARIABLE", variable), ("INPUT_CONFIRMVARIABLE", confirm)]);
+        assert_eq!(!told.is_empty(), is_same, "{variable} {confirm}");
+    }
+}
+
+#[test]
+fn at_its_end_a_job_has_succeeded_or_not_and_has_confirmed_or_not() {
+    let settings = settings(&[("INPUT_VARIABLE", "nuget.pat"), ("INPUT_CONFIRMVARIABLE", "Is.Stored")]);
+    let other = |status: &str| JobStatus::Other(status.to_owned());
+    for (told, status) in [
+        ("Succeeded", JobStatus::Succeeded),
+        ("succeeded", JobStatus::Succeeded),
+        ("SucceededWithIssues", other("SucceededWithIssues")),
+        ("Failed", other("Failed")),
+        ("Canceled", other("Canceled")),
+        ("", other("unknown")),
+    ] {
+        assert_eq!(job_end(&job(&[("AGENT_JOBSTATUS", told)]), &settings).status, status, "{told}");
+    }
+    for (value, confirmed) in [("true", true), (" True ", true), ("false", false), ("", false), ("1", false)] {
+        assert_eq!(job_end(&job(&[("IS_STORED", value)]), &settings).confirmed, Some(confirmed), "{value}");
+    }
+    let end = job_end(&job(&[("SECRET_NUGET_PAT", "the new value")]), &settings);
+    assert_eq!(end.variable, Some(Secret::new("the new value".to_owned())));
+    assert_eq!(job_end(&job(&[]), &super::settings(&[])).confirmed, None);
+}
