@@ -128,7 +128,11 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
     let handed = match stage {
         Stage::Main => None,
         Stage::Settle => match hand_over::take(&environment) {
-            Ok(Some(handed)) => Some(handed),
+            Ok(Some(handed)) => {
+                console.hide(&handed.new_pat);
+                console.hide(&handed.user_token);
+                Some(handed)
+            }
             // The main stage was skipped, failed or had nothing to rotate.
             Ok(None) => return told(console.complete(StepResult::Succeeded, ""), Told::Succeeded),
             Err(hand_over::Unusable) => {

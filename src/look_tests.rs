@@ -224,6 +224,7 @@ fn a_predecessor_that_another_run_renamed_tells_which_run_took_over() {
         (pat(2, " [superseded 100.1-aaaaaaaa ends 2026-11-25T03:00Z]"), Some("100.1-aaaaaaaa")),
         (pat(1, " [superseded 80.1-bbbbbbbb ends 2026-11-26T03:00Z]"), Some("80.1-bbbbbbbb")),
         (pat(3, " [held 90.1-bbbbbbbb]"), Some("90.1-bbbbbbbb")),
+        (pat(2, " [held 100.2-aaaaaaaa]"), Some("100.2-aaaaaaaa")),
         (pat(3, ""), None),
         (pat(1, ""), None),
     ] {

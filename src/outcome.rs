@@ -87,6 +87,13 @@ impl Failure {
         }
     }
 
+    /// With more to say behind what there is to do.
+    #[must_use]
+    pub fn advise_also(self, more: &str) -> Self {
+        let advice = self.advice();
+        self.advise(format!("{advice} {more}"))
+    }
+
     /// With what is true now, where that is only known after cleaning up.
     #[must_use]
     pub fn now(mut self, now: &str) -> Self {

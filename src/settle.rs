@@ -8,6 +8,7 @@ use anyhow::anyhow;
 
 use crate::azure::http::{CallError, Service};
 use crate::azure::pats::{Change, Pats, means_gone};
+use crate::destinations::Destinations;
 use crate::hand_over::{HandOver, State};
 use crate::look::{BeforeCommit, before_commit};
 use crate::outcome::Failure;
@@ -28,15 +29,12 @@ use crate::work::{Work, on};
 /// What failed, with what is true now.
 pub async fn run(work: &Work, handed: HandOver, job: &JobEnd) -> Result<(), Failure> {
     let HandOver { state, new_pat, user_token } = handed;
-    for secret in [&new_pat, &user_token] {
-        work.console.hide(secret);
-    }
     work.clock.set_skew(state.skew);
     let is_over = sign_in::is_nearly_over(state.token_expires, work.clock.now());
     let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
     let pats = work.pats(&user_token);
     match objection(work, job, &new_pat) {
-        None => carry_out(work, &pats, &state, &new_pat).await,
+        None => carry_out(work, &Destinations::new(work), &pats, &state, &new_pat).await,
         Some(objection) => hold(work, &pats, &state, &objection).await,
     }
 }
@@ -121,12 +119,19 @@ async fn is_gone(pats: &Pats<'_>, id: &AuthorizationId, stays: &str) -> Result<b
 ///
 /// # Errors
 /// What failed, with what is true now.
-pub async fn carry_out(work: &Work, pats: &Pats<'_>, state: &State, new_pat: &Secret) -> Result<(), Failure> {
+pub async fn carry_out(
+    work: &Work,
+    destinations: &Destinations<'_>,
+    pats: &Pats<'_>,
+    state: &State,
+    new_pat: &Secret,
+) -> Result<(), Failure> {
     let settling = Settling { work, pats, state, ends: work.clock.now().plus(state.overlap).rounded_up_to_minute() };
     let revoked = settling.supersede().await?;
     settling.commit().await?;
     settling.verify(new_pat).await?;
     settling.retire(&revoked).await;
+    destinations.tidy().await;
     Ok(())
 }
 

@@ -7,19 +7,20 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde::de::DeserializeOwned;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::cancel::Cancel;
 use crate::patience::{Backoff, Patience};
-use crate::secret::{Secret, wipe};
+use crate::secret::Secret;
 use crate::text;
 use crate::timestamp::Timestamp;
 
 pub use reqwest::Method;
+
+pub use super::answer::{CallError, Kind, Reply};
 
 /// Largest reply read. A page of a hundred tokens has some 50 kB.
 const LARGEST_BODY: usize = 4 << 20;
@@ -116,197 +117,6 @@ impl<'a> Call<'a> {
         Self { service, method, url, auth, body, secret_reply: false, any_answer: false }
     }
 }
-
-/// An answer that is a success by its status.
-pub struct Reply {
-    service: Service,
-    /// Its status.
-    pub status: u16,
-    /// The server's time.
-    pub date: Option<Timestamp>,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        wipe(&mut self.body);
-    }
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("service", &self.service).field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-impl Reply {
-    /// A header, if it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Whether there is a body at all.
-    pub fn is_empty(&self) -> bool {
-        self.body.is_empty()
-    }
-
-    /// The body as JSON of the shape expected. Errors name the place and never the text: it may hold a secret.
-    ///
-    /// # Errors
-    /// When it is a sign-in page, or JSON of another shape.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        let kind = self.header("content-type").unwrap_or_default().to_ascii_lowercase();
-        if kind.starts_with("text/html") {
-            return Err(self.error(Kind::NotSignedIn { status: self.status }));
-        }
-        serde_json::from_slice(without_bom(&self.body)).map_err(|error| {
-            let (what, line, column) = (error.classify(), error.line(), error.column());
-            let seen = format!("JSON that is not as documented ({what:?} at line {line}, column {column})");
-            self.error(Kind::Unreadable { status: self.status, seen })
-        })
-    }
-
-    /// Tells a success from the many ways of saying no. A reply that may hold a secret is not quoted.
-    ///
-    /// # Errors
-    /// What the answer means when it is no success.
-    pub fn success(self, secret_reply: bool) -> Result<Self, CallError> {
-        let status = self.status;
-        let kind = match status {
-            203 | 300..=399 => Kind::NotSignedIn { status },
-            200..=299 => return Ok(self),
-            408 | 429 | 500..=599 => Kind::Busy { status, retry_after: retry_after(&self) },
-            _ => {
-                let (code, message) = reason(without_bom(&self.body));
-                let message = if secret_reply { String::new() } else { text::one_line(message.trim()) };
-                Kind::Refused { status, code: word(&code), message }
-            }
-        };
-        Err(self.error(kind))
-    }
-
-    fn error(&self, kind: Kind) -> CallError {
-        CallError { service: self.service, kind, activity: activity(&self.headers) }
-    }
-}
-
-/// A request that did not succeed.
-#[derive(Debug)]
-pub struct CallError {
-    /// The service asked.
-    pub service: Service,
-    /// What became of the request.
-    pub kind: Kind,
-    /// The service's id of the request, which its support asks for.
-    pub activity: Option<String>,
-}
-
-/// What became of a request that did not succeed.
-#[derive(Debug)]
-pub enum Kind {
-    /// No connection: the service never saw it.
-    NotSent(String),
-    /// Sent, and no whole answer came: the service may have acted on it.
-    NoAnswer(String),
-    /// The service cannot at the moment.
-    Busy {
-        /// The status.
-        status: u16,
-        /// When to come back.
-        retry_after: Option<Duration>,
-    },
-    /// A sign-in page, or a redirect to one.
-    NotSignedIn {
-        /// The status.
-        status: u16,
-    },
-    /// A definite no.
-    Refused {
-        /// The status; 200 where the body holds the refusal.
-        status: u16,
-        /// The service's own short word for the reason.
-        code: String,
-        /// Its sentence.
-        message: String,
-    },
-    /// An answer, but none that the service documents.
-    Unreadable {
-        /// The status.
-        status: u16,
-        /// What it was instead.
-        seen: String,
-    },
-    /// Nothing was sent, or no longer waited for, as the run was cancelled.
-    Cancelled,
-    /// Nothing was sent, as the agent has ended the launcher.
-    Abandoned,
-}
-
-impl CallError {
-    /// Whether the same request may succeed a little later.
-    pub fn is_passing(&self) -> bool {
-        matches!(self.kind, Kind::NotSent(_) | Kind::NoAnswer(_) | Kind::Busy { .. })
-    }
-
-    /// The status of a definite no.
-    pub fn refusal(&self) -> Option<(u16, &str)> {
-        match &self.kind {
-            Kind::Refused { status, code, .. } => Some((*status, code)),
-            _ => None,
-        }
-    }
-
-    /// Whether the service does not take the caller's credential.
-    pub fn is_about_signing_in(&self) -> bool {
-        matches!(self.kind, Kind::NotSignedIn { .. } | Kind::Refused { status: 401, .. })
-    }
-
-    /// A refusal that a service put into the body of a success.
-    pub fn refused_in_success(service: Service, code: &str, message: &str) -> Self {
-        let kind = Kind::Refused { status: 200, code: word(code), message: text::one_line(message) };
-        Self { service, kind, activity: None }
-    }
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let service = self.service;
-        match &self.kind {
-            Kind::NotSent(why) => write!(f, "could not connect to {service}: {why}")?,
-            Kind::NoAnswer(why) => write!(f, "{service} gave no whole answer: {why}")?,
-            Kind::Busy { status, retry_after: None } => write!(f, "{service} answered {status}")?,
-            Kind::Busy { status, retry_after: Some(time) } => {
-                write!(f, "{service} answered {status} and asks to wait {} s", time.as_secs())?;
-            }
-            Kind::NotSignedIn { status } => write!(f, "{service} answered {status} with its sign-in page")?,
-            Kind::Refused { status: 200, code, message } => {
-                write!(f, "{service} refused: {code}")?;
-                if !message.is_empty() {
-                    write!(f, ": {message}")?;
-                }
-            }
-            Kind::Refused { status, code, message } => {
-                write!(f, "{service} answered {status}")?;
-                if !code.is_empty() {
-                    write!(f, " {code}")?;
-                }
-                if !message.is_empty() {
-                    write!(f, ": {message}")?;
-                }
-            }
-            Kind::Unreadable { status, seen } => write!(f, "{service} answered {status} with {seen}")?,
-            Kind::Cancelled => f.write_str("the run was cancelled")?,
-            Kind::Abandoned => f.write_str("the agent has ended the task")?,
-        }
-        match &self.activity {
-            Some(activity) => write!(f, " (activity {activity})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for CallError {}
 
 /// Sends requests. Clones share connections.
 #[derive(Clone)]
@@ -468,7 +278,7 @@ impl Http {
             headers: std::mem::take(response.headers_mut()),
             body: Vec::new(),
         };
-        if let Some(time) = retry_after(&reply) {
+        if let Some(time) = reply.retry_after() {
             self.resting.borrow_mut().insert(call.url.authority().to_owned(), Instant::now() + time);
         }
         while let Some(piece) = response.chunk().await.map_err(|error| failed(Kind::NoAnswer(causes(&error))))? {
@@ -484,59 +294,6 @@ impl Http {
             _ => reply.success(call.secret_reply),
         }
     }
-}
-
-/// The short word and the sentence of an error body, in the shape of any of the services.
-fn reason(body: &[u8]) -> (String, String) {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return <_>::default() };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    match &body["error"] {
-        // Azure Key Vault: the inner code tells one 403 from another.
-        Value::Object(error) => {
-            let inner = error.get("innererror").map(|inner| text(&inner["code"])).unwrap_or_default();
-            let code = if inner.is_empty() { text(&body["error"]["code"]) } else { inner };
-            (code, text(&body["error"]["message"]))
-        }
-        // Microsoft Entra: the number tells more than the OAuth word; the description goes on with trace ids.
-        Value::String(error) => {
-            let code = match body["error_codes"][0].as_u64() {
-                Some(number) => format!("AADSTS{number}"),
-                None => error.clone(),
-            };
-            let description = text(&body["error_description"]);
-            let sentence = description.lines().next().unwrap_or_default();
-            let sentence = sentence.split(" Trace ID:").next().unwrap_or_default();
-            (code.clone(), sentence.trim_start_matches(&format!("{code}:")).trim().to_owned())
-        }
-        _ => (text(&body["typeKey"]), text(&body["message"])),
-    }
-}
-
-/// A code as a single short word, so that it cannot carry anything else.
-fn word(code: &str) -> String {
-    let fits = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    if fits { code.to_owned() } else { "an unreadable reason".to_owned() }
-}
-
-fn retry_after(reply: &Reply) -> Option<Duration> {
-    let value = reply.header("retry-after")?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds.min(24 * 60 * 60)));
-    }
-    let until = Timestamp::parse_http(value)?;
-    Some(until.since(reply.date?).min(Duration::from_secs(24 * 60 * 60)))
-}
-
-fn activity(headers: &HeaderMap) -> Option<String> {
-    let id =
-        ["activityid", "x-vss-e2eid", "x-ms-request-id", "x-msedge-ref"].iter().find_map(|name| headers.get(*name));
-    let id = id?.to_str().ok()?;
-    let fits = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    fits.then(|| id.to_owned())
-}
-
-fn without_bom(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// The innermost reason, which is the one that says something; the address is left out, as it is named elsewhere.

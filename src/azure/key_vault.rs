@@ -13,6 +13,8 @@ use crate::settings::address::VaultSecret;
 use crate::timestamp::Timestamp;
 
 const API_VERSION: &str = "7.4";
+/// A secret has some dozens of versions; a list need not end.
+const MOST_PAGES: usize = 200;
 
 /// One version of a secret.
 #[derive(Debug)]
@@ -85,6 +87,43 @@ pub async fn write(
     Ok(written)
 }
 
+/// A version as the list of versions shows it: without its value.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// Whether it can be read.
+    pub is_enabled: bool,
+    /// What its writer noted beside it.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Lists every version of a secret.
+///
+/// # Errors
+/// What became of the request.
+pub async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Vec<Listed>, CallError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Page {
+        value: Vec<WireItem>,
+        next_link: Option<String>,
+    }
+    let mut listed = Vec::new();
+    let mut url = address(secret, Some("versions"));
+    for _ in 0..MOST_PAGES {
+        let page: Page = http.repeat(&Call::get(Service::KeyVault, url, Auth::Bearer(token))).await?.json()?;
+        listed.extend(page.value.into_iter().map(WireItem::read));
+        // Followed only within the vault: a token is not sent where a reply says.
+        let next = page.next_link.as_deref().and_then(|link| Url::parse(link).ok());
+        match next.filter(|next| next.origin() == secret.url().origin()) {
+            Some(next) => url = next,
+            None => break,
+        }
+    }
+    Ok(listed)
+}
+
 /// Disables a version, so that its value cannot be read any more.
 ///
 /// # Errors
@@ -108,6 +147,7 @@ pub fn advice(status: u16, code: &str) -> Option<&'static str> {
             "Give the service connection's app the role Key Vault Secrets Officer on it, or the access policy to get \
              and set secrets."
         }
+        (409, _) => "Recover or purge the deleted secret of that name, or name another one.",
         (401, _) => "Check that the vault is in the tenant of the service connection's app.",
         _ => return None,
     })
@@ -137,12 +177,36 @@ struct WireSecret {
 #[derive(Deserialize, Default)]
 struct Attributes {
     created: Option<i64>,
+    enabled: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct WireItem {
+    id: String,
+    #[serde(default)]
+    attributes: Attributes,
+    #[serde(default)]
+    tags: Option<BTreeMap<String, String>>,
+}
+
+impl WireItem {
+    fn read(self) -> Listed {
+        Listed {
+            id: last_segment(&self.id),
+            is_enabled: self.attributes.enabled.unwrap_or(true),
+            tags: self.tags.unwrap_or_default(),
+        }
+    }
+}
+
+fn last_segment(id: &str) -> String {
+    id.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 impl WireSecret {
     fn read(self) -> Version {
         Version {
-            id: self.id.rsplit('/').next().unwrap_or_default().to_owned(),
+            id: last_segment(&self.id),
             value: self.value,
             created: self.attributes.created.and_then(Timestamp::from_unix),
             tags: self.tags.unwrap_or_default(),

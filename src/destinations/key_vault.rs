@@ -2,42 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use super::NotWritten;
+use super::{Destinations, NotWritten, UNCHANGED};
 use crate::azure::connection_data;
-use crate::azure::http::{Auth, CallError, Kind, Service};
+use crate::azure::http::{Auth, CallError};
 use crate::azure::key_vault::{self, NewVersion};
 use crate::outcome::Failure;
 use crate::pat::{AuthorizationId, Pat};
 use crate::plan::{Holds, Record};
 use crate::secret::Secret;
 use crate::settings::address::VaultSecret;
-use crate::sign_in::connection;
 use crate::work::{Work, on};
 
 const CONTENT_TYPE: &str = "Azure DevOps personal access token";
+const ID_TAG: &str = "authorizationId";
 
 /// What the secret holds by its tags, and whether that still works.
-pub(super) async fn record(work: &Work, secret: &VaultSecret) -> Result<Record, Failure> {
-    const UNCHANGED: &str = "Nothing was changed.";
+pub(super) async fn record(all: &Destinations<'_>, secret: &VaultSecret) -> Result<Record, Failure> {
     let failed = |error: CallError, what: String| Failure::new(on(error, &what), UNCHANGED);
-    let token = connection::token_for(work, &secret.scope()).await?;
+    let work = all.work;
+    let token = all.vault_token(&secret.scope()).await?;
     let stored = key_vault::read(&work.http, secret, &token)
         .await
         .map_err(|error| failed(error, format!("could not read the {secret}")))?;
-    let holds = match stored {
-        None => Holds::Nothing,
-        Some(stored) => {
+    let id = stored.as_ref().and_then(|stored| AuthorizationId::parse(stored.tags.get(ID_TAG)?));
+    let holds = match (stored, id) {
+        (Some(stored), Some(id)) => {
             work.console.hide(&stored.value);
-            match stored.tags.get("authorizationId").and_then(|id| AuthorizationId::parse(id)) {
-                None => Holds::Nothing,
-                Some(id) => {
-                    let works = works(work, &stored.value)
-                        .await
-                        .map_err(|error| failed(error, format!("could not try the token in the {secret}")))?;
-                    if works { Holds::Pat(id) } else { Holds::NoLongerValid(id) }
-                }
-            }
+            let works = works(work, &stored.value)
+                .await
+                .map_err(|error| failed(error, format!("could not try the token in the {secret}")))?;
+            if works { Holds::Pat(id) } else { Holds::NoLongerValid(id) }
         }
+        _ => Holds::Nothing,
     };
     Ok(Record { destination: secret.to_string(), holds })
 }
@@ -51,14 +47,17 @@ async fn works(work: &Work, value: &Secret) -> Result<bool, CallError> {
 }
 
 /// Writes a new version and reads it back.
-pub(super) async fn publish(work: &Work, secret: &VaultSecret, pat: &Pat, value: &Secret) -> Result<(), NotWritten> {
-    let token = connection::token_for(work, &secret.scope()).await.map_err(|failure| NotWritten {
-        error: CallError { service: Service::KeyVault, kind: Kind::NotSent(failure.to_string()), activity: None },
-        may_hold_it: false,
-    })?;
+pub(super) async fn publish(
+    all: &Destinations<'_>,
+    secret: &VaultSecret,
+    pat: &Pat,
+    value: &Secret,
+) -> Result<(), NotWritten> {
+    let work = all.work;
+    let token = all.vault_token(&secret.scope()).await?;
     let settings = &work.settings;
     let tags = BTreeMap::from([
-        ("authorizationId".to_owned(), pat.id.to_string()),
+        (ID_TAG.to_owned(), pat.id.to_string()),
         ("validTo".to_owned(), pat.valid_to.to_string()),
         ("organization".to_owned(), settings.organization.name.clone()),
         ("patName".to_owned(), settings.wish.name.as_str().to_owned()),
@@ -66,12 +65,42 @@ pub(super) async fn publish(work: &Work, secret: &VaultSecret, pat: &Pat, value:
     ]);
     let new = NewVersion { value, content_type: CONTENT_TYPE, tags: &tags, expires: Some(pat.valid_to) };
     key_vault::write(&work.http, secret, &token, &new).await?;
-    let stored =
-        key_vault::read(&work.http, secret, &token).await.map_err(|error| NotWritten { error, may_hold_it: true })?;
-    let is_there = stored.is_some_and(|stored| stored.value == *value && stored.tags == tags);
-    if is_there {
-        return Ok(());
+    let stored = key_vault::read(&work.http, secret, &token).await;
+    match stored {
+        Ok(Some(stored)) if stored.value == *value && stored.tags == tags => Ok(()),
+        Ok(_) => Err(NotWritten::unconfirmed("the vault gives another value than the one just written".to_owned())),
+        Err(error) => Err(NotWritten { may_hold_it: true, ..NotWritten::from(error) }),
     }
-    let kind = Kind::Unreadable { status: 200, seen: "another value than the one just written".to_owned() };
-    Err(NotWritten { error: CallError { service: Service::KeyVault, kind, activity: None }, may_hold_it: true })
+}
+
+/// Disables the older versions that this task wrote.
+pub(super) async fn disable_older(all: &Destinations<'_>, secret: &VaultSecret) {
+    let work = all.work;
+    let warn = |why: String| {
+        work.console
+            .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again."));
+    };
+    let token = match all.vault_token(&secret.scope()).await {
+        Ok(token) => token,
+        Err(failure) => return warn(failure.to_string()),
+    };
+    let (current, versions) =
+        tokio::join!(key_vault::read(&work.http, secret, &token), key_vault::versions(&work.http, secret, &token));
+    let (current, versions) = match (current, versions) {
+        (Ok(Some(current)), Ok(versions)) => (current, versions),
+        (Ok(None), _) => return,
+        (Err(error), _) | (_, Err(error)) => return warn(error.to_string()),
+    };
+    let is_older = |version: &&key_vault::Listed| {
+        version.id != current.id && version.is_enabled && version.tags.contains_key(ID_TAG)
+    };
+    for version in versions.iter().filter(is_older) {
+        if work.check_wanted().is_err() {
+            return;
+        }
+        match key_vault::disable(&work.http, secret, &version.id, &token).await {
+            Ok(()) => work.console.say(&format!("disabled the older version {} of the {secret}", version.id)),
+            Err(error) => warn(error.to_string()),
+        }
+    }
 }

@@ -1,52 +1,125 @@
-//! The places, besides the job's variable, that hold the new value; one file a kind. Variable groups and service
-//! connections belong beside `key_vault`.
+//! The places, besides the job's variable, that hold the new value; one file a kind.
 
-pub mod key_vault;
+mod key_vault;
+mod service_connection;
+mod variable_group;
+mod writers;
 
-use crate::azure::http::{CallError, Kind};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use self::writers::Writers;
+use crate::azure::http::{CallError, Kind, Service};
 use crate::outcome::Failure;
 use crate::pat::Pat;
 use crate::plan::Record;
 use crate::secret::Secret;
 use crate::settings::Destination;
+use crate::sign_in::connection;
 use crate::work::Work;
+
+const UNCHANGED: &str = "Nothing was changed.";
 
 /// How a write ended that did not succeed.
 #[derive(Debug)]
 pub struct NotWritten {
     /// Why.
-    pub error: CallError,
+    pub error: anyhow::Error,
     /// Whether the destination may hold the new value all the same: no answer is not a no.
     pub may_hold_it: bool,
+    /// What to do about it, where that is known.
+    pub advice: Option<String>,
 }
 
 impl From<CallError> for NotWritten {
     fn from(error: CallError) -> Self {
-        let is_definite = matches!(error.kind, Kind::Refused { .. } | Kind::NotSignedIn { .. } | Kind::Abandoned);
-        Self { may_hold_it: !is_definite, error }
+        let is_definite =
+            matches!(error.kind, Kind::Refused { .. } | Kind::NotSignedIn { .. } | Kind::Abandoned | Kind::NotSent(_));
+        let advice = crate::outcome::advice_for(&error).map(str::to_owned);
+        Self { may_hold_it: !is_definite, advice, error: error.into() }
     }
 }
 
-/// Reads what every destination holds; finds early what would fail late.
-///
-/// # Errors
-/// The first that cannot be read; nothing was changed.
-pub async fn records(work: &Work) -> Result<Vec<Record>, Failure> {
-    let mut records = Vec::new();
-    for destination in &work.settings.publish_to {
-        records.push(match destination {
-            Destination::KeyVault(secret) => key_vault::record(work, secret).await?,
+impl NotWritten {
+    /// An answer that was a success and is none.
+    fn unconfirmed(seen: String) -> Self {
+        Self { error: anyhow::anyhow!(seen), may_hold_it: true, advice: None }
+    }
+}
+
+/// Every destination of a run, and the tokens to reach them, each asked for once.
+pub struct Destinations<'a> {
+    work: &'a Work,
+    vaults: RefCell<BTreeMap<String, Secret>>,
+    writers: Writers<'a>,
+}
+
+impl<'a> Destinations<'a> {
+    /// Those of the settings.
+    pub fn new(work: &'a Work) -> Self {
+        Self { work, vaults: RefCell::default(), writers: Writers::new(work) }
+    }
+
+    /// Reads what every destination holds; finds early what would fail late.
+    ///
+    /// # Errors
+    /// The first, in the order of the settings, that is not fit; nothing was changed.
+    pub async fn records(&self) -> Result<Vec<Record>, Failure> {
+        let reads = self.work.settings.publish_to.iter().map(async |destination| match destination {
+            Destination::KeyVault(secret) => key_vault::record(self, secret).await,
+            Destination::VariableGroup(variable) => variable_group::record(self, variable).await,
+            Destination::ServiceConnection(named) => service_connection::record(self, named).await,
         });
+        join_all(reads).await.into_iter().collect()
     }
-    Ok(records)
+
+    /// Writes the new value to every destination, with a record of which one it is, and reads it back. Independent
+    /// ones at once; variables of groups one after the other, as two of them may share a group. The answers come in
+    /// the order of the settings.
+    pub async fn publish(&self, pat: &Pat, value: &Secret) -> Vec<Result<(), NotWritten>> {
+        let groups = tokio::sync::Mutex::new(());
+        let writes = self.work.settings.publish_to.iter().map(async |destination| match destination {
+            Destination::KeyVault(secret) => key_vault::publish(self, secret, pat, value).await,
+            Destination::ServiceConnection(named) => service_connection::publish(self, named, value).await,
+            Destination::VariableGroup(variable) => {
+                let _one_at_a_time = groups.lock().await;
+                variable_group::publish(self, variable, pat, value).await
+            }
+        });
+        join_all(writes).await
+    }
+
+    /// Takes the older values out of reach, once nobody needs them. A failure is a warning.
+    pub async fn tidy(&self) {
+        for destination in &self.work.settings.publish_to {
+            if let Destination::KeyVault(secret) = destination {
+                key_vault::disable_older(self, secret).await;
+            }
+        }
+    }
+
+    /// A token of the connection's app for a vault.
+    async fn vault_token(&self, scope: &str) -> Result<Secret, Failure> {
+        if let Some(token) = self.vaults.borrow().get(scope) {
+            return Ok(token.clone());
+        }
+        let token = connection::token_for(self.work, scope).await?;
+        self.vaults.borrow_mut().insert(scope.to_owned(), token.clone());
+        Ok(token)
+    }
+
+    /// The pipeline's project, or the one that is named.
+    fn project<'b>(&'b self, named: Option<&'b String>) -> &'b str {
+        named.map_or(self.work.settings.pipeline.project.as_str(), String::as_str)
+    }
 }
 
-/// Writes the new value to one destination, with a record of which one it is, and reads it back.
-///
-/// # Errors
-/// Why it is not certain that the destination holds it.
-pub async fn publish(work: &Work, destination: &Destination, pat: &Pat, value: &Secret) -> Result<(), NotWritten> {
-    match destination {
-        Destination::KeyVault(secret) => key_vault::publish(work, secret, pat, value).await,
+/// A sign-in that failed before anything was sent to the destination.
+impl From<Failure> for NotWritten {
+    fn from(failure: Failure) -> Self {
+        let error = CallError { service: Service::Entra, kind: Kind::NotSent(failure.to_string()), activity: None };
+        Self { error: error.into(), may_hold_it: false, advice: None }
     }
 }

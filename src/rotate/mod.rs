@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::azure::connection_data::{self, Identity};
 use crate::azure::http::Auth;
 use crate::azure::{builds, pats};
-use crate::destinations;
+use crate::destinations::Destinations;
 use crate::hand_over::State;
 use crate::outcome::{Current, Failure, Outputs};
 use crate::pat::Pat;
@@ -37,9 +37,10 @@ struct Prepared {
 /// # Errors
 /// What failed, with what is true now.
 pub async fn run(work: &Work) -> Result<Outputs, Failure> {
+    let destinations = Destinations::new(work);
     let cancel = work.http.cancel();
     let prepared = tokio::select! {
-        prepared = prepare(work) => prepared?,
+        prepared = prepare(work, &destinations) => prepared?,
         () = cancel.requested() => return Err(Failure::cancelled(UNCHANGED)),
     };
     let Prepared { user, owner, plan } = prepared;
@@ -48,17 +49,17 @@ pub async fn run(work: &Work) -> Result<Outputs, Failure> {
         Decision::Refuse(refusal) => Err(refuse(work, &refusal)),
         Decision::Rest(rest) => Ok(stay(work, &user, &rest).await),
         Decision::Rotate(rotation) if work.settings.dry_run => Ok(dry(work, &rotation)),
-        Decision::Rotate(rotation) => rotate(work, &user, owner, rotation).await,
+        Decision::Rotate(rotation) => rotate(work, &destinations, &user, owner, rotation).await,
     }
 }
 
 /// Everything that only reads, and the refresh token that is kept fresh.
-async fn prepare(work: &Work) -> Result<Prepared, Failure> {
+async fn prepare(work: &Work, destinations: &Destinations<'_>) -> Result<Prepared, Failure> {
     let user = sign_in::sign_in(work).await?;
     let organization = &work.settings.organization;
     let pats = work.pats(&user.token);
     let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
-    let (listing, owner, records) = tokio::join!(pats.list(), who, destinations::records(work));
+    let (listing, owner, records) = tokio::join!(pats.list(), who, destinations.records());
     let listing = match listing {
         Ok(listing) => listing,
         Err(error) => {
@@ -148,6 +149,7 @@ fn dry(work: &Work, rotation: &Rotation) -> Outputs {
 /// Create, prove, publish, hand over.
 async fn rotate(
     work: &Work,
+    destinations: &Destinations<'_>,
     user: &UserToken,
     owner: Option<Identity>,
     rotation: Rotation,
@@ -175,12 +177,12 @@ async fn rotate(
         token_expires: user.expires(&work.clock),
         skew: work.clock.skew(),
     };
-    let delivered = publish::to_destinations(work, &pats, &new).await?;
+    let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
     let outputs = outputs(&new.created.pat, work.clock.now());
     let user_token = match work.settings.retirement {
         Retirement::AfterJob => Some(&user.token),
         Retirement::Immediately => {
-            settle::carry_out(work, &pats, &state, &new.created.secret).await?;
+            settle::carry_out(work, destinations, &pats, &state, &new.created.secret).await?;
             None
         }
     };

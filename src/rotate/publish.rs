@@ -7,7 +7,7 @@ use super::create::Fresh;
 use super::prove::unwritten;
 use super::undo;
 use crate::azure::pats::Pats;
-use crate::destinations;
+use crate::destinations::Destinations;
 use crate::hand_over::State;
 use crate::outcome::{Failure, Outputs};
 use crate::secret::Secret;
@@ -25,14 +25,24 @@ pub(super) struct Delivered {
     possible: Vec<String>,
 }
 
-/// Writes to every destination, in the order of the settings.
-pub(super) async fn to_destinations(work: &Work, pats: &Pats<'_>, new: &Fresh) -> Result<Delivered, Failure> {
+/// Writes to every destination. The first that fails, in the order of the settings, is the one that is told.
+pub(super) async fn to_destinations(
+    work: &Work,
+    destinations: &Destinations<'_>,
+    pats: &Pats<'_>,
+    new: &Fresh,
+) -> Result<Delivered, Failure> {
     let mut delivered = Delivered::default();
-    for destination in &work.settings.publish_to {
-        if let Err(error) = may_publish(work, new) {
-            return Err(stop(work, pats, new, delivered, error).await);
-        }
-        match destinations::publish(work, destination, &new.created.pat, &new.created.secret).await {
+    if work.settings.publish_to.is_empty() {
+        return Ok(delivered);
+    }
+    if let Err(error) = may_publish(work, new) {
+        return Err(stop(work, pats, new, delivered, Failure::new(error, "")).await);
+    }
+    let written = destinations.publish(&new.created.pat, &new.created.secret).await;
+    let mut failure = None;
+    for (destination, written) in work.settings.publish_to.iter().zip(written) {
+        match written {
             Ok(()) => {
                 work.console.say(&format!("published to {destination}"));
                 delivered.certain.push(destination.to_string());
@@ -41,12 +51,16 @@ pub(super) async fn to_destinations(work: &Work, pats: &Pats<'_>, new: &Fresh) -
                 if failed.may_hold_it {
                     delivered.possible.push(destination.to_string());
                 }
-                let error = anyhow::Error::new(failed.error).context(format!("could not publish to {destination}"));
-                return Err(stop(work, pats, new, delivered, error).await);
+                let error = failed.error.context(format!("could not publish to {destination}"));
+                work.console.say(&format!("{error:#}"));
+                failure = failure.or(Some(Failure::new(error, "").advise_if(failed.advice)));
             }
         }
     }
-    Ok(delivered)
+    match failure {
+        Some(failure) => Err(stop(work, pats, new, delivered, failure).await),
+        None => Ok(delivered),
+    }
 }
 
 /// Hands over to the settle stage, then sets the variable and the outputs.
@@ -65,7 +79,7 @@ pub(super) async fn to_the_job(
             state.leave(&work.console, &new.created.secret, user_token).map_err(unwritten)
         });
         if let Err(error) = handed_over {
-            return Err(stop(work, pats, new, delivered, error).await);
+            return Err(stop(work, pats, new, delivered, Failure::new(error, "")).await);
         }
     }
     let mut places = delivered.certain;
@@ -115,14 +129,14 @@ fn may_publish(work: &Work, new: &Fresh) -> anyhow::Result<()> {
 
 /// Ends a publication that failed: revokes what nobody holds, or else marks it held, or leaves it pending where a
 /// write got no answer.
-async fn stop(work: &Work, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, error: anyhow::Error) -> Failure {
+async fn stop(work: &Work, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, failure: Failure) -> Failure {
     let own = &new.created.pat;
     let Delivered { certain, possible } = delivered;
     let mut holders = certain.clone();
     holders.extend(possible.iter().map(|place| format!("perhaps {place}")));
     let old = "the others hold the old one, which still works";
     if holders.is_empty() {
-        return undo(work, pats, own, Failure::new(error, "")).await;
+        return undo(work, pats, own, failure).await;
     }
     let mut now = format!("The new token is in {}; {old}.", holders.join(", "));
     if possible.is_empty() {
@@ -133,5 +147,5 @@ async fn stop(work: &Work, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, e
     } else {
         now.push_str(&format!(" It stays {}.", quoted(&own.display_name)));
     }
-    Failure::new(error, &now).advise("Mend the destination, then run again: the next run brings all together.")
+    failure.now(&now).advise_also("The next run brings all together.")
 }

@@ -45,8 +45,7 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
     let scheme = part("AUTH_SCHEME", "").ok_or_else(|| {
         format!("a service connection that this pipeline may use: the job has none with the id {}", shown(id))
     })?;
-    let needed =
-        |name: &str| parameter(name).ok_or_else(|| format!("a service connection with a {}", name.to_lowercase()));
+    let needed = |name: &str, words: &str| parameter(name).ok_or_else(|| format!("a service connection with {words}"));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "workloadidentityfederation" => Scheme::WorkloadIdentityFederation,
         "serviceprincipal"
@@ -56,7 +55,9 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
                         certificate, which this version cannot use"
                 .to_owned());
         }
-        "serviceprincipal" => Scheme::ClientSecret(Secret::new(needed("SERVICEPRINCIPALKEY")?.to_owned())),
+        "serviceprincipal" => {
+            Scheme::ClientSecret(Secret::new(needed("SERVICEPRINCIPALKEY", "a client secret")?.to_owned()))
+        }
         other => {
             return Err(format!(
                 "a service connection with workload identity federation or a secret: this version cannot use one of \
@@ -68,8 +69,8 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
     let authority = data("ENVIRONMENTAUTHORITYURL").or_else(|| data("ACTIVEDIRECTORYAUTHORITY"));
     Ok(ServiceConnection {
         id: id.to_owned(),
-        tenant: needed("TENANTID")?.to_owned(),
-        client: needed("SERVICEPRINCIPALID")?.to_owned(),
+        tenant: needed("TENANTID", "a tenant id")?.to_owned(),
+        client: needed("SERVICEPRINCIPALID", "an app's client id")?.to_owned(),
         authority: address::authority(authority, loopback)
             .map_err(|host| format!("a service connection of a known cloud: its authority is \"{host}\""))?,
         scheme,

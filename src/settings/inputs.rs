@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Fault;
 use super::environment::{Environment, unexpanded_macro};
-use super::manifest::{self, INPUTS};
+use super::manifest::INPUTS;
 use crate::secret::Secret;
 
 /// `INPUT_*`, trimmed; `None` where nothing is given and the manifest has no default.

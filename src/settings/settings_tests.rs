@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -105,9 +107,6 @@ fn what_this_version_cannot_do_is_refused_by_name() {
         ("INPUT_ENTRAAGENTID", GUID, "entraAgentId"),
         ("INPUT_PASSWORD", "a-password", "password"),
         ("INPUT_USERNAME", "rotator@contoso.com", "userName"),
-        ("INPUT_AZUREDEVOPSSERVICECONNECTION", GUID, "azureDevOpsServiceConnection"),
-        ("INPUT_PUBLISHTO", "variableGroup: Prod/PAT", "publishTo"),
-        ("INPUT_PUBLISHTO", "serviceConnection: feed", "publishTo"),
     ] {
         assert_eq!(inputs_at_fault(&[(variable, value)]), [input]);
         assert!(faults(&[(variable, value)])[0].contains("this version"), "{variable}");

@@ -30,7 +30,14 @@ pub(super) async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
 /// # Errors
 /// What failed; nothing was changed by it.
 pub async fn token_for(work: &Work, scope: &str) -> Result<Secret, Failure> {
-    let connection = needed(work)?;
+    token_as(work, needed(work)?, scope).await
+}
+
+/// A token of this connection's app.
+///
+/// # Errors
+/// What failed; nothing was changed by it.
+pub async fn token_as(work: &Work, connection: &ServiceConnection, scope: &str) -> Result<Secret, Failure> {
     let tokens = tokens(work, connection, &connection.tenant, scope).await?;
     work.console.hide(&tokens.access_token);
     Ok(tokens.access_token)

@@ -33,12 +33,12 @@ rotate "nuget-publish" as run 100.2-aaaaaaaa
   because: the job of run 90.1-bbbbbbbb did not succeed and left "nuget-publish [held 90.1-bbbbbbbb]" (00000003-0000-0000-0000-000000000000)
   because: secret "nuget-pat" in vault "contoso-kv" has no record of which one it holds
   replace: "nuget-publish" (00000004-0000-0000-0000-000000000000), valid until 2027-01-23T03:00:00Z (in 60 days)
-  retire too: "nuget-publish [superseded 80.1-bbbbbbbb ends 2026-11-25T03:00Z]" (00000002-0000-0000-0000-000000000000)
+  superseded before: "nuget-publish [superseded 80.1-bbbbbbbb ends 2026-11-25T03:00Z]" (00000002-0000-0000-0000-000000000000)
   retire too: "nuget-publish [held 90.1-bbbbbbbb]" (00000003-0000-0000-0000-000000000000)
   leave alone: "nuget-publish" (00000001-0000-0000-0000-000000000000)
   create: one with vso.scope4, for 30 days
   hand it to: secret "nuget-pat" in vault "contoso-kv", then job variable "NUGET_PAT"
-  retire: once the job has succeeded, at once"#
+  retire: once the job has succeeded, without an overlap"#
     );
 }
 
@@ -58,7 +58,7 @@ fn a_first_creation_reads_so() {
   replace: nothing, as none is committed
   create: one with vso.code vso.packaging_write, for 1 day
   hand it to: secret "nuget-pat" in vault "contoso-kv"
-  retire: once the job has succeeded, after an overlap of 1 hour"#
+  retire: nothing"#
     );
 }
 
@@ -72,7 +72,7 @@ fn a_run_with_nothing_due_reads_so() {
     );
     assert_eq!(
         Scene::calm().has(2, " [pending r80.1-bbbbbbbb]").where_run("r80", Liveness::Alive).plan().to_string(),
-        r#"nothing is due for "nuget-publish"
+        r#"nothing else is due for "nuget-publish"
   "nuget-publish" (00000001-0000-0000-0000-000000000000) is valid until 2027-01-23T03:00:00Z (in 60 days), and `rotateWhenDaysLeft` is 7
   run r80.1-bbbbbbbb is rotating it at this moment"#
     );
@@ -95,13 +95,14 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
         ),
         (
             Refusal::SeveralCommitted(vec![id(1), id(2)]),
-            "2 tokens bear the name: 00000001-0000-0000-0000-000000000000, 00000002-0000-0000-0000-000000000000",
+            "2 tokens are committed under the name: 00000001-0000-0000-0000-000000000000, 00000002-0000-0000-0000-000000000000",
             "Give `replaceAuthorizationId` the id of the one in use, once; rename or revoke the others by hand.",
         ),
         (
             Refusal::RivalAlive(run("7.1-bbbbbbbb")),
             "run 7.1-bbbbbbbb is rotating the same token at this moment",
-            "Let build 7 end, or cancel it, then run again.",
+            "Let build 7 end, or cancel it, then run again; if it is this build, rotate in one of its jobs only. One that \
+             cannot be asked for counts as dead after 6 hours.",
         ),
         (
             Refusal::RivalAlive(run("r7.1-bbbbbbbb")),
@@ -111,7 +112,7 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
         (
             Refusal::ManyHeld(runs()),
             "2 tokens are held by jobs that did not succeed: runs 7.1-bbbbbbbb, 8.1-bbbbbbbb",
-            "Find out why the jobs after the rotation fail, mend that, revoke all but one of the held tokens that nobody \
+            "Find out why the jobs of these runs fail after the rotation, mend that, revoke the held tokens that nobody \
              uses, then run again.",
         ),
     ] {

@@ -1,6 +1,8 @@
 //! What a run will do and why, decided once from what is known. Pure: no request, no clock, no output; the plan is a
 //! value that prints itself, and `dryRun` is a plan that nobody carries out.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -354,107 +356,6 @@ fn reasons(wish: &Wish, known: &Known<'_>, members: &[Member], current: Option<&
         }
     }
     reasons
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for note in &self.notes {
-            writeln!(f, "note: {note}")?;
-        }
-        match &self.decision {
-            Decision::Rotate(rotation) => rotation.describe(self, f),
-            Decision::Rest(rest) => rest.describe(self, f),
-            Decision::Refuse(refusal) => write!(f, "refuse: {refusal}"),
-        }
-    }
-}
-
-impl Rotation {
-    fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reasons, current, predecessors, listed, scopes, valid_for_days, overlap, places, retire_when } =
-            self;
-        writeln!(f, "rotate {} as run {}", plan.name, plan.run)?;
-        for reason in reasons {
-            writeln!(f, "  because: {reason}")?;
-        }
-        match current {
-            Some(member) => {
-                let until = member.pat.valid_to.with_distance(plan.now);
-                writeln!(f, "  replace: {member}, valid until {until}")?;
-            }
-            None => writeln!(f, "  replace: nothing, as none is committed")?,
-        }
-        let is_current = |m: &&Member| current.as_ref().is_some_and(|current| current.pat.id == m.pat.id);
-        for member in predecessors.iter().filter(|m| !is_current(m)) {
-            writeln!(f, "  retire too: {member}")?;
-        }
-        for member in listed.iter().filter(|m| !predecessors.contains(m)) {
-            writeln!(f, "  leave alone: {member}")?;
-        }
-        writeln!(f, "  create: one with {scopes}, for {}", counted(i64::from(*valid_for_days), "day"))?;
-        writeln!(f, "  hand it to: {}", places.join(", then "))?;
-        let hours = i64::try_from(overlap.as_secs() / 3600).unwrap_or(i64::MAX);
-        match hours {
-            0 => write!(f, "  retire: {retire_when}, at once"),
-            _ => write!(f, "  retire: {retire_when}, after an overlap of {}", counted(hours, "hour")),
-        }
-    }
-}
-
-impl Rest {
-    fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { current, clean, waiting_for, days_left_to_rotate } = self;
-        let until = current.pat.valid_to.with_distance(plan.now);
-        writeln!(f, "nothing is due for {}", plan.name)?;
-        write!(f, "  {current} is valid until {until}, and `rotateWhenDaysLeft` is {days_left_to_rotate}")?;
-        if let Some(run) = waiting_for {
-            write!(f, "\n  run {run} is rotating it at this moment")?;
-        }
-        for member in clean {
-            write!(f, "\n  revoke: {member}, whose overlap has ended")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("no active token bears the name"),
-            Self::NoScopes => f.write_str("nothing says which scopes a first token should have"),
-            Self::SeveralCommitted(ids) => {
-                let ids: Vec<&str> = ids.iter().map(AuthorizationId::as_str).collect();
-                write!(f, "{} tokens bear the name: {}", ids.len(), ids.join(", "))
-            }
-            Self::RivalAlive(run) => write!(f, "run {run} is rotating the same token at this moment"),
-            Self::ManyHeld(runs) => {
-                let runs: Vec<String> = runs.iter().map(RunId::to_string).collect();
-                write!(f, "{} tokens are held by jobs that did not succeed: runs {}", runs.len(), runs.join(", "))
-            }
-        }
-    }
-}
-
-impl Refusal {
-    /// The one thing to do about it.
-    pub fn advice(&self) -> String {
-        match self {
-            Self::Missing => "Check `patName` (case counts) and whose tokens these are. If it has expired, set \
-                              `createIfMissing` to `true` with `scopes`."
-                .to_owned(),
-            Self::NoScopes => "Name `scopes`, such as `vso.packaging_write`.".to_owned(),
-            Self::SeveralCommitted(_) => "Give `replaceAuthorizationId` the id of the one in use, once; rename or \
-                                          revoke the others by hand."
-                .to_owned(),
-            Self::RivalAlive(run) => match run.build() {
-                Some(build) => format!("Let build {build} end, or cancel it, then run again."),
-                None => "Let that release end, then run again; after 6 hours it counts as dead.".to_owned(),
-            },
-            Self::ManyHeld(_) => "Find out why the jobs after the rotation fail, mend that, revoke all but one of \
-                                  the held tokens that nobody uses, then run again."
-                .to_owned(),
-        }
-    }
 }
 
 /// Until when a predecessor's life may be cut to `ends`, or `None` where that is not safe or changes nothing. A cap on

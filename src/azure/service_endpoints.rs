@@ -1,0 +1,156 @@
+//! Service connections that hold a personal access token: found by name in a project, written as a whole at the level
+//! of the organization.
+//! <https://learn.microsoft.com/rest/api/azure/devops/serviceendpoint/endpoints>
+//!
+//! Not documented: whether a secret that is left out of a write is kept. So the new one is always sent, and a
+//! connection with a second secret is never written.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
+use crate::secret::Secret;
+use crate::settings::address::{Organization, segment};
+
+const API_VERSION: &str = "7.1";
+
+/// Types that hold a personal access token. The first four are seen in code (the Terraform provider); the names of the
+/// feeds are from memory, and each connection is read before it is written.
+const TYPES: [&str; 9] = [
+    "externaltfs",
+    "azdoapi",
+    "generic",
+    "git",
+    "externalnugetfeed",
+    "externalnpmregistry",
+    "externalmavenrepository",
+    "mavenrepo",
+    "externalpythonupload",
+];
+
+/// A service connection as read: every field, known or not, to be sent back as it is.
+#[derive(Clone, Debug)]
+pub struct Endpoint(Value);
+
+impl Endpoint {
+    /// Its id.
+    pub fn id(&self) -> Option<&str> {
+        let id = self.0["id"].as_str()?;
+        crate::pat::AuthorizationId::parse(id).map(|_| id)
+    }
+
+    /// The parameter that holds the personal access token.
+    ///
+    /// # Errors
+    /// Why it holds none, or cannot be written without losing something.
+    pub fn parameter(&self) -> Result<&'static str, String> {
+        let kind = self.0["type"].as_str().unwrap_or_default();
+        let is_known = |known: &&str| kind.to_ascii_lowercase().starts_with(*known);
+        if !TYPES.iter().any(|known| is_known(&known)) {
+            return Err(format!("is of the type {}, which holds no personal access token", crate::text::quoted(kind)));
+        }
+        let scheme = self.0["authorization"]["scheme"].as_str().unwrap_or_default();
+        let parameter = match scheme.to_ascii_lowercase().as_str() {
+            "token" => "apitoken",
+            "usernamepassword" => "password",
+            _ => {
+                let scheme = crate::text::quoted(scheme);
+                return Err(format!("has the authorization scheme {scheme}, which holds no personal access token"));
+            }
+        };
+        let parameters = self.0["authorization"]["parameters"].as_object();
+        let unknown = parameters
+            .into_iter()
+            .flatten()
+            .find(|(name, value)| value.is_null() && !name.eq_ignore_ascii_case(parameter));
+        match unknown {
+            Some((name, _)) => Err(format!(
+                "has a second secret, {}, which a write could lose as it cannot be read",
+                crate::text::quoted(name)
+            )),
+            None => Ok(parameter),
+        }
+    }
+
+    /// The projects that it is shared with, by name.
+    pub fn projects(&self) -> Vec<&str> {
+        let references = self.0["serviceEndpointProjectReferences"].as_array();
+        references.into_iter().flatten().filter_map(|r| r["projectReference"]["name"].as_str()).collect()
+    }
+
+    /// The connection with this value in its parameter and everything else as it is.
+    fn with(&self, parameter: &str, value: &Secret) -> Value {
+        let mut body = self.0.clone();
+        let parameters = &mut body["authorization"]["parameters"];
+        let known = parameters.as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        let name = known.into_iter().find(|name| name.eq_ignore_ascii_case(parameter)).unwrap_or(parameter.to_owned());
+        parameters[name.as_str()] = Value::String(value.reveal().to_owned());
+        body
+    }
+
+    /// The first field that differs from what was read before, but for the secret and what the service itself moves.
+    pub fn strayed(&self, now: &Self, parameter: &str) -> Option<String> {
+        let own = ["operationStatus", "isReady", "modifiedBy", "modificationDate", "authorization"];
+        let (was, is) = (self.0.as_object()?, now.0.as_object()?);
+        let differs = was.iter().find(|(name, value)| !own.contains(&name.as_str()) && is.get(*name) != Some(*value));
+        if let Some((name, _)) = differs {
+            return Some(crate::text::quoted(name));
+        }
+        let plain = |endpoint: &Value| {
+            let mut authorization = endpoint["authorization"].clone();
+            if let Some(parameters) = authorization["parameters"].as_object_mut() {
+                parameters.retain(|name, _| !name.eq_ignore_ascii_case(parameter));
+            }
+            authorization
+        };
+        (plain(&self.0) != plain(&now.0)).then(|| "\"authorization\"".to_owned())
+    }
+}
+
+/// Who asks, and where.
+#[derive(Clone, Copy)]
+pub struct Endpoints<'a> {
+    /// How to send.
+    pub http: &'a Http,
+    /// The pipeline's organization.
+    pub organization: &'a Organization,
+    /// For whom.
+    pub token: &'a Secret,
+}
+
+impl Endpoints<'_> {
+    /// The connection of this name in a project; `None` when the caller sees none.
+    ///
+    /// # Errors
+    /// What became of the request; a project that the caller does not see is a 404.
+    pub async fn find(&self, project: &str, name: &str) -> Result<Option<Endpoint>, CallError> {
+        #[derive(Deserialize)]
+        struct Found {
+            value: Vec<Map<String, Value>>,
+        }
+        let mut url = self.organization.core(&format!("{}/_apis/serviceendpoint/endpoints", segment(project)));
+        url.query_pairs_mut().append_pair("endpointNames", name).append_pair("api-version", API_VERSION);
+        let found: Found = self.send(url).await?.json()?;
+        let is_it = |endpoint: &Map<String, Value>| {
+            endpoint.get("name").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(name))
+        };
+        Ok(found.value.into_iter().find(is_it).map(|endpoint| Endpoint(Value::Object(endpoint))))
+    }
+
+    /// Writes the connection as it was read, with this value in its parameter. Repeated as need be: it sets a value.
+    ///
+    /// # Errors
+    /// What became of the request.
+    pub async fn write(&self, endpoint: &Endpoint, id: &str, parameter: &str, value: &Secret) -> Result<(), CallError> {
+        let mut url = self.organization.core(&format!("_apis/serviceendpoint/endpoints/{}", segment(id)));
+        url.query_pairs_mut().append_pair("api-version", API_VERSION);
+        let body = Body::json(&endpoint.with(parameter, value));
+        let call = Call::new(Service::AzureDevOps, Method::PUT, url, Auth::Bearer(self.token), body);
+        self.http.repeat(&Call { secret_reply: true, ..call }).await?.json::<Value>().map(|_| ())
+    }
+
+    async fn send(&self, url: Url) -> Result<super::http::Reply, CallError> {
+        self.http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.token))).await
+    }
+}

@@ -1,0 +1,126 @@
+//! Who writes variable groups and service connections: `azureDevOpsServiceConnection`, then the service connection's own
+//! app, then the job itself, the first that may. The personal access token's user has no part in it.
+
+use tokio::sync::OnceCell;
+
+use crate::azure::entra::AZURE_DEVOPS;
+use crate::azure::http::{CallError, Kind};
+use crate::secret::Secret;
+use crate::settings::ServiceConnection;
+use crate::sign_in::connection;
+use crate::work::Work;
+
+/// An identity that may be allowed to write.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// Who it is, for the person who grants it something.
+    pub(super) name: String,
+    /// Its token.
+    pub(super) token: Secret,
+    /// Whether it is the identity that all pipelines of the project share.
+    pub(super) is_job: bool,
+}
+
+/// The identities, in order, each signed in when it is first needed.
+pub(super) struct Writers<'a> {
+    work: &'a Work,
+    known: OnceCell<Vec<Writer>>,
+}
+
+impl<'a> Writers<'a> {
+    pub(super) fn new(work: &'a Work) -> Self {
+        Self { work, known: OnceCell::new() }
+    }
+
+    /// Tries `act` as one identity after the other, until one is not refused.
+    ///
+    /// # Errors
+    /// What the first was told, or that there is none.
+    pub(super) async fn first<T>(
+        &self,
+        act: impl AsyncFn(&Writer) -> Result<T, CallError>,
+    ) -> Result<(T, &Writer), Refused<'_>> {
+        let mut refused: Option<Refused<'_>> = None;
+        for writer in self.all().await {
+            match act(writer).await {
+                Ok(done) => return Ok((done, writer)),
+                Err(error) if is_refusal(&error) => {
+                    let name = &writer.name;
+                    self.work.console.debug(&format!("{name} was refused: {error}"));
+                    refused = refused.or(Some(Refused { error, writer: Some(writer) }));
+                }
+                Err(error) => return Err(Refused { error, writer: Some(writer) }),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Refused {
+            error: CallError {
+                service: crate::azure::http::Service::AzureDevOps,
+                kind: Kind::NotSent("no identity could sign in to write with".to_owned()),
+                activity: None,
+            },
+            writer: None,
+        }))
+    }
+
+    async fn all(&self) -> &[Writer] {
+        self.known.get_or_init(|| self.sign_in()).await
+    }
+
+    async fn sign_in(&self) -> Vec<Writer> {
+        let settings = &self.work.settings;
+        let scope = format!("{AZURE_DEVOPS}/.default");
+        let mut writers = Vec::new();
+        let connections = [
+            ("azureDevOpsServiceConnection", settings.azure_devops_connection.as_ref()),
+            ("serviceConnection", settings.connection.as_ref()),
+        ];
+        for (input, connection) in connections {
+            let Some(connection) = connection else { continue };
+            match self.token(connection, &scope).await {
+                Ok(token) => {
+                    let name = format!("the app {} of `{input}`", connection.client);
+                    writers.push(Writer { name, token, is_job: false });
+                }
+                Err(why) => self.work.console.say(&format!("note: cannot write as the app of `{input}`: {why}")),
+            }
+        }
+        if let Some(token) = &settings.pipeline.job_token {
+            let name = "the job's own identity (\"Project Build Service\")".to_owned();
+            writers.push(Writer { name, token: token.clone(), is_job: true });
+        }
+        writers
+    }
+
+    async fn token(&self, connection: &ServiceConnection, scope: &str) -> Result<Secret, String> {
+        connection::token_as(self.work, connection, scope).await.map_err(|failure| failure.to_string())
+    }
+}
+
+/// What the identity that should have written was told.
+#[derive(Debug)]
+pub(super) struct Refused<'a> {
+    pub(super) error: CallError,
+    pub(super) writer: Option<&'a Writer>,
+}
+
+impl Refused<'_> {
+    /// Who was refused, for a message.
+    pub(super) fn who(&self) -> &str {
+        self.writer.map_or("the identity that writes", |writer| writer.name.as_str())
+    }
+}
+
+/// Whether another identity may have more luck: not allowed, not known, or not let see.
+fn is_refusal(error: &CallError) -> bool {
+    error.is_about_signing_in() || error.refusal().is_some_and(|(status, _)| matches!(status, 403 | 404))
+}
+
+/// The warning for what is written with the job's own token.
+pub(super) fn warn_of_job(work: &Work, writer: &Writer, what: &str) {
+    if writer.is_job {
+        work.console.warn(&format!(
+            "{what} was written with the job's own token, whose rights every pipeline of the project shares. Give \
+             `azureDevOpsServiceConnection` an identity of its own, or let the service connection's app write it."
+        ));
+    }
+}
