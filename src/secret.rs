@@ -53,6 +53,20 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// Whether a text has the form of a personal access token: 84 characters now, 52 before.
+pub fn is_like_a_pat(text: &str) -> bool {
+    matches!(text.len(), 52 | 84) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a text has the form of something that nobody should read: a personal access token, a JSON Web Token, or a
+/// refresh token, which is a long text with a version in front.
+pub fn is_like_a_secret(text: &str) -> bool {
+    let is_one_word = !text.contains(|c: char| c.is_whitespace() || c == '/');
+    let is_jwt = text.starts_with("eyJ") && text.matches('.').count() == 2;
+    let is_refresh_token = text.len() > 60 && (text.starts_with("0.") || text.starts_with("1."));
+    is_like_a_pat(text) || (is_one_word && (is_jwt || is_refresh_token))
+}
+
 /// Overwrites a buffer that held a reply or a request with secrets in it.
 pub(crate) fn wipe(buffer: &mut Vec<u8>) {
     buffer.zeroize();

@@ -47,7 +47,7 @@ impl Endpoint {
     pub fn parameter(&self) -> Result<&'static str, String> {
         let kind = self.0["type"].as_str().unwrap_or_default();
         let is_known = |known: &&str| kind.to_ascii_lowercase().starts_with(*known);
-        if !TYPES.iter().any(|known| is_known(&known)) {
+        if !TYPES.iter().any(is_known) {
             return Err(format!("is of the type {}, which holds no personal access token", crate::text::quoted(kind)));
         }
         let scheme = self.0["authorization"]["scheme"].as_str().unwrap_or_default();

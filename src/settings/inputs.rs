@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::Fault;
 use super::environment::{Environment, unexpanded_macro};
 use super::manifest::INPUTS;
-use crate::secret::Secret;
+use crate::secret::{Secret, is_like_a_secret};
 
 /// `INPUT_*`, trimmed; `None` where nothing is given and the manifest has no default.
 #[derive(Deserialize, Debug)]
@@ -84,6 +84,10 @@ pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result
         }
         let default = Some(input.default).filter(|default| !default.is_empty());
         let Some(value) = environment.get(&variable).or(default) else { continue };
+        if !SECRETS.contains(&input.name) && is_like_a_secret(value) {
+            faults.push(Fault::new(input.name, "another value: what is given looks like a secret"));
+            continue;
+        }
         match unexpanded_macro(value) {
             None => values.push((input.name.to_owned(), value.to_owned())),
             Some(unexpanded) => {

@@ -173,7 +173,7 @@ impl Reader<'_> {
             }
             None => Some(Source::Connection),
         };
-        let needs_connection = !matches!(source, Some(Source::AccessToken(_)) | None);
+        let needs_connection = matches!(given.first().copied(), Some("refreshTokenSecret") | None);
         if needs_connection && !has_connection {
             let needed = "the Azure Resource Manager service connection to sign in with";
             self.fault("serviceConnection", needed);
@@ -214,8 +214,8 @@ impl Reader<'_> {
             self.fault("variable", &format!("another name: {} is an output variable of this task", quoted(name)));
         } else if is_reserved(name, self.environment) {
             self.fault("variable", &format!("another name: {} is reserved by Azure Pipelines", quoted(name)));
-        } else if !name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) || name.len() > 200 {
-            self.fault("variable", "a name of letters, digits, `.`, `_` and `-`");
+        } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) || name.len() > 200 {
+            self.fault("variable", "a name of the letters a to z, digits, `.`, `_` and `-`");
         }
         Some(name.to_owned())
     }

@@ -8,13 +8,10 @@ use crate::work::Work;
 pub(super) const PAT_ADVICE: &str = "Give `accessToken` an Entra access token of a user: what it holds looks like a \
                                      personal access token, and those cannot manage tokens.";
 
+/// For those who give something else.
+pub(super) const NO_TOKEN_ADVICE: &str = "Give `accessToken` an Entra access token of a user, made right before this step: what it holds cannot be read as one.";
+
 /// Takes the token as it is. When it ends, nothing can make another: it must outlive the job.
 pub(super) fn sign_in(work: &Work, token: &Secret) -> UserToken {
     UserToken::new(token.clone(), None, &work.clock)
-}
-
-/// Whether it has the form of a personal access token: 84 characters now, 52 before.
-pub(super) fn is_like_a_pat(token: &Secret) -> bool {
-    let token = token.reveal();
-    matches!(token.len(), 52 | 84) && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

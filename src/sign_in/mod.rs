@@ -12,11 +12,13 @@ use crate::azure::connection_data::{self, Tenant};
 use crate::azure::http::CallError;
 use crate::clock::Clock;
 use crate::outcome::Failure;
-use crate::secret::Secret;
+use crate::secret::{Secret, is_like_a_pat};
 use crate::settings::Source;
 use crate::timestamp::Timestamp;
 use crate::work::{Work, on};
 
+const NEEDS_ENTRA: &str =
+    "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users.";
 /// Before its end by less than this, a token is not used for something new.
 const NEARLY_OVER: Duration = Duration::from_secs(5 * 60);
 
@@ -95,9 +97,7 @@ async fn users_tenant(work: &Work) -> Result<Option<String>, Failure> {
         Ok(Tenant::MicrosoftAccounts) => {
             let error =
                 anyhow::anyhow!("the organization {organization} is backed by Microsoft accounts, not by Entra");
-            Err(Failure::new(error, UNCHANGED).advise(
-                "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users.",
-            ))
+            Err(Failure::new(error, UNCHANGED).advise(NEEDS_ENTRA))
         }
         Err(error) => {
             let what = format!("could not learn the tenant of {organization}");
@@ -111,12 +111,19 @@ pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -
     if !error.is_about_signing_in() && error.refusal().is_none_or(|(status, _)| status != 403) {
         return None;
     }
-    let Some(claims) = &user.claims else {
-        return access_token::is_like_a_pat(&user.token).then(|| access_token::PAT_ADVICE.to_owned());
-    };
+    if user.claims.is_none() && is_like_a_pat(user.token.reveal()) {
+        return Some(access_token::PAT_ADVICE.to_owned());
+    }
     let tenant = match connection_data::tenant(&work.http, &work.settings.organization).await {
         Ok(Tenant::Entra(tenant)) => Some(tenant),
+        Ok(Tenant::MicrosoftAccounts) => {
+            return Some(format!("The organization is backed by Microsoft accounts. {NEEDS_ENTRA}"));
+        }
         _ => None,
     };
-    Some(claims.explain(work.clock.now(), tenant.as_deref()))
+    match (&user.claims, &work.settings.source) {
+        (Some(claims), _) => Some(claims.explain(work.clock.now(), tenant.as_deref())),
+        (None, Source::AccessToken(_)) => Some(access_token::NO_TOKEN_ADVICE.to_owned()),
+        (None, _) => None,
+    }
 }
