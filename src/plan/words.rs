@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Decision, Member, Plan, Refusal, Rest, Rotation};
 use crate::pat::{AuthorizationId, Generation, RunId};
+use crate::plan::{Decision, Member, Plan, Refusal, Rest, Rotation};
 use crate::timestamp::counted;
 
 impl fmt::Display for Plan {

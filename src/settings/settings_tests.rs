@@ -79,7 +79,7 @@ fn every_wrong_input_is_named_as_the_manifest_spells_it() {
         ("INPUT_OVERLAPHOURS", "1.5", "overlapHours", "from 0 to 720: \"1.5\" is none"),
         ("INPUT_CREATEIFMISSING", "yes", "createIfMissing", "`true` or `false`: \"yes\" is neither"),
         ("INPUT_DRYRUN", "1", "dryRun", "`true` or `false`: \"1\" is neither"),
-        ("INPUT_VARIABLE", "my pat", "variable", "a name of letters"),
+        ("INPUT_VARIABLE", "my pat", "variable", "a name of the letters"),
         ("INPUT_PUBLISHTO", "vault: x/y", "publishTo", "\"vault: x/y\" is of no known kind"),
         ("INPUT_RETIREOLDPAT", "never", "retireOldPat", "\"never\" is none"),
         ("INPUT_CONFIRMVARIABLE", "pat", "confirmVariable", "another variable than `variable`"),

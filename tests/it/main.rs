@@ -12,5 +12,10 @@ mod simulator;
 mod in_process;
 mod pipeline;
 
+mod inputs;
 mod layering;
+mod lifetimes;
+mod local;
+mod refusals;
 mod rotation;
+mod signing_in;
