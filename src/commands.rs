@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 
-use crate::secret::Secret;
+use crate::secret::{Hidden, Secret};
 use crate::text;
 
 /// How the step ended. The agent compares these words with case.
@@ -24,8 +24,7 @@ pub enum StepResult {
 /// The log.
 pub struct Console {
     out: RefCell<Box<dyn Write>>,
-    /// Values that are never printed, in each form they could appear in.
-    hidden: RefCell<Vec<Secret>>,
+    hidden: Hidden,
     is_broken: Cell<bool>,
     is_debug: bool,
 }
@@ -33,15 +32,17 @@ pub struct Console {
 impl Console {
     /// Writes to `out`; debug lines only when the agent shows them.
     pub fn new(out: Box<dyn Write>, is_debug: bool) -> Self {
-        Self { out: RefCell::new(out), hidden: RefCell::default(), is_broken: Cell::new(false), is_debug }
+        Self { out: RefCell::new(out), hidden: Hidden::default(), is_broken: Cell::new(false), is_debug }
     }
 
     /// Never prints this value from now on, whatever text it may be part of.
     pub fn hide(&self, secret: &Secret) {
-        if !secret.reveal().is_empty() {
-            let mut hidden = self.hidden.borrow_mut();
-            hidden.extend([secret.clone(), secret.as_base64(), secret.as_basic_password()]);
-        }
+        self.hidden.hide(secret);
+    }
+
+    /// What is never printed, to be kept out of other texts too.
+    pub fn hidden(&self) -> Hidden {
+        self.hidden.clone()
     }
 
     /// Whether everything written so far has gone out.
@@ -137,14 +138,9 @@ impl Console {
 
     /// Text from anywhere as a line that the agent cannot take for a command and that shows no secret.
     fn defused(&self, line: &str) -> String {
-        let mut line: String = line.chars().map(|c| if text::is_harmless(c) { c } else { '\u{fffd}' }).collect();
-        for secret in self.hidden.borrow().iter() {
-            if line.contains(secret.reveal()) {
-                line = line.replace(secret.reveal(), "***");
-            }
-        }
+        let line: String = line.chars().map(|c| if text::is_harmless(c) { c } else { '\u{fffd}' }).collect();
         // `##vso` and `##[` at any place and in any case begin a command or a format.
-        line.replace("##", "**")
+        self.hidden.redacted(&line).replace("##", "**")
     }
 
     fn command(&self, name: &str, properties: &[(&str, &str)], data: &str) -> io::Result<()> {

@@ -83,10 +83,10 @@ impl State {
             skew: self.skew,
         };
         let json = serde_json::to_vec(&wire).map_err(io::Error::other)?;
-        // Encoded, so that no name in it is taken for a macro or an escape on the way.
-        console.set_task_variable(STATE, &URL_SAFE_NO_PAD.encode(json), false)?;
         console.set_task_variable(NEW_PAT, new_pat.reveal(), true)?;
-        console.set_task_variable(USER_TOKEN, user_token.reveal(), true)
+        console.set_task_variable(USER_TOKEN, user_token.reveal(), true)?;
+        // Last, so that half a hand-over is none. Encoded, so that no name in it is taken for a macro on the way.
+        console.set_task_variable(STATE, &URL_SAFE_NO_PAD.encode(json), false)
     }
 }
 

@@ -137,7 +137,7 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
             Ok(None) => return told(console.complete(StepResult::Succeeded, ""), Told::Succeeded),
             Err(hand_over::Unusable) => {
                 let error = anyhow::anyhow!("could not read what the main step left in its task variables");
-                let now = "Every token works; the new one stays pending.";
+                let now = "Nothing was changed; what the main step made, the next run finds.";
                 return told(Failure::new(error, now).advise("Run again.").tell(&console), Told::Failed);
             }
         },
@@ -152,11 +152,11 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
             return told(tell_faults(&console, &faults), Told::Failed);
         }
     };
-    let http = match Http::new(Rc::new(patience), cancel, has_launcher) {
+    let http = match Http::new(Rc::new(patience), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,
         Err(error) => return told(Failure::new(error, "Nothing was changed.").tell(&console), Told::Failed),
     };
-    let work = Work { settings, http, console, clock };
+    let work = Work { settings, http, console, clock, tokens: <_>::default() };
     let wish = &work.settings.wish;
     let organization = &work.settings.organization;
     let ended = match handed {

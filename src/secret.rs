@@ -1,7 +1,9 @@
 //! Values that must never be read by anyone who reads a log. This file exists so that leaking one takes a deliberate
 //! call: a [`Secret`] has no `Display`, its `Debug` shows nothing, and its memory is overwritten when it is dropped.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,6 +52,30 @@ impl PartialEq for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// Values that are never shown, in each form they could appear in. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Hidden(Rc<RefCell<Vec<Secret>>>);
+
+impl Hidden {
+    /// Never shows this value from now on, whatever text it may be part of.
+    pub fn hide(&self, secret: &Secret) {
+        if !secret.reveal().is_empty() {
+            self.0.borrow_mut().extend([secret.clone(), secret.as_base64(), secret.as_basic_password()]);
+        }
+    }
+
+    /// A text without any of the values. Must come before a text is cut: a part of a value would not be recognised.
+    pub fn redacted(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.0.borrow().iter() {
+            if text.contains(secret.reveal()) {
+                text = text.replace(secret.reveal(), "***");
+            }
+        }
+        text
     }
 }
 

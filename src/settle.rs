@@ -2,6 +2,7 @@
 //! succeeded, holds it where not. The order of effects is supersede, look, commit, verify, retire; each leaves a
 //! state that the next run can tell from every other.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -41,7 +42,7 @@ pub async fn run(work: &Work, handed: HandOver, job: &JobEnd) -> Result<(), Fail
 
 /// The main stage's token has ended or is about to: the job was a long one.
 async fn sign_in_again(work: &Work, state: &State) -> Result<Secret, Failure> {
-    let now = format!("Both tokens work; the new one stays {}.", quoted(&state.own.display_name));
+    let now = still_pending(state);
     if matches!(work.settings.source, Source::AccessToken(_)) {
         let error = anyhow!("the `accessToken` ended before the job did, and nothing can make another");
         return Err(Failure::new(error, &now).advise(
@@ -72,29 +73,37 @@ fn objection(work: &Work, job: &JobEnd, new_pat: &Secret) -> Option<String> {
     }
 }
 
-/// Both tokens live on; the next run rotates and then retires both.
+/// Both tokens live on; the next run rotates and then retires both. Looks first: a late stage must not put its mark on
+/// what another run has replaced.
 async fn hold(work: &Work, pats: &Pats<'_>, state: &State, objection: &str) -> Result<(), Failure> {
-    let stays = format!("Both tokens work; the new one stays {}.", quoted(&state.own.display_name));
-    wanted(work, &stays)?;
-    let held = match mark_held(pats, &state.name, &state.run, &state.own).await {
-        Ok(held) => held,
-        Err(error) if is_about_that_pat(&error) && is_gone(pats, &state.own.id, &stays).await? => {
-            work.console
-                .say(&format!("{objection}; the new token {} is gone, so nothing is left to settle", state.own.id));
-            return Ok(());
-        }
-        Err(error) => {
-            let what = format!("could not mark the new token as held, although {objection}");
-            let advice = "Run again: the next run takes it for a dead run's.";
-            return Err(Failure::new(on(error, &what), &stays).advise(advice));
-        }
+    let stays = still_pending(state);
+    let failed = |error: CallError| {
+        let what = format!("could not mark the new token as held, although {objection}");
+        Failure::new(on(error, &what), &stays).advise("Run again: the next run takes it for a dead run's.")
     };
+    wanted(work, &stays)?;
+    let listing = pats.list().await.map_err(failed)?;
+    let own = listing.pats.into_iter().find(|pat| pat.id == state.own.id);
+    if own.as_ref().is_none_or(|own| own.display_name != state.own.display_name) {
+        let now = own.map_or("gone".to_owned(), |own| quoted(&own.display_name));
+        work.console.warn(&format!(
+            "{objection}. The new token {} is {now} meanwhile, so nothing is left to settle.",
+            state.own.id
+        ));
+        return Ok(());
+    }
+    wanted(work, &stays)?;
+    let held = mark_held(pats, &state.name, &state.run, &state.own).await.map_err(failed)?;
     work.console.warn(&format!(
         "{objection}, so nothing was retired: the old token and the new one, now {}, both work. The next run rotates and \
          then retires both.",
         quoted(&held)
     ));
     Ok(())
+}
+
+fn still_pending(state: &State) -> String {
+    format!("Nothing was retired; the new token stays {}.", quoted(&state.own.display_name))
 }
 
 /// Renames the new one to say that somebody may hold it although its job did not succeed. Returns that name.
@@ -105,14 +114,6 @@ pub async fn mark_held(pats: &Pats<'_>, name: &PatName, run: &RunId, own: &Pat) 
     let held = name.of(&Generation::Held(run.clone()));
     let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
     pats.update(&change).await.map(|_| held)
-}
-
-/// Whether a token that the server refuses to rename is simply no longer there.
-async fn is_gone(pats: &Pats<'_>, id: &AuthorizationId, stays: &str) -> Result<bool, Failure> {
-    let listing = pats.list().await.map_err(|error| {
-        Failure::new(on(error, "could not list the tokens to see what became of a refused rename"), stays)
-    })?;
-    Ok(!listing.pats.iter().any(|pat| pat.id == *id))
 }
 
 /// Supersede, look, commit, verify, retire.
@@ -126,11 +127,12 @@ pub async fn carry_out(
     state: &State,
     new_pat: &Secret,
 ) -> Result<(), Failure> {
-    let settling = Settling { work, pats, state, ends: work.clock.now().plus(state.overlap).rounded_up_to_minute() };
-    let revoked = settling.supersede().await?;
+    let ends = work.clock.now().plus(state.overlap).rounded_up_to_minute();
+    let settling = Settling { work, pats, state, ends, done_with: RefCell::default() };
+    settling.supersede().await?;
     settling.commit().await?;
     settling.verify(new_pat).await?;
-    settling.retire(&revoked).await;
+    settling.retire().await;
     destinations.tidy().await;
     Ok(())
 }
@@ -142,14 +144,15 @@ struct Settling<'a> {
     state: &'a State,
     /// When the overlap ends, as every marker of this run says it.
     ends: Timestamp,
+    /// Predecessors that need nothing more, and whether this run revoked them.
+    done_with: RefCell<Vec<(AuthorizationId, bool)>>,
 }
 
 impl Settling<'_> {
-    /// Marks what the new one replaces. Returns what had to be revoked at once.
-    async fn supersede(&self) -> Result<Vec<Member>, Failure> {
-        let stays = self.still_pending();
-        let mut revoked = Vec::new();
+    /// Marks what the new one replaces.
+    async fn supersede(&self) -> Result<(), Failure> {
         for member in self.state.predecessors.iter().filter(|m| !is_superseded(m)) {
+            let stays = self.standing();
             wanted(self.work, &stays)?;
             let name = self.superseded_name();
             let change = Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: None };
@@ -161,12 +164,13 @@ impl Settling<'_> {
             if !is_about_that_pat(&error) {
                 return Err(Failure::new(on(error, &what), &stays));
             }
-            if is_gone(self.pats, &member.pat.id, &stays).await? {
+            if self.is_gone(member, &stays).await? {
                 self.say(&format!("{member} is gone already"));
+                self.done_with.borrow_mut().push((member.pat.id.clone(), false));
             } else if self.state.overlap.is_zero() || self.met_a_refusal_before() {
                 self.say(&format!("{what} ({error}), so it is revoked without an overlap"));
                 self.pats.revoke(&member.pat.id).await.map_err(|error| Failure::new(on(error, &what), &stays))?;
-                revoked.push(member.clone());
+                self.done_with.borrow_mut().push((member.pat.id.clone(), true));
             } else {
                 let failure = Failure::new(on(error, &what), &stays).advise(
                     "Run again: a second refusal lets the next run revoke it without an overlap. Or revoke it by hand.",
@@ -174,26 +178,26 @@ impl Settling<'_> {
                 return Err(self.hold_after(failure).await);
             }
         }
-        Ok(revoked)
+        Ok(())
     }
 
     /// Commits, at most a moment after a look that shows nobody else at it.
     async fn commit(&self) -> Result<(), Failure> {
-        let stays = self.still_pending();
         let patience = self.work.http.patience();
         let mut backoff = Backoff::new(patience);
         let own = &self.state.own;
         let committed = self.state.name.of(&Generation::Committed);
         let what = format!("could not commit the new token as {}", quoted(&committed));
+        let mut now = self.standing();
         let mut last = anyhow!("every look was too old when the commit was due");
         for _ in 0..patience.looks {
-            wanted(self.work, &stays)?;
+            wanted(self.work, &now)?;
             let looked = self.work.clock.steady();
             let listing = self
                 .pats
                 .list()
                 .await
-                .map_err(|error| Failure::new(on(error, "could not list the tokens before the commit"), &stays))?;
+                .map_err(|error| Failure::new(on(error, "could not list the tokens before the commit"), &now))?;
             match before_commit(&self.state.name, &self.state.run, &own.id, &self.state.listed, &listing.pats) {
                 BeforeCommit::Done => {
                     self.say(&format!("committed it as {} at the earlier try", quoted(&committed)));
@@ -202,7 +206,7 @@ impl Settling<'_> {
                 BeforeCommit::TakenOver { seen, by } => return Err(self.taken_over(&seen, by.as_ref())),
                 BeforeCommit::Clear => {}
             }
-            wanted(self.work, &stays)?;
+            wanted(self.work, &now)?;
             if self.work.clock.steady().saturating_sub(looked) <= patience.commit_within {
                 let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
                 match self.pats.update_once(&change).await {
@@ -210,30 +214,40 @@ impl Settling<'_> {
                         self.say(&format!("committed the new token as {} ({})", quoted(&committed), own.id));
                         return Ok(());
                     }
-                    Err(error) if is_about_that_pat(&error) || error.is_about_signing_in() => {
-                        return Err(Failure::new(on(error, &what), &stays));
+                    Err(error) if !error.may_be_done && !error.is_passing() => {
+                        return Err(Failure::new(on(error, &what), &now));
                     }
-                    Err(error) => last = anyhow::Error::new(error),
+                    Err(error) => {
+                        if error.may_be_done {
+                            let unsure = "Whether the new token is committed is not known; the next run finds out.";
+                            now = format!("{unsure}{}", self.revoked_words());
+                        }
+                        last = anyhow::Error::new(error);
+                    }
                 }
             }
             let pause = self.work.http.pause(Service::AzureDevOps, backoff.pause()).await;
-            pause.map_err(|error| Failure::new(error, &stays))?;
+            pause.map_err(|error| Failure::new(error, &now))?;
         }
-        let unsure = "All tokens work; whether the new one is committed is not known. The next run finds out.";
-        Err(Failure::new(last.context(what), unsure).advise("Run again."))
+        Err(Failure::new(last.context(what), &now).advise("Run again."))
     }
 
     async fn verify(&self, new_pat: &Secret) -> Result<(), Failure> {
-        let now = "The new token is committed, and nothing was retired: what it replaces works until it expires.";
         verify(self.work, new_pat, self.state.owner.as_ref()).await.map_err(|error| {
             let error = error.context(format!("could not verify the new token {} after the commit", self.state.own.id));
-            Failure::new(error, now).advise("Find out who revoked it or which policy forbids it, then run again.")
+            let now = match self.revoked_words() {
+                nothing if nothing.is_empty() => "The new token is committed, and nothing was retired.".to_owned(),
+                revoked => format!("The new token is committed, and nothing more was retired.{revoked}"),
+            };
+            Failure::new(error, &now).advise("Find out who revoked it or which policy forbids it, then run again.")
         })
     }
 
     /// Ends what nobody needs any more. A failure is a warning: the name says superseded, so the next run does it.
-    async fn retire(&self, revoked: &[Member]) {
-        for member in self.state.predecessors.iter().filter(|m| !revoked.contains(m)) {
+    async fn retire(&self) {
+        let is_done = |member: &&Member| self.done_with.borrow().iter().any(|(id, _)| *id == member.pat.id);
+        let rest: Vec<&Member> = self.state.predecessors.iter().filter(|member| !is_done(member)).collect();
+        for member in rest {
             let is_over = match member.generation {
                 Generation::Superseded { ends, .. } if ends > self.work.clock.now() => continue,
                 Generation::Superseded { .. } => true,
@@ -252,6 +266,9 @@ impl Settling<'_> {
             };
             match done {
                 Ok(done) => self.say(&done),
+                Err(error) if error.refusal().is_some_and(|(status, code)| status == 404 || means_gone(code)) => {
+                    self.say(&format!("{member} is gone already"));
+                }
                 Err(error) => {
                     self.work.console.warn(&format!("could not retire {member}: {error}. The next run tries again."));
                 }
@@ -273,26 +290,58 @@ impl Settling<'_> {
         Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.clock.now())))
     }
 
-    /// A held one among the predecessors is the trace that an earlier run leaves when it meets such a refusal.
+    /// Whether a token that the server refuses to rename is simply no longer there.
+    async fn is_gone(&self, member: &Member, stays: &str) -> Result<bool, Failure> {
+        let listing = self.pats.list().await.map_err(|error| {
+            Failure::new(on(error, "could not list the tokens to see what became of a refused rename"), stays)
+        })?;
+        Ok(!listing.pats.iter().any(|pat| pat.id == member.pat.id))
+    }
+
+    /// A held one among the predecessors is the only trace that an earlier run leaves when it meets such a refusal. A
+    /// failed job leaves the same.
     fn met_a_refusal_before(&self) -> bool {
         self.state.predecessors.iter().any(|m| matches!(m.generation, Generation::Held(_)))
     }
 
     async fn hold_after(&self, failure: Failure) -> Failure {
         match mark_held(self.pats, &self.state.name, &self.state.run, &self.state.own).await {
-            Ok(held) => failure.now(&format!("All tokens work; the new one is now {}.", quoted(&held))),
+            Ok(held) => failure.now(&format!("The new token is now {}.{}", quoted(&held), self.revoked_words())),
             Err(_) => failure,
         }
     }
 
     fn taken_over(&self, seen: &str, by: Option<&RunId>) -> Failure {
-        let who = by.map_or("somebody".to_owned(), |run| format!("run {run}"));
-        let error = anyhow!("{who} has taken over {}: {seen}", self.state.name);
-        Failure::new(error, &format!("Nothing was committed or revoked; {}", self.still_pending())).advise("Run again.")
+        let name = &self.state.name;
+        let error = match by {
+            Some(run) if *run == self.state.run => anyhow!("the tokens named {name} changed during the job: {seen}"),
+            Some(run) => anyhow!("run {run} has taken over {name}: {seen}"),
+            None => anyhow!("somebody has taken over {name}: {seen}"),
+        };
+        let now = match self.revoked_words() {
+            nothing if nothing.is_empty() => "Nothing was committed or revoked by this run.".to_owned(),
+            revoked => format!("This run committed nothing.{revoked}"),
+        };
+        Failure::new(error, &now).advise("Run again.")
     }
 
-    fn still_pending(&self) -> String {
-        format!("Both the old token and the new one, {}, work.", quoted(&self.state.own.display_name))
+    /// What is true until the commit.
+    fn standing(&self) -> String {
+        match self.revoked_words() {
+            nothing if nothing.is_empty() => still_pending(self.state),
+            revoked => format!("The new token stays {}.{revoked}", quoted(&self.state.own.display_name)),
+        }
+    }
+
+    /// What this run had to revoke before the commit, as a sentence to append.
+    fn revoked_words(&self) -> String {
+        let done_with = self.done_with.borrow();
+        let revoked: Vec<&str> = done_with.iter().filter(|(_, revoked)| *revoked).map(|(id, _)| id.as_str()).collect();
+        if revoked.is_empty() {
+            String::new()
+        } else {
+            format!(" This run revoked {}, which it could not mark.", revoked.join(", "))
+        }
     }
 
     fn superseded_name(&self) -> String {
@@ -315,9 +364,10 @@ fn is_superseded(member: &Member) -> bool {
 /// Whether a refusal is about the token asked about, and not about the caller or the moment. Which code means what is
 /// inferred from the names; the specification describes none of them.
 fn is_about_that_pat(error: &CallError) -> bool {
-    let passing = ["failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy"];
+    let of_the_moment = ["failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy"];
+    let of_the_caller = ["InvalidAccessException", "UnauthorizedRequestException"];
     match error.refusal() {
-        Some((status, code)) => status != 401 && (!passing.contains(&code) || means_gone(code)),
+        Some((status, code)) => status != 401 && !of_the_moment.contains(&code) && !of_the_caller.contains(&code),
         None => false,
     }
 }

@@ -1,5 +1,6 @@
 //! What every part that acts is given: the settings, a way to send, a log and the time.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -39,6 +40,8 @@ pub struct Work {
     pub console: Console,
     /// The time.
     pub clock: Clock,
+    /// Tokens of service connections, by app and scope, each asked for once.
+    pub tokens: tokio::sync::Mutex<BTreeMap<String, Secret>>,
 }
 
 impl Work {

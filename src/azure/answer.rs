@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::http::Service;
-use crate::secret::wipe;
+use crate::secret::{Hidden, wipe};
 use crate::text;
 use crate::timestamp::Timestamp;
 
@@ -18,6 +18,7 @@ const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
 /// An answer that is a success by its status.
 pub struct Reply {
     pub(super) service: Service,
+    pub(super) hidden: Hidden,
     /// Its status.
     pub status: u16,
     /// The server's time.
@@ -77,7 +78,11 @@ impl Reply {
             408 | 429 | 500..=599 => Kind::Busy { status, retry_after: self.retry_after() },
             _ => {
                 let (code, message) = reason(without_bom(&self.body));
-                let message = if secret_reply { String::new() } else { text::one_line(message.trim()) };
+                let message = if secret_reply {
+                    String::new()
+                } else {
+                    text::one_line(self.hidden.redacted(message.trim()).as_str())
+                };
                 Kind::Refused { status, code: word(&code), message }
             }
         };
@@ -94,7 +99,7 @@ impl Reply {
     }
 
     pub(super) fn error(&self, kind: Kind) -> CallError {
-        CallError { service: self.service, kind, activity: activity(&self.headers) }
+        CallError { activity: activity(&self.headers), ..CallError::new(self.service, kind) }
     }
 }
 
@@ -107,6 +112,8 @@ pub struct CallError {
     pub kind: Kind,
     /// The service's id of the request, which its support asks for.
     pub activity: Option<String>,
+    /// Whether the service may have carried it out: this try or an earlier one got no answer.
+    pub may_be_done: bool,
 }
 
 /// What became of a request that did not succeed.
@@ -151,6 +158,14 @@ pub enum Kind {
 }
 
 impl CallError {
+    /// What became of a request to this service.
+    pub fn new(service: Service, kind: Kind) -> Self {
+        // A service that is busy, or answers what it does not document, may have acted before it failed to say so.
+        let is_definite =
+            matches!(kind, Kind::NotSent(_) | Kind::NotSignedIn { .. } | Kind::Refused { .. } | Kind::Abandoned);
+        Self { service, kind, activity: None, may_be_done: !is_definite }
+    }
+
     /// Whether the same request may succeed a little later.
     pub fn is_passing(&self) -> bool {
         matches!(self.kind, Kind::NotSent(_) | Kind::NoAnswer(_) | Kind::Busy { .. })
@@ -172,7 +187,7 @@ impl CallError {
     /// A refusal that a service put into the body of a success.
     pub fn refused_in_success(service: Service, code: &str, message: &str) -> Self {
         let kind = Kind::Refused { status: 200, code: word(code), message: text::one_line(message) };
-        Self { service, kind, activity: None }
+        Self::new(service, kind)
     }
 }
 

@@ -96,8 +96,8 @@ pub fn advice(code: &str) -> Option<&'static str> {
         "AADSTS700082" | "AADSTS70008" | "AADSTS50173" | "AADSTS50132" | "AADSTS50133" | "AADSTS700084"
         | "AADSTS70043" => "Sign in again as the rotating user and store the new refresh token in the vault.",
         "AADSTS70000" => {
-            "If the refresh token was issued to another app, name that app with `clientId`; else sign in again as the \
-             rotating user and store the new one in the vault."
+            "Sign in again as the rotating user and store the new refresh token in the vault; if it was issued to \
+             another app, name that app with `clientId`."
         }
         "AADSTS7000218" => "Set `clientId` to a public client, or let the connection's own app redeem the token.",
         "AADSTS7000215" | "AADSTS7000222" => "Renew the client secret of the service connection's app.",

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::cancel::Cancel;
 use crate::patience::{Backoff, Patience};
-use crate::secret::Secret;
+use crate::secret::{Hidden, Secret};
 use crate::text;
 use crate::timestamp::Timestamp;
 
@@ -125,6 +125,8 @@ pub struct Http {
     patience: Rc<Patience>,
     cancel: Cancel,
     has_launcher: Rc<dyn Fn() -> bool>,
+    /// What no answer may be quoted with.
+    hidden: Hidden,
     /// Hosts that asked for a rest, and until when.
     resting: Rc<RefCell<HashMap<String, Instant>>>,
 }
@@ -134,7 +136,12 @@ impl Http {
     ///
     /// # Errors
     /// When the TLS configuration is refused, which no input can cause.
-    pub fn new(patience: Rc<Patience>, cancel: Cancel, has_launcher: Rc<dyn Fn() -> bool>) -> anyhow::Result<Self> {
+    pub fn new(
+        patience: Rc<Patience>,
+        cancel: Cancel,
+        has_launcher: Rc<dyn Fn() -> bool>,
+        hidden: Hidden,
+    ) -> anyhow::Result<Self> {
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -150,7 +157,7 @@ impl Http {
             .connect_timeout(patience.connect)
             .read_timeout(patience.read)
             .build()?;
-        Ok(Self { client, patience, cancel, has_launcher, resting: Rc::default() })
+        Ok(Self { client, patience, cancel, has_launcher, hidden, resting: Rc::default() })
     }
 
     /// The limits in force.
@@ -173,7 +180,7 @@ impl Http {
             (true, true) => Kind::Cancelled,
             (false, true) => return Ok(()),
         };
-        Err(CallError { service, kind, activity: None })
+        Err(CallError::new(service, kind))
     }
 
     /// Sends a request that may be repeated, until an answer or the limit.
@@ -183,12 +190,17 @@ impl Http {
     pub async fn repeat(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let started = Instant::now();
         let mut backoff = Backoff::new(&self.patience);
+        let mut may_be_done = false;
         loop {
-            let error = match self.once(call, self.patience.reply).await {
+            let mut error = match self.once(call, self.patience.reply).await {
                 Ok(reply) => return Ok(reply),
-                Err(error) if error.is_passing() => error,
-                Err(error) => return Err(error),
+                Err(error) => error,
             };
+            may_be_done |= error.may_be_done;
+            error.may_be_done = may_be_done;
+            if !error.is_passing() {
+                return Err(error);
+            }
             let wanted = match error.kind {
                 Kind::Busy { retry_after: Some(time), .. } => time,
                 _ => Duration::ZERO,
@@ -208,7 +220,7 @@ impl Http {
     pub async fn pause(&self, service: Service, time: Duration) -> Result<(), CallError> {
         tokio::select! {
             () = sleep(time) => Ok(()),
-            () = self.cancel.out_of_time() => Err(CallError { service, kind: Kind::Cancelled, activity: None }),
+            () = self.cancel.out_of_time() => Err(CallError::new(service, Kind::Cancelled)),
         }
     }
 
@@ -218,7 +230,7 @@ impl Http {
     /// What became of it.
     pub async fn once(&self, call: &Call<'_>, limit: Duration) -> Result<Reply, CallError> {
         self.let_rest(call).await?;
-        let failed = |kind| CallError { service: call.service, kind, activity: None };
+        let failed = |kind| CallError::new(call.service, kind);
         if !(self.has_launcher)() {
             return Err(failed(Kind::Abandoned));
         }
@@ -242,7 +254,7 @@ impl Http {
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
-        let failed = |kind| CallError { service: call.service, kind, activity: None };
+        let failed = |kind| CallError::new(call.service, kind);
         let mut request = self.client.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
         if matches!(call.service, Service::AzureDevOps | Service::Oidc) {
             // Without it, a refused credential is answered by a redirect (seen in code: the agent, Azure SDKs).
@@ -273,6 +285,7 @@ impl Http {
         })?;
         let mut reply = Reply {
             service: call.service,
+            hidden: self.hidden.clone(),
             status: response.status().as_u16(),
             date: response.headers().get("date").and_then(|v| Timestamp::parse_http(v.to_str().ok()?)),
             headers: std::mem::take(response.headers_mut()),

@@ -82,7 +82,7 @@ pub async fn write(
     if written.value != *new.value {
         let seen = "another value than the one written".to_owned();
         let kind = Kind::Unreadable { status: 200, seen };
-        return Err(CallError { service: Service::KeyVault, kind, activity: None });
+        return Err(CallError::new(Service::KeyVault, kind));
     }
     Ok(written)
 }

@@ -127,7 +127,7 @@ impl Pats<'_> {
             }
         }
         let seen = format!("a list that has not ended after {MOST_PAGES} pages");
-        Err(CallError { service: Service::AzureDevOps, kind: Kind::Unreadable { status: 200, seen }, activity: None })
+        Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
     }
 
     /// Creates a token. Never repeated: a lost reply leaves a token whose secret nobody knows.
@@ -289,7 +289,7 @@ fn refused(code: &str) -> CallError {
 
 fn unreadable(reply: &Reply, seen: String) -> CallError {
     let kind = Kind::Unreadable { status: reply.status, seen };
-    CallError { service: Service::AzureDevOps, kind, activity: None }
+    CallError::new(Service::AzureDevOps, kind)
 }
 
 #[derive(Deserialize)]

@@ -120,7 +120,7 @@ pub struct Endpoints<'a> {
 }
 
 impl Endpoints<'_> {
-    /// The connection of this name in a project; `None` when the caller sees none.
+    /// The connection of this name in a project, with every parameter; `None` when the caller sees none.
     ///
     /// # Errors
     /// What became of the request; a project that the caller does not see is a 404.
@@ -130,12 +130,25 @@ impl Endpoints<'_> {
             value: Vec<Map<String, Value>>,
         }
         let mut url = self.organization.core(&format!("{}/_apis/serviceendpoint/endpoints", segment(project)));
-        url.query_pairs_mut().append_pair("endpointNames", name).append_pair("api-version", API_VERSION);
+        // Several names are separated by commas, so one with a comma is looked for among all.
+        if !name.contains(',') {
+            url.query_pairs_mut().append_pair("endpointNames", name);
+        }
+        url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let found: Found = self.send(url).await?.json()?;
         let is_it = |endpoint: &Map<String, Value>| {
             endpoint.get("name").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
-        Ok(found.value.into_iter().find(is_it).map(|endpoint| Endpoint(Value::Object(endpoint))))
+        let Some(listed) = found.value.into_iter().find(is_it).map(|endpoint| Endpoint(Value::Object(endpoint))) else {
+            return Ok(None);
+        };
+        // The list leaves out which parameters are secret; the connection itself shows them as `null`.
+        let Some(id) = listed.id() else { return Ok(Some(listed)) };
+        let path = format!("{}/_apis/serviceendpoint/endpoints/{}", segment(project), segment(id));
+        let mut url = self.organization.core(&path);
+        url.query_pairs_mut().append_pair("api-version", API_VERSION);
+        let whole: Value = self.send(url).await?.json()?;
+        Ok(whole.is_object().then_some(Endpoint(whole)))
     }
 
     /// Writes the connection as it was read, with this value in its parameter. Repeated as need be: it sets a value.

@@ -141,7 +141,7 @@ impl Library<'_> {
         if body["variableGroupProjectReferences"].as_array().is_none_or(Vec::is_empty) {
             let seen = "a variable group without the projects that use it, which a write would cut off".to_owned();
             let kind = Kind::Unreadable { status: 200, seen };
-            return Err(CallError { service: Service::AzureDevOps, kind, activity: None });
+            return Err(CallError::new(Service::AzureDevOps, kind));
         }
         let url = versioned(self.organization.core(&format!("_apis/distributedtask/variablegroups/{id}")));
         let auth = Auth::Bearer(self.token);

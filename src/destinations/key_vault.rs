@@ -11,6 +11,7 @@ use crate::pat::{AuthorizationId, Pat};
 use crate::plan::{Holds, Record};
 use crate::secret::Secret;
 use crate::settings::address::VaultSecret;
+use crate::sign_in::connection;
 use crate::work::{Work, on};
 
 const CONTENT_TYPE: &str = "Azure DevOps personal access token";
@@ -20,7 +21,7 @@ const ID_TAG: &str = "authorizationId";
 pub(super) async fn record(all: &Destinations<'_>, secret: &VaultSecret) -> Result<Record, Failure> {
     let failed = |error: CallError, what: String| Failure::new(on(error, &what), UNCHANGED);
     let work = all.work;
-    let token = all.vault_token(&secret.scope()).await?;
+    let token = connection::token_for(all.work, &secret.scope()).await?;
     let stored = key_vault::read(&work.http, secret, &token)
         .await
         .map_err(|error| failed(error, format!("could not read the {secret}")))?;
@@ -54,7 +55,7 @@ pub(super) async fn publish(
     value: &Secret,
 ) -> Result<(), NotWritten> {
     let work = all.work;
-    let token = all.vault_token(&secret.scope()).await?;
+    let token = connection::token_for(all.work, &secret.scope()).await?;
     let settings = &work.settings;
     let tags = BTreeMap::from([
         (ID_TAG.to_owned(), pat.id.to_string()),
@@ -80,7 +81,7 @@ pub(super) async fn disable_older(all: &Destinations<'_>, secret: &VaultSecret) 
         work.console
             .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again."));
     };
-    let token = match all.vault_token(&secret.scope()).await {
+    let token = match connection::token_for(all.work, &secret.scope()).await {
         Ok(token) => token,
         Err(failure) => return warn(failure.to_string()),
     };

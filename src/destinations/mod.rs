@@ -5,9 +5,6 @@ mod service_connection;
 mod variable_group;
 mod writers;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 
 use self::writers::Writers;
@@ -17,7 +14,6 @@ use crate::pat::Pat;
 use crate::plan::Record;
 use crate::secret::Secret;
 use crate::settings::Destination;
-use crate::sign_in::connection;
 use crate::work::Work;
 
 const UNCHANGED: &str = "Nothing was changed.";
@@ -35,10 +31,8 @@ pub struct NotWritten {
 
 impl From<CallError> for NotWritten {
     fn from(error: CallError) -> Self {
-        let is_definite =
-            matches!(error.kind, Kind::Refused { .. } | Kind::NotSignedIn { .. } | Kind::Abandoned | Kind::NotSent(_));
         let advice = crate::outcome::advice_for(&error).map(str::to_owned);
-        Self { may_hold_it: !is_definite, advice, error: error.into() }
+        Self { may_hold_it: error.may_be_done, advice, error: error.into() }
     }
 }
 
@@ -52,14 +46,13 @@ impl NotWritten {
 /// Every destination of a run, and the tokens to reach them, each asked for once.
 pub struct Destinations<'a> {
     work: &'a Work,
-    vaults: RefCell<BTreeMap<String, Secret>>,
     writers: Writers<'a>,
 }
 
 impl<'a> Destinations<'a> {
     /// Those of the settings.
     pub fn new(work: &'a Work) -> Self {
-        Self { work, vaults: RefCell::default(), writers: Writers::new(work) }
+        Self { work, writers: Writers::new(work) }
     }
 
     /// Reads what every destination holds; finds early what would fail late.
@@ -100,16 +93,6 @@ impl<'a> Destinations<'a> {
         }
     }
 
-    /// A token of the connection's app for a vault.
-    async fn vault_token(&self, scope: &str) -> Result<Secret, Failure> {
-        if let Some(token) = self.vaults.borrow().get(scope) {
-            return Ok(token.clone());
-        }
-        let token = connection::token_for(self.work, scope).await?;
-        self.vaults.borrow_mut().insert(scope.to_owned(), token.clone());
-        Ok(token)
-    }
-
     /// The pipeline's project, or the one that is named.
     fn project<'b>(&'b self, named: Option<&'b String>) -> &'b str {
         named.map_or(self.work.settings.pipeline.project.as_str(), String::as_str)
@@ -119,7 +102,7 @@ impl<'a> Destinations<'a> {
 /// A sign-in that failed before anything was sent to the destination.
 impl From<Failure> for NotWritten {
     fn from(failure: Failure) -> Self {
-        let error = CallError { service: Service::Entra, kind: Kind::NotSent(failure.to_string()), activity: None };
+        let error = CallError::new(Service::Entra, Kind::NotSent(failure.to_string()));
         Self { error: error.into(), may_hold_it: false, advice: None }
     }
 }

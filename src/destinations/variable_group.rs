@@ -134,7 +134,9 @@ async fn write(
     let mut strayed = String::new();
     let mut unanswered: Option<CallError> = None;
     for _ in 0..TRIES {
-        let before = library.read(project, id).await?;
+        let was_unanswered = unanswered.is_some();
+        let noted = |error: CallError| CallError { may_be_done: error.may_be_done || was_unanswered, ..error };
+        let before = library.read(project, id).await.map_err(noted)?;
         let answer = match library.write(&before, id, &set).await {
             Ok(answer) => answer,
             // It may have been carried out: what the group is then must be read before it is written again.
@@ -143,9 +145,9 @@ async fn write(
                 all.work.http.pause(crate::azure::http::Service::AzureDevOps, backoff.pause()).await?;
                 continue;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(noted(error)),
         };
-        let after = library.read(project, id).await?;
+        let after = library.read(project, id).await.map_err(|error| CallError { may_be_done: true, ..error })?;
         let is_ours = after.variable(&id_variable).is_some_and(|(held, _)| held.as_str() == Some(pat.id.as_str()))
             && after.variable(&variable.variable).is_some_and(|(_, is_secret)| is_secret);
         if is_ours && after.modified_on() == answer.modified_on() {

@@ -4,7 +4,7 @@
 use tokio::sync::OnceCell;
 
 use crate::azure::entra::AZURE_DEVOPS;
-use crate::azure::http::{CallError, Kind};
+use crate::azure::http::{CallError, Kind, Service};
 use crate::secret::Secret;
 use crate::settings::ServiceConnection;
 use crate::sign_in::connection;
@@ -41,23 +41,31 @@ impl<'a> Writers<'a> {
         act: impl AsyncFn(&Writer) -> Result<T, CallError>,
     ) -> Result<(T, &Writer), Refused<'_>> {
         let mut refused: Option<Refused<'_>> = None;
+        // One identity's write may have been carried out although it was refused when it was repeated.
+        let mut may_be_done = false;
         for writer in self.all().await {
             match act(writer).await {
                 Ok(done) => return Ok((done, writer)),
                 Err(error) if is_refusal(&error) => {
                     let name = &writer.name;
                     self.work.console.debug(&format!("{name} was refused: {error}"));
+                    may_be_done |= error.may_be_done;
                     refused = refused.or(Some(Refused { error, writer: Some(writer) }));
                 }
-                Err(error) => return Err(Refused { error, writer: Some(writer) }),
+                Err(mut error) => {
+                    error.may_be_done |= may_be_done;
+                    return Err(Refused { error, writer: Some(writer) });
+                }
             }
         }
+        if let Some(refused) = &mut refused {
+            refused.error.may_be_done |= may_be_done;
+        }
         Err(refused.unwrap_or_else(|| Refused {
-            error: CallError {
-                service: crate::azure::http::Service::AzureDevOps,
-                kind: Kind::NotSent("no identity could sign in to write with".to_owned()),
-                activity: None,
-            },
+            error: CallError::new(
+                Service::AzureDevOps,
+                Kind::NotSent("no identity could sign in to write with".to_owned()),
+            ),
             writer: None,
         }))
     }

@@ -66,13 +66,13 @@ pub(super) async fn create(
         if orphans > 0 {
             now = "What was made without a known secret is revoked; the old token is untouched.";
         }
-        if tries_left == 0 || work.http.cancel().is_requested() {
-            return Err(Failure::new(on(error, &could_not), now));
-        }
         let asked_for = match error.kind {
-            Kind::Busy { retry_after: Some(time), .. } => time.min(patience.repeat_within),
+            Kind::Busy { retry_after: Some(time), .. } => time,
             _ => Duration::ZERO,
         };
+        if tries_left == 0 || work.http.cancel().is_requested() || asked_for > patience.repeat_within {
+            return Err(Failure::new(on(error, &could_not), now));
+        }
         work.http
             .pause(Service::AzureDevOps, backoff.pause().max(asked_for))
             .await
@@ -89,7 +89,7 @@ async fn sent_or_cancelled(work: &Work, pats: &Pats<'_>, new: &New<'_>) -> Resul
     tokio::select! {
         created = pats.create(new) => created,
         () = given_up => {
-            let error = CallError { service: Service::AzureDevOps, kind: Kind::Cancelled, activity: None };
+            let error = CallError::new(Service::AzureDevOps, Kind::Cancelled);
             Err(NotCreated::Ambiguous(error))
         }
     }

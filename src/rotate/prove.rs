@@ -49,6 +49,7 @@ pub(super) async fn prove(
         Failure::new(error.context(could_not), UNHELD).advise(advice)
     })?;
     let user = owner.map_or("the user", |owner| if owner.account.is_empty() { &owner.id } else { &owner.account });
+    let user = crate::text::one_line(user);
     work.console.say(&format!("verified it: it works, keeps its value through a rename, and speaks for {user}"));
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::address::VaultSecret;
+use crate::secret::is_like_a_secret;
 use crate::text::quoted;
 
 /// A place that gets the new value, besides the job's variable.
@@ -126,6 +127,9 @@ pub(super) fn read(lines: &str, own_project: &[String]) -> (Vec<Destination>, Ve
 }
 
 fn parse(line: &str) -> Result<Destination, String> {
+    if line.split([':', '/', ' ']).any(is_like_a_secret) {
+        return Err(format!("{EXAMPLES}: one line holds what looks like a secret"));
+    }
     let (kind, place) = line.split_once(':').unwrap_or((line, ""));
     let place = place.trim();
     match kind.trim().to_ascii_lowercase().as_str() {

@@ -38,8 +38,14 @@ pub async fn token_for(work: &Work, scope: &str) -> Result<Secret, Failure> {
 /// # Errors
 /// What failed; nothing was changed by it.
 pub async fn token_as(work: &Work, connection: &ServiceConnection, scope: &str) -> Result<Secret, Failure> {
+    let key = format!("{} {scope}", connection.id);
+    let mut known = work.tokens.lock().await;
+    if let Some(token) = known.get(&key) {
+        return Ok(token.clone());
+    }
     let tokens = tokens(work, connection, &connection.tenant, scope).await?;
     work.console.hide(&tokens.access_token);
+    known.insert(key, tokens.access_token.clone());
     Ok(tokens.access_token)
 }
 

@@ -71,6 +71,7 @@ pub(super) async fn sign_in(work: &Work, secret: &VaultSecret) -> Result<UserTok
     let user = UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
     work.console.hide(&user.token);
     let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
+    let who = crate::text::one_line(who);
     work.console.say(&format!("signed in as {who} with the refresh token in {secret}"));
     keep_fresh(work, secret, &vault, &stored, tokens.refresh_token.as_ref()).await;
     Ok(user)

@@ -316,3 +316,14 @@ fn an_assertion_that_the_token_endpoint_echoes_is_struck_out() {
     let value = pipeline.sim.world().oidc_tokens[0].value.clone();
     assert_eq!(leak(&run, &value), None);
 }
+
+#[test]
+fn with_diagnostics_on_no_secret_is_printed_or_left_in_a_file() {
+    let pipeline = Pipeline::with_pat(5);
+    let mut job = pipeline.job().debug();
+    pipeline.rotate(&mut job, &[("publishTo", &format!("{}/secrets/nuget-pat", pipeline.sim.origin()))]);
+    for (label, value) in pipeline.sim.world().all_secrets() {
+        job.watch_secret(&label, &value);
+    }
+    assert_eq!(job.secrets_on_disk(), Vec::<String>::new());
+}

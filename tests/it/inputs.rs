@@ -119,8 +119,8 @@ fn a_variable_that_the_job_could_not_use_is_refused() {
     for name in ["System.AccessToken", "agent.jobstatus", "PATH", "Build.BuildId", "SECRET_X", "Input.PatName"] {
         refusing.one(&[("variable", name)], &format!("`variable` needs another name: \"{name}\" is reserved"));
     }
-    for name in ["a b", "a=b", "a;issecret=false", "a]b", &"a".repeat(201)] {
-        refusing.one(&[("variable", name)], "`variable` needs a name of letters, digits, `.`, `_` and `-`");
+    for name in ["a b", "a=b", "a;issecret=false", "a]b", "größe", &"a".repeat(201)] {
+        refusing.one(&[("variable", name)], "`variable` needs a name of the letters a to z, digits, `.`, `_` and `-`");
     }
     let both = [("variable", "nuget.pat"), ("confirmVariable", "NUGET PAT")];
     refusing.one(&both, "`confirmVariable` needs another variable than `variable`");
@@ -133,8 +133,8 @@ fn a_line_that_names_no_destination_is_refused() {
     let pat = format!("{origin}/secrets/nuget-pat");
     for (lines, fault) in [
         ("vault: contoso-kv/nuget-pat".to_owned(), "\"vault: contoso-kv/nuget-pat\" is of no known kind"),
-        ("keyVault: contoso-kv".to_owned(), "\"keyVault: contoso-kv\" is not"),
-        ("keyVault: contoso.kv/nuget-pat".to_owned(), "\"keyVault: contoso.kv/nuget-pat\" is not"),
+        ("keyVault: contoso-kv".to_owned(), "\"keyVault: contoso-kv\" names no vault and secret"),
+        ("keyVault: contoso.kv/nuget-pat".to_owned(), "\"keyVault: contoso.kv/nuget-pat\" names no vault"),
         ("https://evil.example/secrets/nuget-pat".to_owned(), "\"evil.example\" is not a vault's"),
         ("http://contoso-kv.vault.azure.net/secrets/a".to_owned(), "\"contoso-kv.vault.azure.net\" is not a vault's"),
         (format!("{pat}/0123456789abcdef0123456789abcdef"), "without a version"),
@@ -206,9 +206,9 @@ fn a_service_connection_that_cannot_be_used_is_refused() {
         (whole("ManagedServiceIdentity"), "cannot use one of the kind \"managedserviceidentity\""),
         (whole("PublishProfile"), "cannot use one of the kind \"publishprofile\""),
         (spn("spnCertificate"), "this one has a certificate, which this version cannot use"),
-        (spn("spnKey"), "a service connection with a serviceprincipalkey"),
-        (connection("WorkloadIdentityFederation"), "a service connection with a tenantid"),
-        (connection("WorkloadIdentityFederation").parameter("tenantid", id), "with a serviceprincipalid"),
+        (spn("spnKey"), "a service connection with a client secret"),
+        (connection("WorkloadIdentityFederation"), "a service connection with a tenant id"),
+        (connection("WorkloadIdentityFederation").parameter("tenantid", id), "with an app's client id"),
         (elsewhere, "its authority is \"https://login.evil.example/\""),
     ] {
         // In the cloud, as on loopback every service is the one host.
@@ -389,7 +389,7 @@ fn the_organization_is_the_pipelines_unless_it_is_named_or_addressed() {
 
 #[test]
 fn the_variable_may_bear_any_name_that_a_job_variable_can() {
-    for name in ["nuget.pat", "Nuget-Pat_2", "größe", "ＰＡＴ"] {
+    for name in ["nuget.pat", "Nuget-Pat_2", "x"] {
         let pipeline = Pipeline::with_pat(5);
         let mut job = pipeline.job();
         let main = pipeline.main(&mut job, &[("variable", name)]);

@@ -13,25 +13,28 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 #[test]
 fn a_capped_lifetime_is_said_and_warned_about_where_every_run_would_rotate() {
     for (limit, warns) in [("", false), ("6", false), ("7", true), ("9", true)] {
-        let pipeline = Pipeline::with_pat(5);
-        pipeline.sim.world().cap_days = Some(7);
-        let mut job = pipeline.job();
-        let (main, _) = pipeline.rotate(&mut job, &[("rotateWhenDaysLeft", limit)]);
-        says(&main, &["note: 7 days were granted and not the 30 of `validForDays`"]);
-        assert_eq!(job.variable_value("rotate.daysLeft"), Some("7"));
-        let warned = main.warnings.iter().any(|warning| warning.contains("every run will rotate"));
-        assert_eq!(warned, warns, "{limit}: {:?}", main.warnings);
-        assert_eq!(main.warning_count, usize::from(warns), "{:?}", main.warnings);
+        let local = Local::with_pat(5);
+        local.sim.world().cap_days = Some(7);
+        let mut job = local.job(&[("rotateWhenDaysLeft", limit)]);
+        local.hand_out(&mut job);
+        logs(&job, &["note: 7 days were granted and not the 30 of `validForDays`"]);
+        assert_eq!(job.variable("daysLeft"), Some("7"));
+        let warnings: Vec<String> =
+            job.log().lines().filter(|line| line.contains("warning")).map(str::to_owned).collect();
+        assert_eq!(warnings.len(), usize::from(warns), "{limit}: {warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains("every run will rotate")), "{limit}: {warnings:?}");
     }
 }
 
 #[test]
 fn a_lifetime_granted_in_full_needs_no_word() {
     for (days, capped_at) in [("30", None), ("7", Some(7)), ("365", None)] {
-        let pipeline = Pipeline::with_pat(5);
-        pipeline.sim.world().cap_days = capped_at;
-        let (main, _) = pipeline.rotate(&mut pipeline.job(), &[("validForDays", days), ("rotateWhenDaysLeft", "6")]);
-        assert!(!main.log.contains("granted"), "{days}: {}", main.log);
+        let local = Local::with_pat(5);
+        local.sim.world().cap_days = capped_at;
+        let mut job = local.job(&[("validForDays", days), ("rotateWhenDaysLeft", "6")]);
+        local.hand_out(&mut job);
+        assert!(!job.log().contains("granted"), "{days}: {}", job.log());
+        assert_eq!(job.variable("daysLeft"), Some(days));
     }
 }
 

@@ -19,11 +19,6 @@ pub(crate) fn story(sim: &Simulator) -> Vec<String> {
     story
 }
 
-/// Whether a story only reads.
-pub(crate) fn only_reads(story: &[String]) -> bool {
-    story.iter().all(|line| line.starts_with("list") || line.starts_with("try "))
-}
-
 fn told(exchange: &Exchange) -> Option<String> {
     let part = |start: &str| exchange.summary.split(", ").find_map(|part| part.strip_prefix(start));
     let name = || without_hash(part("displayName ").unwrap_or_default().trim_matches('"'));
@@ -64,9 +59,11 @@ impl Local {
         let sim = Arc::new(Simulator::start(World::new()));
         let watched = Arc::clone(&consumers);
         sim.on_each_request(Box::new(move |world, exchange| {
-            for (name, holds) in watched.lock().unwrap().iter() {
+            // A copy, as a panic must not poison the lock.
+            let consumers = watched.lock().unwrap().clone();
+            for (name, holds) in consumers {
                 let listing = world.listing();
-                assert!(world.secret_works(holds), "I1: {name} holds a dead PAT after {exchange}\n{listing}");
+                assert!(world.secret_works(&holds), "I1: {name} holds a dead PAT after {exchange}\n{listing}");
             }
         }));
         Self { sim, consumers }
@@ -117,6 +114,15 @@ impl Local {
     pub(crate) fn hand_out(&self, job: &mut LocalJob) {
         assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
         self.consume_variable("the new consumer", job);
+    }
+
+    /// After a main stage that handed a new PAT to the job, nothing asked since.
+    pub(crate) fn handed_out(more: &[(&str, &str)]) -> (Self, LocalJob) {
+        let local = Self::with_pat(5);
+        let mut job = local.job(more);
+        local.hand_out(&mut job);
+        local.sim.clear_transcript();
+        (local, job)
     }
 
     /// A whole job that succeeds.

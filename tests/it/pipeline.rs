@@ -43,7 +43,9 @@ impl Pipeline {
         let consumers: Arc<Mutex<Vec<Consumer>>> = Arc::default();
         let watched = Arc::clone(&consumers);
         sim.on_each_request(Box::new(move |world, exchange| {
-            for Consumer { name, holds } in watched.lock().unwrap().iter() {
+            // A copy, so that a broken promise does not poison the list for the requests after it.
+            let consumers = watched.lock().unwrap().clone();
+            for Consumer { name, holds } in &consumers {
                 let listing = world.listing();
                 assert!(world.secret_works(holds), "I1: {name} holds a dead PAT after {exchange}\n{listing}");
             }

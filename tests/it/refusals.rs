@@ -38,7 +38,8 @@ fn broken(pipeline: &Pipeline, code: u32) -> Inputs {
     Vec::new()
 }
 
-/// Every row; each is a pipeline of its own.
+/// Every row; each is a pipeline of its own. With `--nocapture`, the table of what was printed.
+#[expect(clippy::print_stdout, reason = "the table is there to be read")]
 #[track_caller]
 fn refuse(rows: &[Row]) {
     let mut unsaid = Vec::new();

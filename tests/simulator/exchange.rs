@@ -23,6 +23,18 @@ pub(crate) enum Op {
     DiscoverTenant,
     /// Is that run still alive.
     GetBuild,
+    /// Find variable groups by name.
+    ListGroups,
+    /// Read one of them.
+    GetGroup,
+    /// Write all of one.
+    UpdateGroup,
+    /// Find service connections by name.
+    ListEndpoints,
+    /// Read one of them.
+    GetEndpoint,
+    /// Write all of one.
+    UpdateEndpoint,
     /// A token of the job for a service connection.
     OidcToken,
     /// An app's own access token.

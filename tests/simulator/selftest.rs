@@ -2,6 +2,9 @@
 //! what they promise. They speak HTTP over a bare socket, so that no client's kindness is in between.
 
 mod bare;
+mod endpoints;
 mod entra_and_vault;
 mod faults;
+mod members;
 mod pats;
+mod variable_groups;

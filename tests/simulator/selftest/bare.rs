@@ -58,6 +58,13 @@ pub(super) fn call(sim: &Simulator, method: &str, target: &str, headers: &str, b
     }
 }
 
+/// A JSON body's or object's field names, sorted.
+pub(super) fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
 /// Headers of a request with a bearer token and, perhaps, JSON.
 pub(super) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\nX-TFS-FedAuthRedirect: Suppress\r\nContent-Type: application/json\r\n")

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Simulator, World},
+    super::{Simulator, World, world::VaultDenial},
     bare::{Answer, FORM, bearer, call},
 };
 
@@ -83,6 +83,36 @@ fn a_job_reaches_the_vault_through_its_service_connection() {
     assert_eq!(code(&ask()), (401, 700_213));
     sim.world().advance(SignedDuration::from_mins(11));
     assert_eq!(code(&ask()), (401, 700_024));
+}
+
+#[test]
+fn a_vault_keeps_the_names_of_deleted_secrets_and_says_why_it_lets_nobody_in() {
+    let sim = Simulator::start(World::new());
+    let token = sim.world().app_token("pat-rotator", super::super::world::KEY_VAULT);
+    let strange = sim.world().app_token("pat-publisher", super::super::world::KEY_VAULT);
+    let vault = |token: &str, method: &str, path: &str, body: &str| {
+        let answer = call(&sim, method, &format!("/secrets/{path}?api-version=7.4"), &bearer(token), body).unwrap();
+        let inner = answer.json()["error"]["innererror"]["code"].as_str().unwrap_or_default().to_owned();
+        (answer.status, inner)
+    };
+    sim.world().set_secret("nuget-pat", "one", &[]);
+    sim.world().vault.delete("nuget-pat");
+    let refused = vault(&token, "PUT", "nuget-pat", r#"{"value":"two"}"#);
+    assert_eq!(refused, (409, "ObjectIsDeletedButRecoverable".to_owned()));
+    assert_eq!(vault(&token, "GET", "nuget-pat", "").0, 404);
+    assert_eq!(vault(&token, "GET", "nuget-pat/versions", "").0, 404);
+    sim.world().set_secret("feed-pat", "one", &[]);
+    for (denial, code, lets_the_reader_in) in [
+        (VaultDenial::Role, "ForbiddenByRbac", true),
+        (VaultDenial::AccessPolicy, "AccessDenied", true),
+        (VaultDenial::Firewall, "ForbiddenByFirewall", false),
+        (VaultDenial::PrivateConnection, "ForbiddenByConnection", false),
+    ] {
+        sim.world().vault.denial = denial;
+        assert_eq!(vault(&strange, "GET", "feed-pat", ""), (403, code.to_owned()));
+        assert_eq!(vault(&strange, "PUT", "feed-pat", r#"{"value":"two"}"#), (403, code.to_owned()));
+        assert_eq!(vault(&token, "GET", "feed-pat", "").0 == 200, lets_the_reader_in);
+    }
 }
 
 /// Whatever was said and done, the transcript names no secret, no port and no id.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{Simulator, World},
-    bare::{Answer, PATS, VERSION, basic, bearer, call},
+    bare::{Answer, PATS, VERSION, basic, bearer, call, keys},
 };
 
 fn simulator() -> (Simulator, String) {
@@ -25,12 +25,6 @@ fn update(sim: &Simulator, token: &str, body: &Value) -> Answer {
 
 fn get(sim: &Simulator, token: &str, query: &str) -> Answer {
     call(sim, "GET", &format!("{PATS}?{VERSION}&{query}"), &bearer(token), "").unwrap()
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    keys.sort_unstable();
-    keys
 }
 
 /// The key sets of ListPats.json, GetPat.json, CreatePat.json and UpdatePat.json as published by Microsoft.

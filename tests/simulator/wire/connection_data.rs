@@ -63,7 +63,7 @@ fn as_pat(world: &mut World, request: &Request, organization: &str) -> Reply {
 
 fn as_bearer(world: &World, request: &Request, organization: &str) -> Reply {
     if request.bearer().is_some_and(|token| world.job_of_token(token).is_some()) {
-        let name = format!("{} Build Service ({organization})", world.job.project);
+        let name = format!("{} ({organization})", world.job_identity());
         return identity(world, organization, &world.job.project_id, &name, &name);
     }
     match callers::good_for(world, request, organization).map(|token| &token.holder) {

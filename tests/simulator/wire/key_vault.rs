@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     exchange::Op,
-    world::{Holder, KEY_VAULT, SecretChange, SecretVersion, VaultRefusal, World},
+    world::{Holder, KEY_VAULT, SecretChange, SecretVersion, VaultDenial, VaultRefusal, World},
 };
 use super::{
     callers,
@@ -55,9 +55,10 @@ fn enter(world: &World, request: &Request, writes: bool) -> Result<(), Refusal> 
     };
     let (Holder::User(name) | Holder::App(name)) = &token.holder;
     let allowed = if writes { &world.vault.writers } else { &world.vault.readers };
-    if !allowed.contains(name) {
-        let message = "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.";
-        return Err(error(403, "Forbidden", message, Some("ForbiddenByRbac")).into());
+    let nobody = matches!(world.vault.denial, VaultDenial::Firewall | VaultDenial::PrivateConnection);
+    if nobody || !allowed.contains(name) {
+        let (message, inner) = denial(world.vault.denial);
+        return Err(error(403, "Forbidden", message, Some(inner)).into());
     }
     match request.field("api-version").as_deref() {
         Some(version) if VERSIONS.contains(&version) => {}
@@ -69,6 +70,27 @@ fn enter(world: &World, request: &Request, writes: bool) -> Result<(), Refusal> 
     match request.unexpected_field(&["api-version", "maxresults", "$skiptoken"]) {
         Some(name) => Err(bad_parameter(&format!("unknown query field {name}"))),
         None => Ok(()),
+    }
+}
+
+fn denial(why: VaultDenial) -> (&'static str, &'static str) {
+    match why {
+        VaultDenial::Role => (
+            "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
+            "ForbiddenByRbac",
+        ),
+        VaultDenial::AccessPolicy => (
+            "The user, group or application does not have the secrets permission that is needed on the key vault.",
+            "AccessDenied",
+        ),
+        VaultDenial::Firewall => (
+            "Client address is not authorized and caller is not a trusted service.\r\nClient address: 127.0.0.1",
+            "ForbiddenByFirewall",
+        ),
+        VaultDenial::PrivateConnection => (
+            "Public network access is disabled and request is not from an approved private link.",
+            "ForbiddenByConnection",
+        ),
     }
 }
 

@@ -7,13 +7,16 @@ mod builds;
 mod callers;
 mod connection_data;
 mod dates;
+mod endpoints;
 mod faulty;
 mod key_vault;
+mod members;
 mod oidc;
 mod pats;
 mod request;
 mod summary;
 mod token;
+mod variable_groups;
 mod vss;
 
 pub(crate) use callers::caller;
@@ -40,6 +43,12 @@ pub(crate) fn operation(request: &Request) -> Op {
             Some(_) => Op::ConnectionDataAsUser,
         },
         ("GET", [_, _, "_apis", "build", "builds", _]) => Op::GetBuild,
+        ("GET", [_, _, "_apis", "distributedtask", "variablegroups"]) => Op::ListGroups,
+        ("GET", [_, _, "_apis", "distributedtask", "variablegroups", _]) => Op::GetGroup,
+        ("PUT", [_, "_apis", "distributedtask", "variablegroups", _]) => Op::UpdateGroup,
+        ("GET", [_, _, "_apis", "serviceendpoint", "endpoints"]) => Op::ListEndpoints,
+        ("GET", [_, _, "_apis", "serviceendpoint", "endpoints", _]) => Op::GetEndpoint,
+        ("PUT", [_, "_apis", "serviceendpoint", "endpoints", _]) => Op::UpdateEndpoint,
         ("POST", [_, _, "_apis", "distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => Op::OidcToken,
         ("POST", [_, "oauth2", "v2.0", "token"]) => {
             let refreshes = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
@@ -61,6 +70,8 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
             connection_data::answer(op, world, request)
         }
         Op::GetBuild => builds::answer(world, request),
+        Op::ListGroups | Op::GetGroup | Op::UpdateGroup => variable_groups::answer(op, world, request),
+        Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
         Op::OidcToken => oidc::answer(world, request),
         Op::TokenClientCredentials | Op::TokenRefresh => token::answer(world, request),
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),

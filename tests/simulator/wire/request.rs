@@ -64,17 +64,22 @@ impl Request {
 
     /// The body as a JSON object with no other fields than these; a sentence if it is none.
     pub(crate) fn json(&self, known: &[&str]) -> Result<Map<String, Value>, String> {
-        if !self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
-            return Err("Content-Type is not application/json".to_owned());
-        }
-        let object = match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(object)) => object,
-            Ok(_) => return Err("the body is no JSON object".to_owned()),
-            Err(_) => return Err("the body is no JSON".to_owned()),
-        };
+        let object = self.object()?;
         match object.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(format!("unknown field {name:?} in the body")),
             None => Ok(object),
+        }
+    }
+
+    /// The body as a JSON object; a sentence if it is none.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, String> {
+        if !self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
+            return Err("Content-Type is not application/json".to_owned());
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err("the body is no JSON object".to_owned()),
+            Err(_) => Err("the body is no JSON".to_owned()),
         }
     }
 

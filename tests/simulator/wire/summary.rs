@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::world::World;
-use super::{dates, request::Request};
+use super::super::{exchange::Op, world::World};
+use super::{dates, endpoints, request::Request, variable_groups};
 
 /// Path and query with names in the place of ids.
 pub(crate) fn stable_target(world: &World, request: &Request) -> String {
@@ -24,6 +24,11 @@ pub(crate) fn summary(world: &World, request: &Request) -> String {
     let said = if kind.starts_with("application/x-www-form-urlencoded") {
         request.form().iter().filter_map(|(name, value)| form_field(world, name, value)).collect()
     } else if let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) {
+        match super::operation(request) {
+            Op::UpdateGroup => return named(world, variable_groups::summary(world, request, &body)),
+            Op::UpdateEndpoint => return named(world, endpoints::summary(world, request, &body)),
+            _ => {}
+        }
         body.iter().map(|(name, value)| json_field(world, name, value)).collect()
     } else {
         vec![format!("{} bytes", request.body.len())]
@@ -101,7 +106,13 @@ fn named(world: &World, mut text: String) -> String {
             replace(&version.version, &format!("v{}", number + 1));
         }
     }
+    for endpoint in &world.endpoints {
+        replace(&endpoint.id, &format!("{{{}}}", endpoint.name));
+    }
     replace(&world.job.project_id, "{project}");
+    for project in &world.projects {
+        replace(&project.id, &format!("{{{}}}", project.name));
+    }
     for job in world.earlier_jobs.iter().chain([&world.job]) {
         replace(&job.plan_id, "{plan}");
         replace(&job.job_id, "{job}");

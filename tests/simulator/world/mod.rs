@@ -6,11 +6,14 @@ mod accounts;
 mod builds;
 mod by_hand;
 mod clock;
+mod endpoints;
 mod entra;
 mod ids;
 mod listing;
 mod pats;
+mod projects;
 mod tokens;
+mod variable_groups;
 mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,10 +23,14 @@ use jiff::Timestamp;
 pub(crate) use accounts::{App, Organization, ServiceConnection, Tenant, User};
 pub(crate) use builds::{Build, Job};
 pub(crate) use clock::Clock;
+pub(crate) use endpoints::{Endpoint, EndpointUpdate, EndpointWrite};
 pub(crate) use entra::{Credential, EntraRefusal, Grant, TokenRequest};
 pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
+#[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
+pub(crate) use projects::{BUILD_SERVICE, COLLECTION_BUILD_SERVICE, EVERYBODY, LibraryRefusal, Project, Sharing};
 pub(crate) use tokens::{AccessToken, Holder, OidcToken, RefreshToken};
-pub(crate) use vault::{SecretChange, SecretVersion, Vault, VaultRefusal};
+pub(crate) use variable_groups::{GroupUpdate, GroupVariable, GroupWrite, VariableChange, VariableGroup};
+pub(crate) use vault::{SecretChange, SecretVersion, Vault, VaultDenial, VaultRefusal};
 
 /// The application id of Azure DevOps: the audience of every token for it.
 pub(crate) const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
@@ -58,7 +65,11 @@ pub(crate) struct World {
     pub(crate) users: Vec<User>,
     /// App registrations.
     pub(crate) apps: Vec<App>,
-    /// Service connections of the pipeline's project.
+    /// Short names of the apps that are members of the first organization. Others are let in nowhere in it.
+    pub(crate) members: Vec<String>,
+    /// Projects of the first organization; the first one is the pipeline's.
+    pub(crate) projects: Vec<Project>,
+    /// Service connections of the pipeline's project that jobs sign in with.
     pub(crate) connections: Vec<ServiceConnection>,
     /// The job that the program runs in.
     pub(crate) job: Job,
@@ -70,6 +81,14 @@ pub(crate) struct World {
     pub(crate) pats: Vec<Pat>,
     /// The vault.
     pub(crate) vault: Vault,
+    /// Variable groups, oldest first.
+    pub(crate) groups: Vec<VariableGroup>,
+    /// Every update of a variable group through the service.
+    pub(crate) group_writes: Vec<GroupWrite>,
+    /// Service connections as their service keeps them, oldest first.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// Every update of a service connection through the service.
+    pub(crate) endpoint_writes: Vec<EndpointWrite>,
     /// Entra access tokens issued so far.
     pub(crate) access_tokens: Vec<AccessToken>,
     /// Refresh tokens issued so far.
@@ -99,6 +118,12 @@ pub(crate) struct World {
     pub(crate) unknown_id_reply: UnknownIdReply,
     /// Bad credentials get the anonymous identity and 200, as in an organization with public projects.
     pub(crate) anonymous_allowed: bool,
+    /// The job's token speaks for the project collection and not for its project alone.
+    pub(crate) job_reaches_all_projects: bool,
+    /// A list of variable groups does not say which projects they belong to.
+    pub(crate) group_lists_omit_projects: bool,
+    /// An unknown service connection is `null` in a 200, not a 404.
+    pub(crate) unknown_endpoint_is_null: bool,
     /// Life of a user's access token.
     pub(crate) user_token_minutes: i64,
     /// Life of an app's access token.
@@ -117,8 +142,9 @@ pub(crate) struct World {
 
 impl World {
     /// Organization `contoso`, users `rotator` and `alice`, app `pat-rotator` (confidential, behind the service connection
-    /// `pat-rotator`), app `pat-rotator-public`, the vault `contoso-kv`, and run 101 of a pipeline in project `Widgets`.
-    /// No PATs and no secrets yet. The clock stands at 2026-11-24T03:00:00.1033333Z.
+    /// `pat-rotator`), app `pat-rotator-public`, app `pat-publisher` (a member, behind the service connection
+    /// of the same name), the vault `contoso-kv`, projects `Widgets` and `Gadgets`, and run 101 of a pipeline in the first.
+    /// No PATs, secrets, variable groups and other service connections yet. The clock stands at 2026-11-24T03:00:00.1033333Z.
     pub(crate) fn new() -> Self {
         let tenant = Tenant { id: ids::guid("tenant", 1), domain: "contoso.onmicrosoft.com".to_owned() };
         let organization =
@@ -140,12 +166,18 @@ impl World {
             organizations: vec![organization],
             users: Vec::new(),
             apps: Vec::new(),
+            members: Vec::new(),
+            projects: Vec::new(),
             connections: Vec::new(),
             job,
             earlier_jobs: Vec::new(),
             builds: Vec::new(),
             pats: Vec::new(),
             vault: Vault::new("contoso-kv", &["pat-rotator"]),
+            groups: Vec::new(),
+            group_writes: Vec::new(),
+            endpoints: Vec::new(),
+            endpoint_writes: Vec::new(),
             access_tokens: Vec::new(),
             refresh_tokens: Vec::new(),
             oidc_tokens: Vec::new(),
@@ -160,6 +192,9 @@ impl World {
             update_changes_secret: false,
             unknown_id_reply: UnknownIdReply::Mixed,
             anonymous_allowed: false,
+            job_reaches_all_projects: false,
+            group_lists_omit_projects: true,
+            unknown_endpoint_is_null: true,
             user_token_minutes: 75,
             app_token_minutes: 60,
             refresh_token_days: 90,
@@ -175,6 +210,11 @@ impl World {
         world.add_client_secret("pat-rotator");
         world.add_service_connection("pat-rotator", "pat-rotator");
         world.add_app("pat-rotator-public");
+        world.add_app("pat-publisher");
+        world.add_service_connection("pat-publisher", "pat-publisher");
+        world.members.push("pat-publisher".to_owned());
+        world.add_project("Widgets");
+        world.add_project("Gadgets");
         world.start_run(101);
         world
     }

@@ -66,8 +66,24 @@ pub(crate) struct Vault {
     pub(crate) readers: Vec<String>,
     /// Short names of the apps and users that may write.
     pub(crate) writers: Vec<String>,
+    /// Why it lets nobody in, or nobody but readers and writers.
+    pub(crate) denial: VaultDenial,
     /// Versions made so far.
     made: u64,
+}
+
+/// Why the vault lets somebody not in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum VaultDenial {
+    /// The caller has no role on it.
+    #[default]
+    Role,
+    /// The caller has no access policy: vaults from before roles.
+    AccessPolicy,
+    /// Nobody gets through its firewall.
+    Firewall,
+    /// Nobody gets in but by a private connection.
+    PrivateConnection,
 }
 
 /// Why the vault does not do what it was asked.
