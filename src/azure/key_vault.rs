@@ -91,18 +91,15 @@ pub async fn write(
 #[derive(Debug)]
 pub struct Listed {
     /// Its id.
-    pub id: String,
+    id: String,
     /// Whether it can be read.
-    pub is_enabled: bool,
+    is_enabled: bool,
     /// What its writer noted beside it.
     pub tags: BTreeMap<String, String>,
 }
 
 /// Lists every version of a secret.
-///
-/// # Errors
-/// What became of the request.
-pub async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Vec<Listed>, CallError> {
+async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Vec<Listed>, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Page {
@@ -125,13 +122,31 @@ pub async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Resu
 }
 
 /// Disables a version, so that its value cannot be read any more.
-///
-/// # Errors
-/// What became of the request.
-pub async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
+async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
     let body = Body::json(&json!({ "attributes": { "enabled": false } }));
     let url = address(secret, Some(version));
     http.repeat(&Call::new(Service::KeyVault, Method::PATCH, url, Auth::Bearer(token), body)).await.map(|_| ())
+}
+
+/// Disables every enabled version but the current one, where it is meant. Returns their ids.
+///
+/// # Errors
+/// What became of the first request that failed.
+pub async fn disable_older(
+    http: &Http,
+    secret: &VaultSecret,
+    token: &Secret,
+    is_meant: impl Fn(&Listed) -> bool,
+) -> Result<Vec<String>, CallError> {
+    // In this order: what another run writes meanwhile is not listed, or else is what is read.
+    let listed = versions(http, secret, token).await?;
+    let Some(current) = read(http, secret, token).await? else { return Ok(Vec::new()) };
+    let mut disabled = Vec::new();
+    for version in listed.into_iter().filter(|v| v.is_enabled && v.id != current.id && is_meant(v)) {
+        disable(http, secret, &version.id, token).await?;
+        disabled.push(version.id);
+    }
+    Ok(disabled)
 }
 
 /// What to do about a refusal, by its code.

@@ -85,23 +85,10 @@ pub(super) async fn disable_older(all: &Destinations<'_>, secret: &VaultSecret) 
         Ok(token) => token,
         Err(failure) => return warn(failure.to_string()),
     };
-    let (current, versions) =
-        tokio::join!(key_vault::read(&work.http, secret, &token), key_vault::versions(&work.http, secret, &token));
-    let (current, versions) = match (current, versions) {
-        (Ok(Some(current)), Ok(versions)) => (current, versions),
-        (Ok(None), _) => return,
-        (Err(error), _) | (_, Err(error)) => return warn(error.to_string()),
-    };
-    let is_older = |version: &&key_vault::Listed| {
-        version.id != current.id && version.is_enabled && version.tags.contains_key(ID_TAG)
-    };
-    for version in versions.iter().filter(is_older) {
-        if work.check_wanted().is_err() {
-            return;
-        }
-        match key_vault::disable(&work.http, secret, &version.id, &token).await {
-            Ok(()) => work.console.say(&format!("disabled the older version {} of the {secret}", version.id)),
-            Err(error) => warn(error.to_string()),
-        }
+    let is_ours = |version: &key_vault::Listed| version.tags.contains_key(ID_TAG);
+    match key_vault::disable_older(&work.http, secret, &token, is_ours).await {
+        Ok(disabled) if disabled.is_empty() => {}
+        Ok(disabled) => work.console.say(&format!("disabled older versions of the {secret}: {}", disabled.join(", "))),
+        Err(error) => warn(error.to_string()),
     }
 }

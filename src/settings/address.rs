@@ -156,6 +156,11 @@ impl VaultSecret {
         &self.url
     }
 
+    /// Whether it is in a vault of Azure, and not on this machine.
+    pub fn is_in_the_cloud(&self) -> bool {
+        self.suffix.is_some()
+    }
+
     /// The name of the secret.
     pub fn name(&self) -> &str {
         self.url.path().rsplit('/').next().unwrap_or_default()

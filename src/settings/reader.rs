@@ -30,6 +30,7 @@ impl Reader<'_> {
         let pipeline = self.pipeline();
         let organization = self.organization(inputs.organization.as_deref(), pipeline.as_ref());
         let loopback = organization.as_ref().and_then(Organization::loopback);
+        let is_on_loopback = loopback.is_some();
         let connection = inputs
             .service_connection
             .as_deref()
@@ -47,7 +48,7 @@ impl Reader<'_> {
             Some(name) => self.take("patName", name),
             None => self.take("patName", Err("the name of the personal access token to rotate".to_owned())),
         };
-        let publish_to = self.publish_to(&inputs, has_connection);
+        let publish_to = self.publish_to(&inputs, has_connection, is_on_loopback);
         let confirm_variable = inputs.confirm_variable.clone();
         let variable = self.variable(inputs.variable.as_deref(), !has_places);
         if let (Some(confirm), Some(variable)) = (&confirm_variable, &variable)
@@ -184,7 +185,7 @@ impl Reader<'_> {
         source
     }
 
-    fn publish_to(&mut self, inputs: &Inputs, has_connection: bool) -> Vec<Destination> {
+    fn publish_to(&mut self, inputs: &Inputs, has_connection: bool, is_on_loopback: bool) -> Vec<Destination> {
         let lines = inputs.publish_to.as_deref().unwrap_or_default();
         let get = |name: &str| self.environment.get(name).unwrap_or_default().to_lowercase();
         let own_project = [get("SYSTEM_TEAMPROJECT"), get("SYSTEM_TEAMPROJECTID")];
@@ -195,6 +196,17 @@ impl Reader<'_> {
         let has_vault = destinations.iter().any(|destination| matches!(destination, Destination::KeyVault(_)));
         if has_vault && !has_connection {
             self.fault("serviceConnection", "the service connection whose app may write the vaults of `publishTo`");
+        }
+        for destination in &destinations {
+            if let Destination::KeyVault(secret) = destination
+                && is_on_loopback
+                && secret.is_in_the_cloud()
+            {
+                self.fault(
+                    "publishTo",
+                    &format!("an address on this machine, where the organization is too: {secret}"),
+                );
+            }
         }
         let store = inputs.refresh_token_secret.as_deref().and_then(|secret| VaultSecret::parse(secret).ok());
         for destination in &destinations {

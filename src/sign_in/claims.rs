@@ -75,8 +75,7 @@ impl Claims {
         }
         let user = one_line(self.user().unwrap_or("the user"));
         let scopes = self.scp.as_deref().unwrap_or_default();
-        let has = |scope: &str| scopes.split(' ').any(|granted| granted == scope);
-        if !(has("user_impersonation") || has("vso.pats") && has("vso.pats_manage")) {
+        if !suffice(scopes) {
             return format!(
                 "The token of {user} has the scopes {}: grant the app the delegated permissions `vso.pats` and \
                  `vso.pats_manage`, with admin consent.",
@@ -88,6 +87,12 @@ impl Claims {
              allowlist of its token policies."
         )
     }
+}
+
+/// Whether scopes, with or without their resource in front, let a user's tokens be managed.
+pub(super) fn suffice(scopes: &str) -> bool {
+    let has = |scope: &str| scopes.split(' ').any(|granted| granted.rsplit('/').next() == Some(scope));
+    has("user_impersonation") || (has("vso.pats") && has("vso.pats_manage"))
 }
 
 #[cfg(test)]

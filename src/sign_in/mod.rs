@@ -108,6 +108,11 @@ async fn users_tenant(work: &Work) -> Result<Option<String>, Failure> {
 
 /// Why the service may not have taken the token, and the remedy. The claims explain; they have decided nothing.
 pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -> Option<String> {
+    if error.refusal().is_some_and(|(status, _)| status == 404) {
+        return Some(
+            "Check `organization`: the service knows none of that name, or none that the user can see.".to_owned(),
+        );
+    }
     if !error.is_about_signing_in() && error.refusal().is_none_or(|(status, _)| status != 403) {
         return None;
     }

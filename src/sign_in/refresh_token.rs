@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::connection::{credential, needed, qualified, token_for};
-use super::{UserToken, users_tenant};
+use super::{UserToken, claims, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer};
 use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::outcome::Failure;
@@ -73,6 +73,10 @@ pub(super) async fn sign_in(work: &Work, secret: &VaultSecret) -> Result<UserTok
     let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
     let who = crate::text::one_line(who);
     work.console.say(&format!("signed in as {who} with the refresh token in {secret}"));
+    if let Some(granted) = tokens.scope.as_deref().filter(|granted| !claims::suffice(granted)) {
+        work.console
+            .say(&format!("note: the scopes granted are {}, which may not suffice", crate::text::quoted(granted)));
+    }
     keep_fresh(work, secret, &vault, &stored, tokens.refresh_token.as_ref()).await;
     Ok(user)
 }
@@ -107,10 +111,10 @@ async fn keep_fresh(work: &Work, secret: &VaultSecret, vault: &Secret, stored: &
         return warn_of_age();
     }
     work.console.say(&format!("stored the newer refresh token in {secret}"));
-    if let Err(error) = key_vault::disable(&work.http, secret, &stored.id, vault).await {
+    if let Err(error) = key_vault::disable_older(&work.http, secret, vault, |_| true).await {
         work.console.warn(&format!(
-            "could not disable the older version {} of {secret}: {error}. Disable it by hand; the new one is in place.",
-            stored.id
+            "could not disable the older versions of {secret}: {error}. The new one is in place; disable the older ones \
+             by hand."
         ));
     }
 }

@@ -20,6 +20,7 @@ mod layering;
 mod lifetimes;
 mod local;
 mod lost_replies;
+mod packaging;
 mod refusals;
 mod refused_renames;
 mod rivals;
