@@ -233,14 +233,18 @@ impl Settling<'_> {
     }
 
     async fn verify(&self, new_pat: &Secret) -> Result<(), Failure> {
-        verify(self.work, new_pat, self.state.owner.as_ref()).await.map_err(|error| {
+        let verified = verify(self.work, new_pat, self.state.owner.as_ref()).await.map_err(|error| {
             let error = error.context(format!("could not verify the new token {} after the commit", self.state.own.id));
             let now = match self.revoked_words() {
                 nothing if nothing.is_empty() => "The new token is committed, and nothing was retired.".to_owned(),
                 revoked => format!("The new token is committed, and nothing more was retired.{revoked}"),
             };
             Failure::new(error, &now).advise("Find out who revoked it or which policy forbids it, then run again.")
-        })
+        });
+        if verified.is_ok() {
+            self.say("verified it once more");
+        }
+        verified
     }
 
     /// Ends what nobody needs any more. A failure is a warning: the name says superseded, so the next run does it.
