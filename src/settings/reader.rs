@@ -235,7 +235,7 @@ impl Reader<'_> {
     fn pipeline(&mut self) -> Option<Pipeline> {
         let get = |name: &str| self.environment.get(name);
         let collection = get("SYSTEM_COLLECTIONURI").or_else(|| get("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"));
-        let project = get("SYSTEM_TEAMPROJECTID").unwrap_or_default().to_owned();
+        let project = get("SYSTEM_TEAMPROJECTID").or_else(|| get("SYSTEM_TEAMPROJECT")).unwrap_or_default().to_owned();
         let token = [
             "ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN",
             "SECRET_SYSTEM_ACCESSTOKEN",

@@ -144,6 +144,18 @@ pub(crate) fn run(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch,
     })
 }
 
+/// Started in the background by a shell, the tests ignore SIGINT, and so would every process they start until it decides
+/// otherwise: an early cancel would be lost. A handler, which tokio never takes away again, ends that.
+#[cfg(unix)]
+fn heed_interrupts() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    if ignored.is_some_and(|signals| signals & (1 << (2 - 1)) != 0) {
+        signal(SignalKind::interrupt()).expect("a handler for SIGINT");
+    }
+}
+
 async fn drive(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, observer: &mut dyn Observer) -> Exit {
     let mut command = tokio::process::Command::new(&spawn.program);
     command.args(&spawn.arguments).current_dir(&spawn.directory);
@@ -152,6 +164,8 @@ async fn drive(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, ob
     // A group of its own finds what is left over; signals still go to the one process.
     #[cfg(unix)]
     command.process_group(0);
+    #[cfg(unix)]
+    heed_interrupts();
 
     let started = Instant::now();
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", spawn.program.display()));
