@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
+use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Service};
 use crate::secret::Secret;
 use crate::settings::address::{Organization, segment};
 
@@ -160,7 +160,12 @@ impl Endpoints<'_> {
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let body = Body::json(&endpoint.with(parameter, value));
         let call = Call::new(Service::AzureDevOps, Method::PUT, url, Auth::Bearer(self.token), body);
-        self.http.repeat(&Call { secret_reply: true, ..call }).await?.json::<Value>().map(|_| ())
+        let answer = self.http.repeat(&Call { secret_reply: true, ..call }).await?.json::<Value>()?;
+        if answer["id"].as_str().is_some_and(|answered| answered.eq_ignore_ascii_case(id)) {
+            return Ok(());
+        }
+        let seen = "something that is not the service connection".to_owned();
+        Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
     }
 
     async fn send(&self, url: Url) -> Result<super::http::Reply, CallError> {

@@ -1,15 +1,13 @@
 //! The parameter of a service connection that holds a personal access token. The whole connection is sent back as it
 //! was read. It has no place for a record, and the value cannot be read back.
 
-use super::variable_group::missing_project;
-use super::writers::{Writer, warn_of_job};
+use super::writers::{Writer, refused_write, unseen, warn_of_job};
 use super::{Destinations, NotWritten, UNCHANGED};
 use crate::azure::service_endpoints::{Endpoint, Endpoints};
 use crate::outcome::Failure;
 use crate::plan::{Holds, Record};
 use crate::secret::Secret;
 use crate::settings::Named;
-use crate::work::on;
 
 impl Destinations<'_> {
     fn endpoints<'b>(&'b self, writer: &'b Writer) -> Endpoints<'b> {
@@ -38,20 +36,15 @@ pub(super) async fn record(all: &Destinations<'_>, named: &Named) -> Result<Reco
 
 async fn find<'b>(all: &'b Destinations<'_>, named: &Named) -> Result<(Endpoint, &'b Writer), Failure> {
     let project = all.project(named.project.as_ref());
-    let found = all.writers.first(async |writer| all.endpoints(writer).find(project, &named.name).await).await;
-    let (endpoint, writer) = found.map_err(|refused| {
-        let advice = missing_project(&refused.error, refused.who());
-        let what = format!("could not read service connection {named} as {}", refused.who());
-        Failure::new(on(refused.error, &what), UNCHANGED).advise_if(advice)
-    })?;
-    match endpoint {
-        Some(endpoint) => Ok((endpoint, writer)),
-        None => Err(Failure::new(anyhow::anyhow!("{} sees no service connection {named}", writer.name), UNCHANGED)
-            .advise(
-                "Check its name and project in `publishTo`, and give that identity the organization-level role \
-             Administrator on it.",
-            )),
-    }
+    let find = async |writer: &Writer| all.endpoints(writer).find(project, &named.name).await?.ok_or_else(unseen);
+    all.writers
+        .first(find)
+        .await
+        .map_err(|refused| refused.to_read(&format!("service connection {named}"), &role(named)))
+}
+
+fn role(named: &Named) -> String {
+    format!("the organization-level role Administrator on service connection {named}")
 }
 
 /// Writes the connection with the new value, and compares all else.
@@ -61,18 +54,7 @@ pub(super) async fn publish(all: &Destinations<'_>, named: &Named, value: &Secre
     let (Some(id), Ok(parameter)) = (before.id(), before.parameter()) else { return Err(unreadable()) };
     let written =
         all.writers.first(async |writer| all.endpoints(writer).write(&before, id, parameter, value).await).await;
-    let ((), writer) = written.map_err(|refused| {
-        let is_403 = refused.error.refusal().is_some_and(|(status, _)| status == 403);
-        let advice = format!(
-            "Give {} the organization-level role Administrator on service connection {named}, then run again.",
-            refused.who()
-        );
-        let mut failed = NotWritten::from(refused.error);
-        if is_403 {
-            failed.advice = Some(advice);
-        }
-        failed
-    })?;
+    let ((), writer) = written.map_err(|refused| refused_write(refused, &role(named)))?;
     let (after, _) = find(all, named).await.map_err(|failure| NotWritten::unconfirmed(failure.to_string()))?;
     if let Some(what) = before.strayed(&after, parameter) {
         return Err(NotWritten::unconfirmed(format!("the service connection is not as it was before: {what}")));

@@ -3,12 +3,15 @@
 
 use tokio::sync::OnceCell;
 
+use super::{NotWritten, UNCHANGED};
+
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::http::{CallError, Kind, Service};
+use crate::outcome::Failure;
 use crate::secret::Secret;
 use crate::settings::ServiceConnection;
 use crate::sign_in::connection;
-use crate::work::Work;
+use crate::work::{Work, on};
 
 /// An identity that may be allowed to write.
 #[derive(Debug)]
@@ -112,9 +115,53 @@ pub(super) struct Refused<'a> {
 }
 
 impl Refused<'_> {
-    /// Who was refused, for a message.
-    pub(super) fn who(&self) -> &str {
+    fn who(&self) -> &str {
         self.writer.map_or("the identity that writes", |writer| writer.name.as_str())
+    }
+
+    /// Of reading something that should be written later: nothing was changed.
+    pub(super) fn to_read(self, what: &str, role: &str) -> Failure {
+        let who = self.who().to_owned();
+        if self.error.refusal().is_some_and(|(_, code)| code == UNSEEN) {
+            let advice = format!("Check its name and project in `publishTo`, and give {who} {role}.");
+            return Failure::new(anyhow::anyhow!("{who} sees no {what}"), UNCHANGED).advise(advice);
+        }
+        let advice = self.advice(role);
+        Failure::new(on(self.error, &format!("could not read {what} as {who}")), UNCHANGED).advise_if(advice)
+    }
+
+    /// What the identity lacks, by the kind of the refusal.
+    fn advice(&self, role: &str) -> Option<String> {
+        let who = self.who();
+        match self.error.refusal() {
+            _ if self.error.is_about_signing_in() => {
+                Some(format!("Make {who} a member of the pipeline's organization, and give it {role}; then run again."))
+            }
+            Some((403, _)) => Some(format!("Give {who} {role}, then run again.")),
+            Some((404, _)) => Some(format!(
+                "Check the project's name; if it exists, {who} must be a member of it, and a job's own identity also needs \
+                 \"Limit job authorization scope to current project\" to be off."
+            )),
+            _ => None,
+        }
+    }
+}
+
+const UNSEEN: &str = "Unseen";
+
+/// What an identity sees none of: another one may.
+pub(super) fn unseen() -> CallError {
+    CallError::new(Service::AzureDevOps, Kind::Refused { status: 404, code: UNSEEN.to_owned(), message: String::new() })
+}
+
+/// A write that no identity could do.
+pub(super) fn refused_write(refused: Refused<'_>, role: &str) -> NotWritten {
+    let (advice, who) = (refused.advice(role), refused.who().to_owned());
+    let failed = NotWritten::from(refused.error);
+    NotWritten {
+        error: failed.error.context(format!("{who} did not succeed")),
+        advice: advice.or(failed.advice),
+        ..failed
     }
 }
 

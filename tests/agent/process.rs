@@ -152,7 +152,7 @@ fn heed_interrupts() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
     if ignored.is_some_and(|signals| signals & (1 << (2 - 1)) != 0) {
-        signal(SignalKind::interrupt()).expect("a handler for SIGINT");
+        drop(signal(SignalKind::interrupt()).expect("a handler for SIGINT"));
     }
 }
 

@@ -12,6 +12,7 @@ mod simulator;
 mod in_process;
 mod pipeline;
 
+mod destinations;
 mod healing;
 mod hostile;
 mod inputs;
@@ -25,8 +26,10 @@ mod refusals;
 mod refused_renames;
 mod rivals;
 mod rotation;
+mod service_connections;
 mod settling;
 mod signing_in;
 mod stopping;
+mod variable_groups;
 mod vault;
 mod vault_unanswered;
