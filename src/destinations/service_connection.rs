@@ -40,7 +40,7 @@ async fn find<'b>(all: &'b Destinations<'_>, named: &Named) -> Result<(Endpoint,
     all.writers
         .first(find)
         .await
-        .map_err(|refused| refused.to_read(&format!("service connection {named}"), &role(named)))
+        .map_err(|refused| refused.failed_read(&format!("service connection {named}"), &role(named)))
 }
 
 fn role(named: &Named) -> String {

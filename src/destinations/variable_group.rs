@@ -57,7 +57,7 @@ async fn find(all: &Destinations<'_>, variable: &GroupVariable) -> Result<Group,
         all.writers.first(async |writer| all.library(writer).find(project, name).await?.ok_or_else(unseen)).await;
     found.map(|(group, _)| group).map_err(|refused| {
         let role = format!("the role Administrator in the Security of variable group {}", variable.group);
-        refused.to_read(&format!("variable group {}", variable.group), &role)
+        refused.failed_read(&format!("variable group {}", variable.group), &role)
     })
 }
 

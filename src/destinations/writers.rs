@@ -89,7 +89,8 @@ impl<'a> Writers<'a> {
             let Some(connection) = connection else { continue };
             match self.token(connection, &scope).await {
                 Ok(token) => {
-                    let name = format!("the app {} of `{input}`", connection.client);
+                    // Without its id: the agent masks that in the log.
+                    let name = format!("the app of `{input}`");
                     writers.push(Writer { name, token, is_job: false });
                 }
                 Err(why) => self.work.console.say(&format!("note: cannot write as the app of `{input}`: {why}")),
@@ -120,7 +121,7 @@ impl Refused<'_> {
     }
 
     /// Of reading something that should be written later: nothing was changed.
-    pub(super) fn to_read(self, what: &str, role: &str) -> Failure {
+    pub(super) fn failed_read(self, what: &str, role: &str) -> Failure {
         let who = self.who().to_owned();
         if self.error.refusal().is_some_and(|(_, code)| code == UNSEEN) {
             let advice = format!("Check its name and project in `publishTo`, and give {who} {role}.");

@@ -20,7 +20,7 @@ pub(super) async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
         Some(tenant) => tenant,
         None => users_tenant(work).await?.unwrap_or_else(|| connection.tenant.clone()),
     };
-    work.console.say(&format!("signing in as the app {} of the service connection", connection.client));
+    work.console.say("signing in as the app of the service connection");
     let tokens = tokens(work, connection, &tenant, &scope).await?;
     Ok(UserToken::new(tokens.access_token, tokens.expires_in, &work.clock))
 }
@@ -57,12 +57,10 @@ async fn tokens(
 ) -> Result<entra::Tokens, Failure> {
     let credential = credential(work, connection).await?;
     let issuer = Issuer { authority: &connection.authority, tenant };
-    entra::token(&work.http, issuer, &connection.client, &credential, Grant::ClientCredentials, scope).await.map_err(
-        |error| {
-            let what = format!("could not sign in as the app {} of the service connection", connection.client);
-            Failure::new(on(error, &what), UNCHANGED)
-        },
-    )
+    let asked = entra::token(&work.http, issuer, &connection.client, &credential, Grant::ClientCredentials, scope);
+    asked
+        .await
+        .map_err(|error| Failure::new(on(error, "could not sign in as the app of the service connection"), UNCHANGED))
 }
 
 /// What the connection proves itself with, made right before it is used.
