@@ -70,8 +70,8 @@ pub(super) async fn publish(
 ) -> Result<(), NotWritten> {
     let id = find(all, variable).await?.id();
     let id = id.ok_or_else(|| NotWritten::unconfirmed("the variable group has no id".to_owned()))?;
-    let written = all.writers.first(async |writer| write(all, writer, variable, id, pat, value).await).await;
-    match written {
+    let writing = Writing { all, variable, id, pat, value, may_hold_it: Cell::new(false) };
+    match all.writers.first(async |writer| writing.write_as(writer).await).await {
         Ok((Ok(()), writer)) => {
             warn_of_job(all.work, writer, &variable.to_string());
             Ok(())
@@ -84,68 +84,67 @@ pub(super) async fn publish(
     }
 }
 
-/// Writes as one identity, until the group stays as it was written. The inner error is a success that did not stay one.
-async fn write(
-    all: &Destinations<'_>,
-    writer: &Writer,
-    variable: &GroupVariable,
+/// One variable and its record, on their way into a group.
+struct Writing<'a> {
+    all: &'a Destinations<'a>,
+    variable: &'a GroupVariable,
     id: u64,
-    pat: &Pat,
-    value: &Secret,
-) -> Result<Result<(), String>, CallError> {
-    // From the first write on that was carried out, or may have been, no later failure means that nothing was delivered.
-    let may_hold_it = Cell::new(false);
-    let written = write_until_it_stays(all, writer, variable, id, pat, value, &may_hold_it).await;
-    written.map_err(|error| CallError { may_be_done: error.may_be_done || may_hold_it.get(), ..error })
+    pat: &'a Pat,
+    value: &'a Secret,
+    /// From the first write on that was carried out, or may have been, no later failure means that nothing was
+    /// delivered.
+    may_hold_it: Cell<bool>,
 }
 
-async fn write_until_it_stays(
-    all: &Destinations<'_>,
-    writer: &Writer,
-    variable: &GroupVariable,
-    id: u64,
-    pat: &Pat,
-    value: &Secret,
-    may_hold_it: &Cell<bool>,
-) -> Result<Result<(), String>, CallError> {
-    let library = all.library(writer);
-    let project = all.project(variable.group.project.as_ref());
-    let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
-    let expiry = pat.valid_to.to_string();
-    let set = [
-        Variable { name: &variable.variable, value: value.reveal(), is_secret: true },
-        Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
-        Variable { name: &expiry_variable, value: &expiry, is_secret: false },
-    ];
-    let names = set.each_ref().map(|variable| variable.name);
-    let mut backoff = Backoff::new(all.work.http.patience());
-    let mut unanswered: Option<CallError> = None;
-    for _ in 0..TRIES {
-        let before = library.read(project, id).await?;
-        match library.write(&before, id, &set).await {
-            Ok(answer) => {
-                may_hold_it.set(true);
-                unanswered = None;
-                let after = library.read(project, id).await?;
-                let held = after.variable(&id_variable).and_then(|(held, _)| held.as_str());
-                let is_secret = after.variable(&variable.variable).is_some_and(|(_, is_secret)| is_secret);
-                // Written by somebody else since: the value, which cannot be read, may be theirs.
-                if after.modified_on() == answer.modified_on() && held == Some(pat.id.as_str()) && is_secret {
-                    let strayed = before.strayed(&after, &names);
-                    return Ok(strayed.map_or(Ok(()), |what| Err(format!("the group is not as it was before: {what}"))));
-                }
-            }
-            // It may have been carried out: what the group is then must be read before it is written again.
-            Err(error) if error.is_passing() => {
-                may_hold_it.set(may_hold_it.get() || error.may_be_done);
-                unanswered = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-        all.work.http.pause(Service::AzureDevOps, backoff.pause()).await?;
+impl Writing<'_> {
+    /// Writes as one identity. The inner error is a success that did not stay one.
+    async fn write_as(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
+        let written = self.until_it_stays(writer).await;
+        written.map_err(|error| CallError { may_be_done: error.may_be_done || self.may_hold_it.get(), ..error })
     }
-    match unanswered {
-        Some(error) => Err(error),
-        None => Ok(Err("somebody else writes the group at the same time".to_owned())),
+
+    async fn until_it_stays(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
+        let Self { all, variable, id, pat, value, may_hold_it } = self;
+        let library = all.library(writer);
+        let project = all.project(variable.group.project.as_ref());
+        let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
+        let expiry = pat.valid_to.to_string();
+        let set = [
+            Variable { name: &variable.variable, value: value.reveal(), is_secret: true },
+            Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
+            Variable { name: &expiry_variable, value: &expiry, is_secret: false },
+        ];
+        let names = set.each_ref().map(|variable| variable.name);
+        let mut backoff = Backoff::new(all.work.http.patience());
+        let mut unanswered: Option<CallError> = None;
+        for _ in 0..TRIES {
+            let before = library.read(project, *id).await?;
+            match library.write(&before, *id, &set).await {
+                Ok(answer) => {
+                    may_hold_it.set(true);
+                    unanswered = None;
+                    let after = library.read(project, *id).await?;
+                    let held = after.variable(&id_variable).and_then(|(held, _)| held.as_str());
+                    let is_secret = after.variable(&variable.variable).is_some_and(|(_, is_secret)| is_secret);
+                    // Written by somebody else since: the value, which cannot be read, may be theirs.
+                    let is_as_written = after.modified_on() == answer.modified_on();
+                    if is_as_written && held == Some(pat.id.as_str()) && is_secret {
+                        let strayed = before.strayed(&after, &names);
+                        return Ok(strayed.map_or(Ok(()), |what| Err(format!("the group is not as it was: {what}"))));
+                    }
+                }
+                // It may have been carried out: what the group is then must be read before it is written again.
+                Err(error) if error.is_passing() => {
+                    may_hold_it.set(may_hold_it.get() || error.may_be_done);
+                    unanswered = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+            all.work.http.pause(Service::AzureDevOps, backoff.pause()).await?;
+        }
+        match unanswered {
+            Some(error) => Err(error),
+            None => Ok(Err("somebody else writes the group at the same time".to_owned())),
+        }
     }
 }

@@ -132,8 +132,8 @@ refuse: no active token bears the name"#
 
 #[test]
 fn foreign_words_cannot_add_a_line_to_a_plan() {
-    let scene =
-        Scene::calm().last(|pat| pat.scopes = Scopes::as_listed("vso.code\n##vso[task.complete]\u{1b}".to_owned()));
+    let scene = Scene::calm()
+        .last(|pat| pat.scopes = Scopes::as_listed("vso.code\n#\u{23}vso[task.complete]\u{1b}".to_owned()));
     let text = scene.with(|wish| wish.rotate_when_days_left = None).plan().to_string();
     assert_eq!(text.lines().count(), 6, "{text}");
     assert!(!text.lines().any(|line| line.trim_start().starts_with('#') || line.contains('\u{1b}')), "{text}");
