@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::azure::connection_data::Identity;
 use crate::commands::Console;
-use crate::pat::{AuthorizationId, Pat, PatName, RunId, Scopes};
+use crate::pat::{AuthorizationId, Generation, Pat, PatName, RunId, Scopes};
 use crate::plan::Member;
 use crate::secret::Secret;
 use crate::settings::environment::{Environment, format_name};
@@ -20,6 +20,8 @@ const STATE: &str = "rotatePatState";
 const NEW_PAT: &str = "rotatePatNew";
 const USER_TOKEN: &str = "rotatePatUserToken";
 const VERSION: u32 = 1;
+/// Linux takes 128 KiB in one variable, Windows 32 Ki characters.
+const LONGEST: usize = if cfg!(windows) { 30_000 } else { 100_000 };
 
 /// A rotation between its two stages.
 #[derive(Debug)]
@@ -30,9 +32,9 @@ pub struct State {
     pub run: RunId,
     /// The new one, pending.
     pub own: Pat,
-    /// Everything to retire.
+    /// Everything to retire. Of those superseded before, only id and name are handed over: no more is needed.
     pub predecessors: Vec<Member>,
-    /// Everything that bore the name when the plan was made.
+    /// Everything that bore the name when the plan was made. Only id and name are handed over.
     pub listed: Vec<Member>,
     /// Who the new one speaks for.
     pub owner: Option<Identity>,
@@ -65,28 +67,43 @@ impl State {
         self.own.valid_to.since(self.own.valid_from)
     }
 
-    /// Hands over. Both secrets must have been masked.
+    /// The state as one word. Encoded, so that no name in it is taken for a macro on the way.
     ///
     /// # Errors
-    /// When standard output is closed.
-    pub fn leave(&self, console: &Console, new_pat: &Secret, user_token: &Secret) -> io::Result<()> {
+    /// When it is longer than the agent can hand on: a variable of the environment has a limit, and beyond it the settle
+    /// stage could not even be started.
+    pub fn encode(&self) -> anyhow::Result<String> {
+        let in_full = self.predecessors.iter().filter(|m| !matches!(m.generation, Generation::Superseded { .. }));
         let wire = Wire {
             version: VERSION,
             name: self.name.as_str().to_owned(),
             run: self.run.to_string(),
             own: WirePat::from(&self.own),
             predecessors: self.predecessors.iter().map(|m| m.pat.id.to_string()).collect(),
-            listed: self.listed.iter().map(|m| WirePat::from(&m.pat)).collect(),
+            in_full: in_full.map(|m| WirePat::from(&m.pat)).collect(),
+            listed: self.listed.iter().map(|m| (m.pat.id.to_string(), m.pat.display_name.clone())).collect(),
             owner: self.owner.as_ref().map(|owner| (owner.id.clone(), owner.account.clone())),
             overlap: self.overlap.as_secs(),
             token_expires: self.token_expires.map(Timestamp::as_unix),
             skew: self.skew,
         };
-        let json = serde_json::to_vec(&wire).map_err(io::Error::other)?;
+        let encoded = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire)?);
+        if encoded.len() > LONGEST {
+            let count = self.listed.len();
+            anyhow::bail!("{count} tokens bear the name {}, more than can be handed to the post-job step", self.name);
+        }
+        Ok(encoded)
+    }
+
+    /// Hands over the encoded state. Both secrets must have been masked.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn leave(console: &Console, encoded: &str, new_pat: &Secret, user_token: &Secret) -> io::Result<()> {
         console.set_task_variable(NEW_PAT, new_pat.reveal(), true)?;
         console.set_task_variable(USER_TOKEN, user_token.reveal(), true)?;
-        // Last, so that half a hand-over is none. Encoded, so that no name in it is taken for a macro on the way.
-        console.set_task_variable(STATE, &URL_SAFE_NO_PAD.encode(json), false)
+        // Last, so that half a hand-over is none.
+        console.set_task_variable(STATE, encoded, false)
     }
 }
 
@@ -111,13 +128,26 @@ fn read(encoded: &str) -> Option<State> {
         return None;
     }
     let name = PatName::parse(&wire.name).ok()?;
-    let listed: Option<Vec<Member>> = wire.listed.into_iter().map(|pat| pat.read()?.into_member(&name)).collect();
+    let own = wire.own.read()?;
+    let in_full: Option<Vec<Pat>> = wire.in_full.into_iter().map(WirePat::read).collect();
+    let in_full = in_full?;
+    // What was not handed over is not looked at; the new one's stands in for it.
+    let stand_in = |id: AuthorizationId, display_name: String| Pat { id, display_name, ..own.clone() };
+    let whole = |id: AuthorizationId, display_name: String| {
+        let known = in_full.iter().find(|pat| pat.id == id).cloned();
+        known.unwrap_or_else(|| stand_in(id, display_name))
+    };
+    let listed: Option<Vec<Member>> = wire
+        .listed
+        .into_iter()
+        .map(|(id, display_name)| whole(AuthorizationId::parse(&id)?, display_name).into_member(&name))
+        .collect();
     let listed = listed?;
     let predecessor = |id: &String| listed.iter().find(|m| m.pat.id.as_str() == id).cloned();
     let predecessors: Option<Vec<Member>> = wire.predecessors.iter().map(predecessor).collect();
     Some(State {
         run: RunId::parse(&wire.run)?,
-        own: wire.own.read()?,
+        own,
         predecessors: predecessors?,
         listed,
         owner: wire.owner.map(|(id, account)| Identity { id, account }),
@@ -135,7 +165,8 @@ struct Wire {
     run: String,
     own: WirePat,
     predecessors: Vec<String>,
-    listed: Vec<WirePat>,
+    in_full: Vec<WirePat>,
+    listed: Vec<(String, String)>,
     owner: Option<(String, String)>,
     overlap: u64,
     token_expires: Option<i64>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use crate::azure::http::{CallError, Service};
-use crate::azure::pats::{Change, Pats, means_gone};
+use crate::azure::pats::{Change, Pats};
 use crate::destinations::Destinations;
 use crate::hand_over::{HandOver, State};
 use crate::look::{BeforeCommit, before_commit};
@@ -191,6 +191,7 @@ impl Settling<'_> {
         let mut now = self.standing();
         let mut last = anyhow!("every look was too old when the commit was due");
         for _ in 0..patience.looks {
+            self.rest(&now).await?;
             wanted(self.work, &now)?;
             let looked = self.work.clock.steady();
             let listing = self
@@ -206,6 +207,7 @@ impl Settling<'_> {
                 BeforeCommit::TakenOver { seen, by } => return Err(self.taken_over(&seen, by.as_ref())),
                 BeforeCommit::Clear => {}
             }
+            self.rest(&now).await?;
             wanted(self.work, &now)?;
             if self.work.clock.steady().saturating_sub(looked) <= patience.commit_within {
                 let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
@@ -270,12 +272,13 @@ impl Settling<'_> {
             };
             match done {
                 Ok(done) => self.say(&done),
-                Err(error) if error.refusal().is_some_and(|(status, code)| status == 404 || means_gone(code)) => {
-                    self.say(&format!("{member} is gone already"));
-                }
-                Err(error) => {
-                    self.work.console.warn(&format!("could not retire {member}: {error}. The next run tries again."));
-                }
+                Err(error) => match self.pats.is_gone(&member.pat.id, &error).await {
+                    Ok(true) => self.say(&format!("{member} is gone already")),
+                    _ => {
+                        let warning = format!("could not retire {member}: {error}. The next run tries again.");
+                        self.work.console.warn(&warning);
+                    }
+                },
             }
         }
     }
@@ -285,7 +288,7 @@ impl Settling<'_> {
         let change =
             Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: Some(ends) };
         let updated = self.pats.update(&change).await?;
-        let granted = updated.valid_to.unwrap_or(ends);
+        let granted = updated.valid_to;
         if ends.since(granted) > Duration::from_secs(60) {
             self.work
                 .console
@@ -346,6 +349,11 @@ impl Settling<'_> {
         } else {
             format!(" This run revoked {}, which it could not mark.", revoked.join(", "))
         }
+    }
+
+    /// Gives the service the rest it asked for, before time is measured and not in between.
+    async fn rest(&self, now: &str) -> Result<(), Failure> {
+        self.pats.rest().await.map_err(|error| Failure::new(error, now))
     }
 
     fn superseded_name(&self) -> String {

@@ -151,6 +151,8 @@ pub enum Kind {
         /// What it was instead.
         seen: String,
     },
+    /// Nothing was sent, for this reason.
+    NotBegun(String),
     /// Nothing was sent, or no longer waited for, as the run was cancelled.
     Cancelled,
     /// Nothing was sent, as the agent has ended the launcher.
@@ -161,8 +163,10 @@ impl CallError {
     /// What became of a request to this service.
     pub fn new(service: Service, kind: Kind) -> Self {
         // A service that is busy, or answers what it does not document, may have acted before it failed to say so.
-        let is_definite =
-            matches!(kind, Kind::NotSent(_) | Kind::NotSignedIn { .. } | Kind::Refused { .. } | Kind::Abandoned);
+        let is_definite = matches!(
+            kind,
+            Kind::NotSent(_) | Kind::NotBegun(_) | Kind::NotSignedIn { .. } | Kind::Refused { .. } | Kind::Abandoned
+        );
         Self { service, kind, activity: None, may_be_done: !is_definite }
     }
 
@@ -218,6 +222,7 @@ impl fmt::Display for CallError {
                 }
             }
             Kind::Unreadable { status, seen } => write!(f, "{service} answered {status} with {seen}")?,
+            Kind::NotBegun(why) => f.write_str(why)?,
             Kind::Cancelled => f.write_str("the run was cancelled")?,
             Kind::Abandoned => f.write_str("the agent has ended the task")?,
         }

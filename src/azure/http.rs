@@ -229,7 +229,7 @@ impl Http {
     /// # Errors
     /// What became of it.
     pub async fn once(&self, call: &Call<'_>, limit: Duration) -> Result<Reply, CallError> {
-        self.let_rest(call).await?;
+        self.let_rest(call.service, &call.url).await?;
         let failed = |kind| CallError::new(call.service, kind);
         if !(self.has_launcher)() {
             return Err(failed(Kind::Abandoned));
@@ -241,13 +241,19 @@ impl Http {
         }
     }
 
-    /// Waits where an earlier answer of the host asked for it, but not for longer than a repetition would.
-    async fn let_rest(&self, call: &Call<'_>) -> Result<(), CallError> {
-        let until = self.resting.borrow().get(call.url.authority()).copied();
-        match until {
-            Some(until) if until > Instant::now() => {
-                let time = (until - Instant::now()).min(self.patience.repeat_within);
-                self.pause(call.service, time).await
+    /// Waits where an earlier answer of the host asked for it, but not for longer than a repetition would, and not once
+    /// the run is cancelled: what is sent then cleans up.
+    ///
+    /// # Errors
+    /// When the time to stop in runs out.
+    pub async fn let_rest(&self, service: Service, url: &Url) -> Result<(), CallError> {
+        let until = self.resting.borrow().get(url.authority()).copied();
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(time) if !time.is_zero() => {
+                tokio::select! {
+                    rested = self.pause(service, time.min(self.patience.repeat_within)) => rested,
+                    () = self.cancel.requested() => Ok(()),
+                }
             }
             _ => Ok(()),
         }

@@ -29,6 +29,8 @@ pub struct Version {
     pub tags: BTreeMap<String, String>,
     /// What its writer said it is.
     pub content_type: Option<String>,
+    /// The vault's time when it was read.
+    pub read_at: Option<Timestamp>,
 }
 
 /// What to write.
@@ -51,7 +53,7 @@ pub struct NewVersion<'a> {
 pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
     let call = Call::get(Service::KeyVault, address(secret, None), Auth::Bearer(token));
     match http.repeat(&call).await {
-        Ok(reply) => Ok(Some(reply.json::<WireSecret>()?.read())),
+        Ok(reply) => Ok(Some(Version { read_at: reply.date, ..reply.json::<WireSecret>()?.read() })),
         Err(error) if error.refusal().is_some_and(|(status, _)| status == 404) => Ok(None),
         Err(error) => Err(error),
     }
@@ -226,6 +228,7 @@ impl WireSecret {
             created: self.attributes.created.and_then(Timestamp::from_unix),
             tags: self.tags.unwrap_or_default(),
             content_type: self.content_type,
+            read_at: None,
         }
     }
 }

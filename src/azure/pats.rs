@@ -6,6 +6,8 @@
 //! * refusals come as a 200 with `patTokenError` (seen in code: azureauth, `PatClient.cs`);
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -20,8 +22,9 @@ use crate::timestamp::Timestamp;
 const API_VERSION: &str = "7.1-preview.1";
 /// The documented limit of a page; servers may give less.
 const PAGE: &str = "100";
-/// A list longer than this is none: nobody has 100,000 tokens, and a server may never end it.
+/// A list longer than this is none: nobody has so many tokens, and a server may never end it.
 const MOST_PAGES: usize = 1000;
+const MOST_TOKENS: usize = 20_000;
 
 /// The personal access tokens of one user in one organization.
 #[derive(Clone)]
@@ -98,6 +101,7 @@ impl Pats<'_> {
             pat_tokens: Vec<WirePat>,
         }
         let mut listing = Listing { pats: Vec::new(), date: None };
+        let mut seen = HashSet::new();
         let mut continuation: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let mut url = self.address();
@@ -114,9 +118,12 @@ impl Pats<'_> {
             let page: Page = reply.json()?;
             for pat in page.pat_tokens {
                 let pat = pat.read().map_err(|seen| unreadable(&reply, seen))?;
-                if !listing.pats.iter().any(|known| known.id == pat.id) {
+                if seen.insert(pat.id.clone()) {
                     listing.pats.push(pat);
                 }
+            }
+            if listing.pats.len() > MOST_TOKENS {
+                return Err(unreadable(&reply, format!("a list of more than {MOST_TOKENS} tokens")));
             }
             match page.continuation_token.filter(|next| !next.is_empty()) {
                 None => return Ok(listing),
@@ -170,7 +177,7 @@ impl Pats<'_> {
     /// # Errors
     /// What became of the request.
     pub async fn update(&self, change: &Change<'_>) -> Result<Updated, CallError> {
-        self.read_update(&self.http.repeat(&self.update_call(change)).await?)
+        read_update(change, &self.http.repeat(&self.update_call(change)).await?)
     }
 
     /// The same, sent once, for the commit: whether it may be repeated is the protocol's to decide.
@@ -178,7 +185,7 @@ impl Pats<'_> {
     /// # Errors
     /// What became of the request.
     pub async fn update_once(&self, change: &Change<'_>) -> Result<Updated, CallError> {
-        self.read_update(&self.http.once(&self.update_call(change), self.http.patience().reply).await?)
+        read_update(change, &self.http.once(&self.update_call(change), self.http.patience().reply).await?)
     }
 
     /// Revokes a token; one that is gone already is revoked.
@@ -190,10 +197,7 @@ impl Pats<'_> {
         url.query_pairs_mut().append_pair("authorizationId", id.as_str());
         let reply = match self.http.repeat(&self.call(Method::DELETE, url, Body::Empty)).await {
             Ok(reply) => reply,
-            Err(error) => {
-                let gone = error.refusal().is_some_and(|(status, code)| status == 404 || means_gone(code));
-                return if gone { Ok(()) } else { Err(error) };
-            }
+            Err(error) => return if self.is_gone(id, &error).await? { Ok(()) } else { Err(error) },
         };
         // Documented as a 204 without a body; a refusal in a 200 would be one all the same.
         let refusal = if reply.is_empty() { None } else { reply.json::<Refusal>()?.refusal().map(str::to_owned) };
@@ -201,6 +205,27 @@ impl Pats<'_> {
             Some(code) if !means_gone(&code) => Err(refused(&code)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a refusal means that there is no such active token any more. A 404 alone may come from anywhere on the
+    /// way, so the list is asked.
+    ///
+    /// # Errors
+    /// When the list cannot be had.
+    pub async fn is_gone(&self, id: &AuthorizationId, error: &CallError) -> Result<bool, CallError> {
+        match error.refusal() {
+            Some((_, code)) if means_gone(code) => Ok(true),
+            Some((404, _)) => Ok(!self.list().await?.pats.iter().any(|pat| pat.id == *id)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Waits as long as the service has asked for, so that what is sent next is sent at once.
+    ///
+    /// # Errors
+    /// When the time to stop in runs out.
+    pub async fn rest(&self) -> Result<(), CallError> {
+        self.http.let_rest(Service::AzureDevOps, &self.address()).await
     }
 
     fn update_call(&self, change: &Change<'_>) -> Call<'_> {
@@ -215,15 +240,6 @@ impl Pats<'_> {
         }
         // A server that changed the secret on an update might answer with it.
         Call { secret_reply: true, ..self.call(Method::PUT, self.address(), Body::json(&body)) }
-    }
-
-    fn read_update(&self, reply: &Reply) -> Result<Updated, CallError> {
-        let result: WireResult = reply.json()?;
-        if let Some(code) = result.pat_token_error.refusal() {
-            return Err(refused(code));
-        }
-        let valid_to = result.pat_token.and_then(|pat| Timestamp::parse(pat.valid_to.as_deref()?));
-        Ok(Updated { valid_to })
     }
 
     fn address(&self) -> Url {
@@ -241,7 +257,20 @@ impl Pats<'_> {
 #[derive(Debug)]
 pub struct Updated {
     /// The expiry after it.
-    pub valid_to: Option<Timestamp>,
+    pub valid_to: Timestamp,
+}
+
+/// Only an answer that shows the token as it should be means that it is.
+fn read_update(change: &Change<'_>, reply: &Reply) -> Result<Updated, CallError> {
+    let result: WireResult = reply.json()?;
+    if let Some(code) = result.pat_token_error.refusal() {
+        return Err(refused(code));
+    }
+    let pat = result.pat_token.and_then(|pat| pat.read().ok());
+    match pat.filter(|pat| pat.id == *change.id && pat.display_name == change.display_name) {
+        Some(pat) => Ok(Updated { valid_to: pat.valid_to }),
+        None => Err(unreadable(reply, "something that is not the token as it should be now".to_owned())),
+    }
 }
 
 /// Codes that mean: no such active token. Inferred from their names; the specification describes none of them.

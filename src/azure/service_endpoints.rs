@@ -59,7 +59,11 @@ impl Endpoint {
                 return Err(format!("has the authorization scheme {scheme}, which holds no personal access token"));
             }
         };
-        let parameters = self.0["authorization"]["parameters"].as_object();
+        let parameters = &self.0["authorization"]["parameters"];
+        if !parameters.is_object() && !parameters.is_null() {
+            return Err("has parameters that cannot be read".to_owned());
+        }
+        let parameters = parameters.as_object();
         let unknown = parameters
             .into_iter()
             .flatten()

@@ -30,6 +30,16 @@ pub struct Variable<'a> {
 }
 
 impl Group {
+    /// Takes a group whose variables can be read.
+    fn read(group: Map<String, Value>) -> Result<Self, CallError> {
+        let is_readable = match group.get("variables") {
+            None | Some(Value::Null) => true,
+            Some(Value::Object(variables)) => variables.values().all(Value::is_object),
+            Some(_) => false,
+        };
+        if is_readable { Ok(Self(group)) } else { Err(unreadable("a variable group whose variables cannot be read")) }
+    }
+
     /// Its id.
     pub fn id(&self) -> Option<u64> {
         self.0.get("id")?.as_u64()
@@ -119,7 +129,7 @@ impl Library<'_> {
         let is_it = |group: &Map<String, Value>| {
             group.get("name").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
-        Ok(groups.value.into_iter().find(is_it).map(Group))
+        groups.value.into_iter().find(is_it).map(Group::read).transpose()
     }
 
     /// The group as it is now.
@@ -128,7 +138,7 @@ impl Library<'_> {
     /// What became of the request.
     pub async fn read(&self, project: &str, id: u64) -> Result<Group, CallError> {
         let path = format!("{}/_apis/distributedtask/variablegroups/{id}", segment(project));
-        self.http.repeat(&self.get(versioned(self.organization.core(&path)))).await?.json().map(Group)
+        Group::read(self.http.repeat(&self.get(versioned(self.organization.core(&path)))).await?.json()?)
     }
 
     /// Writes the group as it was read, with these variables set. Sent once: whether it may be sent again depends on
@@ -139,20 +149,23 @@ impl Library<'_> {
     pub async fn write(&self, group: &Group, id: u64, set: &[Variable<'_>]) -> Result<Group, CallError> {
         let body = group.with(set);
         if body["variableGroupProjectReferences"].as_array().is_none_or(Vec::is_empty) {
-            let seen = "a variable group without the projects that use it, which a write would cut off".to_owned();
-            let kind = Kind::Unreadable { status: 200, seen };
-            return Err(CallError::new(Service::AzureDevOps, kind));
+            let error = unreadable("a variable group without the projects that use it, which a write would cut off");
+            return Err(CallError { may_be_done: false, ..error });
         }
         let url = versioned(self.organization.core(&format!("_apis/distributedtask/variablegroups/{id}")));
         let auth = Auth::Bearer(self.token);
         let call = Call::new(Service::AzureDevOps, Method::PUT, url, auth, Body::json(&body));
         let call = Call { secret_reply: true, ..call };
-        self.http.once(&call, self.http.patience().reply).await?.json().map(Group)
+        Group::read(self.http.once(&call, self.http.patience().reply).await?.json()?)
     }
 
     fn get(&self, url: Url) -> Call<'_> {
         Call::get(Service::AzureDevOps, url, Auth::Bearer(self.token))
     }
+}
+
+fn unreadable(seen: &str) -> CallError {
+    CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen: seen.to_owned() })
 }
 
 fn versioned(mut url: Url) -> Url {

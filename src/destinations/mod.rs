@@ -36,7 +36,15 @@ impl From<CallError> for NotWritten {
     }
 }
 
+/// Whether a publication may still start: it is wanted, and in time.
+pub type MayStart<'a> = dyn Fn() -> anyhow::Result<()> + 'a;
+
 impl NotWritten {
+    /// Stopped before anything was sent.
+    fn not_begun(error: anyhow::Error) -> Self {
+        Self { error, may_hold_it: false, advice: None }
+    }
+
     /// An answer that was a success and is none.
     fn unconfirmed(seen: String) -> Self {
         Self { error: anyhow::anyhow!(seen), may_hold_it: true, advice: None }
@@ -71,14 +79,18 @@ impl<'a> Destinations<'a> {
     /// Writes the new value to every destination, with a record of which one it is, and reads it back. Independent
     /// ones at once; variables of groups one after the other, as two of them may share a group. The answers come in
     /// the order of the settings.
-    pub async fn publish(&self, pat: &Pat, value: &Secret) -> Vec<Result<(), NotWritten>> {
+    pub async fn publish(&self, pat: &Pat, value: &Secret, may_start: &MayStart<'_>) -> Vec<Result<(), NotWritten>> {
         let groups = tokio::sync::Mutex::new(());
-        let writes = self.work.settings.publish_to.iter().map(async |destination| match destination {
-            Destination::KeyVault(secret) => key_vault::publish(self, secret, pat, value).await,
-            Destination::ServiceConnection(named) => service_connection::publish(self, named, value).await,
-            Destination::VariableGroup(variable) => {
-                let _one_at_a_time = groups.lock().await;
-                variable_group::publish(self, variable, pat, value).await
+        let writes = self.work.settings.publish_to.iter().map(async |destination| {
+            may_start().map_err(NotWritten::not_begun)?;
+            match destination {
+                Destination::KeyVault(secret) => key_vault::publish(self, secret, pat, value).await,
+                Destination::ServiceConnection(named) => service_connection::publish(self, named, value).await,
+                Destination::VariableGroup(variable) => {
+                    let _one_at_a_time = groups.lock().await;
+                    may_start().map_err(NotWritten::not_begun)?;
+                    variable_group::publish(self, variable, pat, value, may_start).await
+                }
             }
         });
         join_all(writes).await

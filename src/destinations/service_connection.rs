@@ -50,7 +50,7 @@ fn role(named: &Named) -> String {
 /// Writes the connection with the new value, and compares all else.
 pub(super) async fn publish(all: &Destinations<'_>, named: &Named, value: &Secret) -> Result<(), NotWritten> {
     let (before, _) = find(all, named).await?;
-    let unreadable = || NotWritten::unconfirmed("the service connection has changed meanwhile".to_owned());
+    let unreadable = || NotWritten::not_begun(anyhow::anyhow!("the service connection has changed since the plan"));
     let (Some(id), Ok(parameter)) = (before.id(), before.parameter()) else { return Err(unreadable()) };
     let written =
         all.writers.first(async |writer| all.endpoints(writer).write(&before, id, parameter, value).await).await;

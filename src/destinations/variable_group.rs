@@ -5,8 +5,8 @@
 use std::cell::Cell;
 
 use super::writers::{Writer, refused_write, unseen, warn_of_job};
-use super::{Destinations, NotWritten, UNCHANGED};
-use crate::azure::http::{CallError, Service};
+use super::{Destinations, MayStart, NotWritten, UNCHANGED};
+use crate::azure::http::{CallError, Kind, Service};
 use crate::azure::variable_groups::{Group, Library, Variable};
 use crate::outcome::Failure;
 use crate::pat::{AuthorizationId, Pat};
@@ -67,10 +67,11 @@ pub(super) async fn publish(
     variable: &GroupVariable,
     pat: &Pat,
     value: &Secret,
+    may_start: &MayStart<'_>,
 ) -> Result<(), NotWritten> {
     let id = find(all, variable).await?.id();
-    let id = id.ok_or_else(|| NotWritten::unconfirmed("the variable group has no id".to_owned()))?;
-    let writing = Writing { all, variable, id, pat, value, may_hold_it: Cell::new(false) };
+    let id = id.ok_or_else(|| NotWritten::not_begun(anyhow::anyhow!("the variable group has no id")))?;
+    let writing = Writing { all, variable, id, pat, value, may_start, may_hold_it: Cell::new(false) };
     match all.writers.first(async |writer| writing.write_as(writer).await).await {
         Ok((Ok(()), writer)) => {
             warn_of_job(all.work, writer, &variable.to_string());
@@ -91,6 +92,7 @@ struct Writing<'a> {
     id: u64,
     pat: &'a Pat,
     value: &'a Secret,
+    may_start: &'a MayStart<'a>,
     /// From the first write on that was carried out, or may have been, no later failure means that nothing was
     /// delivered.
     may_hold_it: Cell<bool>,
@@ -104,7 +106,7 @@ impl Writing<'_> {
     }
 
     async fn until_it_stays(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
-        let Self { all, variable, id, pat, value, may_hold_it } = self;
+        let Self { all, variable, id, pat, value, may_start, may_hold_it } = self;
         let library = all.library(writer);
         let project = all.project(variable.group.project.as_ref());
         let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
@@ -119,6 +121,11 @@ impl Writing<'_> {
         let mut unanswered: Option<CallError> = None;
         for _ in 0..TRIES {
             let before = library.read(project, *id).await?;
+            // A group that others keep busy may have used up the time.
+            if let Err(late) = may_start() {
+                let kind = Kind::NotBegun(format!("{late:#}"));
+                return Err(CallError::new(Service::AzureDevOps, kind));
+            }
             match library.write(&before, *id, &set).await {
                 Ok(answer) => {
                     may_hold_it.set(true);

@@ -41,6 +41,7 @@ pub(super) async fn create(
     let mut tries_left = patience.creations;
     let mut now = UNCHANGED;
     loop {
+        pats.rest().await.map_err(|error| Failure::new(on(error, &could_not), now))?;
         work.check_wanted().map_err(|error| Failure::new(error, now))?;
         tries_left = tries_left.saturating_sub(1);
         let sent = work.clock.steady();

@@ -70,7 +70,11 @@ async fn prepare(work: &Work, destinations: &Destinations<'_>) -> Result<Prepare
     };
     work.take_date(listing.date);
     let owner = match owner {
-        Ok(owner) => owner,
+        Ok(Some(owner)) => Some(owner),
+        Ok(None) => {
+            work.console.say("note: the organization does not say who the token acts for");
+            None
+        }
         // A token with the two scopes for tokens alone may not be told its own name: no document says.
         Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
             work.console.say(&format!("note: could not learn who the token acts for: {error}"));
@@ -177,16 +181,24 @@ async fn rotate(
         token_expires: user.expires(&work.clock),
         skew: work.clock.skew(),
     };
+    let encoded = match state.encode() {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            let advice =
+                "Lower `overlapHours`, or rotate less often, so that fewer superseded tokens live side by side.";
+            return Err(undo(work, &pats, &state.own, Failure::new(error, "").advise(advice)).await);
+        }
+    };
     let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
     let outputs = outputs(&new.created.pat, work.clock.now());
-    let user_token = match work.settings.retirement {
-        Retirement::AfterJob => Some(&user.token),
+    let handed_over = match work.settings.retirement {
+        Retirement::AfterJob => Some((encoded.as_str(), &user.token)),
         Retirement::Immediately => {
             settle::carry_out(work, destinations, &pats, &state, &new.created.secret).await?;
             None
         }
     };
-    publish::to_the_job(work, &pats, &new, &state, user_token, delivered, &outputs).await?;
+    publish::to_the_job(work, &pats, &new, &state, handed_over, delivered, &outputs).await?;
     Ok(outputs)
 }
 

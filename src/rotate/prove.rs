@@ -15,7 +15,7 @@ use crate::outcome::Failure;
 use crate::patience::Backoff;
 use crate::plan::Rotation;
 use crate::secret::Secret;
-use crate::text::quoted;
+use crate::text::{one_line, quoted};
 use crate::work::{Work, on};
 
 /// The service rounds what it stores, and reads it back in another rounding.
@@ -37,9 +37,8 @@ pub(super) async fn prove(
     let could_not = format!("could not prove {}", quoted(&own.display_name));
     let change = Change { id: &own.id, display_name: &own.display_name, scopes: &own.scopes, valid_to: None };
     let rehearsed = pats.update(&change).await.map_err(|error| Failure::new(on(error, &could_not), UNHELD))?;
-    if let Some(after) = rehearsed.valid_to
-        && (after.since(own.valid_to) > ROUNDING || own.valid_to.since(after) > ROUNDING)
-    {
+    let after = rehearsed.valid_to;
+    if after.since(own.valid_to) > ROUNDING || own.valid_to.since(after) > ROUNDING {
         let changed = anyhow!("a rename changed its expiry from {} to {after}", own.valid_to).context(could_not);
         return Err(Failure::new(changed, UNHELD).advise("Report this to us with the organization's token policies."));
     }
@@ -48,9 +47,10 @@ pub(super) async fn prove(
             "Check in the organization's policies whether new tokens of this user work at all, then run again.";
         Failure::new(error.context(could_not), UNHELD).advise(advice)
     })?;
-    let user = owner.map_or("the user", |owner| if owner.account.is_empty() { &owner.id } else { &owner.account });
-    let user = crate::text::one_line(user);
-    work.console.say(&format!("verified it: it works, keeps its value through a rename, and speaks for {user}"));
+    let speaks = owner.map_or("whom it speaks for could not be compared".to_owned(), |owner| {
+        format!("speaks for {}", one_line(if owner.account.is_empty() { &owner.id } else { &owner.account }))
+    });
+    work.console.say(&format!("verified it: it works, keeps its value through a rename, and {speaks}"));
     Ok(())
 }
 
@@ -95,7 +95,7 @@ pub async fn verify(work: &Work, value: &Secret, owner: Option<&Identity>) -> an
     loop {
         match connection_data::identity(&work.http, organization, Auth::Pat(value)).await {
             Ok(Some(identity)) if owner.is_none_or(|owner| owner.id == identity.id) => return Ok(()),
-            Ok(Some(identity)) => bail!("it speaks for {} and not for the signed-in user", identity.id),
+            Ok(Some(identity)) => bail!("it speaks for {} and not for the signed-in user", one_line(&identity.id)),
             Ok(None) => {}
             Err(error) if error.is_about_signing_in() => {}
             Err(error) => return Err(error).with_context(|| format!("could not call {organization} with it")),

@@ -39,7 +39,7 @@ pub(super) async fn to_destinations(
     if let Err(error) = may_publish(work, new) {
         return Err(stop(work, pats, new, delivered, Failure::new(error, "")).await);
     }
-    let written = destinations.publish(&new.created.pat, &new.created.secret).await;
+    let written = destinations.publish(&new.created.pat, &new.created.secret, &|| may_publish(work, new)).await;
     let mut failure = None;
     for (destination, written) in work.settings.publish_to.iter().zip(written) {
         match written {
@@ -69,14 +69,14 @@ pub(super) async fn to_the_job(
     pats: &Pats<'_>,
     new: &Fresh,
     state: &State,
-    user_token: Option<&Secret>,
+    handed_over: Option<(&str, &Secret)>,
     delivered: Delivered,
     outputs: &Outputs,
 ) -> Result<(), Failure> {
-    if let Some(user_token) = user_token {
+    if let Some((encoded, user_token)) = handed_over {
         let handed_over = may_publish(work, new).and_then(|()| {
             work.console.mask(user_token).map_err(unwritten)?;
-            state.leave(&work.console, &new.created.secret, user_token).map_err(unwritten)
+            State::leave(&work.console, encoded, &new.created.secret, user_token).map_err(unwritten)
         });
         if let Err(error) = handed_over {
             return Err(stop(work, pats, new, delivered, Failure::new(error, "")).await);
@@ -92,7 +92,7 @@ pub(super) async fn to_the_job(
         })?;
         work.console.say(&format!("set the secret job variable {}", quoted(name)));
     }
-    if user_token.is_some() {
+    if handed_over.is_some() {
         work.console.say(&what_comes(work, state));
     }
     outputs.set(&work.console).map_err(|error| {

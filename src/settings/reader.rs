@@ -30,7 +30,8 @@ impl Reader<'_> {
         let pipeline = self.pipeline();
         let organization = self.organization(inputs.organization.as_deref(), pipeline.as_ref());
         let loopback = organization.as_ref().and_then(Organization::loopback);
-        let is_on_loopback = loopback.is_some();
+        // Unknown where the organization is: then nothing can be said of a vault.
+        let is_on_loopback = organization.as_ref().map(|organization| organization.loopback().is_some());
         let connection = inputs
             .service_connection
             .as_deref()
@@ -42,7 +43,7 @@ impl Reader<'_> {
             .azure_dev_ops_service_connection
             .as_deref()
             .and_then(|id| self.take("azureDevOpsServiceConnection", connection::read(self.environment, id, loopback)));
-        let source = self.source(&inputs, has_connection);
+        let source = self.source(&inputs, has_connection, is_on_loopback);
 
         let name = match inputs.pat_name.as_deref().map(PatName::parse) {
             Some(name) => self.take("patName", name),
@@ -140,7 +141,7 @@ impl Reader<'_> {
     }
 
     /// At most one way of signing in; none means the connection's own token.
-    fn source(&mut self, inputs: &Inputs, has_connection: bool) -> Option<Source> {
+    fn source(&mut self, inputs: &Inputs, has_connection: bool, is_on_loopback: Option<bool>) -> Option<Source> {
         let given = [
             ("refreshTokenSecret", inputs.refresh_token_secret.is_some()),
             ("refreshToken", inputs.refresh_token.is_some()),
@@ -163,10 +164,20 @@ impl Reader<'_> {
             return None;
         }
         let source = match given.first().copied() {
-            Some("accessToken") => inputs.access_token.clone().map(Source::AccessToken),
+            Some("accessToken") => {
+                let token = inputs.access_token.clone();
+                if token.as_ref().is_some_and(|token| !token.reveal().bytes().all(|byte| byte.is_ascii_graphic())) {
+                    self.fault("accessToken", "a token of one word, without blanks or line ends");
+                }
+                token.map(Source::AccessToken)
+            }
             Some("refreshTokenSecret") => {
                 let secret = inputs.refresh_token_secret.as_deref().map(VaultSecret::parse);
-                secret.and_then(|secret| self.take("refreshTokenSecret", secret)).map(Source::RefreshTokenSecret)
+                let secret = secret.and_then(|secret| self.take("refreshTokenSecret", secret));
+                if secret.as_ref().is_some_and(|secret| is_on_loopback == Some(secret.is_in_the_cloud())) {
+                    self.fault("refreshTokenSecret", "a vault where the organization is, in the cloud or not");
+                }
+                secret.map(Source::RefreshTokenSecret)
             }
             Some(other) => {
                 self.fault(other, "to be left out: this version signs in with `refreshTokenSecret` or `accessToken`");
@@ -185,7 +196,7 @@ impl Reader<'_> {
         source
     }
 
-    fn publish_to(&mut self, inputs: &Inputs, has_connection: bool, is_on_loopback: bool) -> Vec<Destination> {
+    fn publish_to(&mut self, inputs: &Inputs, has_connection: bool, is_on_loopback: Option<bool>) -> Vec<Destination> {
         let lines = inputs.publish_to.as_deref().unwrap_or_default();
         let get = |name: &str| self.environment.get(name).unwrap_or_default().to_lowercase();
         let own_project = [get("SYSTEM_TEAMPROJECT"), get("SYSTEM_TEAMPROJECTID")];
@@ -199,13 +210,9 @@ impl Reader<'_> {
         }
         for destination in &destinations {
             if let Destination::KeyVault(secret) = destination
-                && is_on_loopback
-                && secret.is_in_the_cloud()
+                && is_on_loopback == Some(secret.is_in_the_cloud())
             {
-                self.fault(
-                    "publishTo",
-                    &format!("an address on this machine, where the organization is too: {secret}"),
-                );
+                self.fault("publishTo", &format!("a vault where the organization is, in the cloud or not: {secret}"));
             }
         }
         let store = inputs.refresh_token_secret.as_deref().and_then(|secret| VaultSecret::parse(secret).ok());

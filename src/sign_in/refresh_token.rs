@@ -43,6 +43,10 @@ pub(super) async fn sign_in(work: &Work, secret: &VaultSecret) -> Result<UserTok
         ));
     };
     work.console.hide(&stored.value);
+    // Before anything is judged by its age: the agent's clock may be wrong.
+    if let Some(date) = stored.read_at {
+        work.clock.correct(date);
+    }
 
     let tagged = stored.tags.get("clientId").cloned();
     let client = work.settings.client.clone().or(tagged).unwrap_or_else(|| connection.client.clone());

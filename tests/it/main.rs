@@ -26,6 +26,7 @@ mod refusals;
 mod refused_renames;
 mod rivals;
 mod rotation;
+mod second_look;
 mod service_connections;
 mod settling;
 mod signing_in;
