@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How long a killed process may take to be gone.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Orphan {
     pub(crate) pid: u32,
@@ -58,6 +61,10 @@ impl Descendants {
             if outlived >= patience {
                 for orphan in &alive {
                     let _ = std::process::Command::new("kill").arg("-KILL").arg(orphan.pid.to_string()).output();
+                }
+                // Killed is not yet ended: on a busy machine that takes its time.
+                while !group(self.leader).is_empty() && started.elapsed() < patience + LAST_BREATH {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 return (outlived, alive);
             }
