@@ -110,6 +110,12 @@ impl Failure {
         call.and_then(advice_for).unwrap_or("Run again.").to_owned()
     }
 
+    /// What failed and what to do, to be told as part of something larger.
+    pub fn into_parts(self) -> (Error, String) {
+        let advice = self.advice();
+        (self.error, advice)
+    }
+
     /// Tells it, as an issue and as the result of the step.
     ///
     /// # Errors

@@ -187,12 +187,6 @@ impl CallError {
     pub fn is_about_signing_in(&self) -> bool {
         matches!(self.kind, Kind::NotSignedIn { .. } | Kind::Refused { status: 401, .. })
     }
-
-    /// A refusal that a service put into the body of a success.
-    pub fn refused_in_success(service: Service, code: &str, message: &str) -> Self {
-        let kind = Kind::Refused { status: 200, code: word(code), message: text::one_line(message) };
-        Self::new(service, kind)
-    }
 }
 
 impl fmt::Display for CallError {
@@ -262,7 +256,7 @@ fn reason(body: &[u8]) -> (String, String) {
 }
 
 /// A code as a single short word, so that it cannot carry anything else.
-fn word(code: &str) -> String {
+pub(super) fn word(code: &str) -> String {
     let fits = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     if fits { code.to_owned() } else { "an unreadable reason".to_owned() }
 }

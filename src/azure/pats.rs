@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::answer::word;
 use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Reply, Service};
 use crate::pat::{AuthorizationId, Pat, Scopes};
 use crate::secret::Secret;
@@ -313,7 +314,8 @@ pub fn advice(code: &str) -> Option<&'static str> {
 }
 
 fn refused(code: &str) -> CallError {
-    CallError::refused_in_success(Service::AzureDevOps, code, "")
+    let kind = Kind::Refused { status: 200, code: word(code), message: String::new() };
+    CallError::new(Service::AzureDevOps, kind)
 }
 
 fn unreadable(reply: &Reply, seen: String) -> CallError {

@@ -8,7 +8,7 @@ mod writers;
 use futures_util::future::join_all;
 
 use self::writers::Writers;
-use crate::azure::http::{CallError, Kind, Service};
+use crate::azure::http::CallError;
 use crate::outcome::Failure;
 use crate::pat::Pat;
 use crate::plan::Record;
@@ -99,7 +99,9 @@ impl<'a> Destinations<'a> {
     /// Takes the older values out of reach, once nobody needs them. A failure is a warning.
     pub async fn tidy(&self) {
         for destination in &self.work.settings.publish_to {
-            if let Destination::KeyVault(secret) = destination {
+            if let Destination::KeyVault(secret) = destination
+                && self.work.check_wanted().is_ok()
+            {
                 key_vault::disable_older(self, secret).await;
             }
         }
@@ -111,10 +113,10 @@ impl<'a> Destinations<'a> {
     }
 }
 
-/// A sign-in that failed before anything was sent to the destination.
+/// A sign-in or a read that failed before anything was written.
 impl From<Failure> for NotWritten {
     fn from(failure: Failure) -> Self {
-        let error = CallError::new(Service::Entra, Kind::NotSent(failure.to_string()));
-        Self { error: error.into(), may_hold_it: false, advice: None }
+        let (error, advice) = failure.into_parts();
+        Self { error, may_hold_it: false, advice: Some(advice) }
     }
 }
