@@ -13,6 +13,7 @@ mod in_process;
 mod pipeline;
 
 mod destinations;
+mod every_request;
 mod healing;
 mod hostile;
 mod inputs;
