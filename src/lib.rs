@@ -20,6 +20,7 @@
 
 pub mod azure;
 pub mod cancel;
+pub mod certificate;
 pub mod clock;
 pub mod commands;
 pub mod destinations;
@@ -29,6 +30,7 @@ pub mod outcome;
 pub mod pat;
 pub mod patience;
 pub mod plan;
+pub mod report;
 pub mod rotate;
 pub mod secret;
 pub mod settings;
@@ -47,9 +49,9 @@ use crate::clock::Clock;
 use crate::commands::{Console, StepResult};
 use crate::outcome::Failure;
 use crate::patience::Patience;
-use crate::settings::Fault;
 use crate::settings::environment::Environment;
-use crate::work::{Surroundings, Work};
+use crate::settings::{Command, Fault, Settings};
+use crate::work::{Rotating, Surroundings, Work};
 
 /// The two stages that the agent starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,19 +158,31 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
         Ok(http) => http,
         Err(error) => return told(Failure::new(error, "Nothing was changed.").tell(&console), Told::Failed),
     };
-    let work = Work { settings, http, console, clock, tokens: <_>::default() };
-    let wish = &work.settings.wish;
-    let organization = &work.settings.organization;
-    let ended = match handed {
-        None => {
-            let version = env!("CARGO_PKG_VERSION");
-            work.console.say(&format!("RotatePat {version}: rotate {} in {organization}, run {}", wish.name, wish.run));
-            rotate(&work).await
+    let Settings { access, command } = settings;
+    let work = Work { access, http, console, clock, tokens: <_>::default() };
+    let version = env!("CARGO_PKG_VERSION");
+    let organization = work.access.organization.clone();
+    let (ended, work) = match (command, handed) {
+        (Command::Rotate(settings), None) => {
+            let (name, run) = (&settings.wish.name, &settings.wish.run);
+            work.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
+            let rotating = Rotating { work, settings: *settings };
+            (rotate(&rotating).await, rotating.work)
         }
-        Some(handed) => {
-            work.console.say(&format!("RotatePat: settle {} in {organization}, run {}", wish.name, handed.state.run));
-            let job = settings::job_end(&environment, &work.settings);
-            settle::run(&work, handed, &job).await
+        (Command::Rotate(settings), Some(handed)) => {
+            let (name, run) = (&settings.wish.name, &handed.state.run);
+            work.console.say(&format!("RotatePat: settle {name} in {organization}, run {run}"));
+            let job = settings::job_end(&environment, &settings);
+            let rotating = Rotating { work, settings: *settings };
+            (settle::run(&rotating, handed, &job).await, rotating.work)
+        }
+        (Command::Report(settings), _) => {
+            work.console.say(&format!("RotatePat {version}: report on {organization}"));
+            (report::run(&work, &settings).await, work)
+        }
+        (Command::SignIn(settings), _) => {
+            work.console.say(&format!("RotatePat {version}: sign in for {organization}"));
+            (sign_in::person::run(&work, &settings).await, work)
         }
     };
     match ended {
@@ -178,7 +192,7 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
 }
 
 /// The main stage; where it made nothing new, its outputs are set here.
-async fn rotate(work: &Work) -> Result<(), Failure> {
+async fn rotate(work: &Rotating) -> Result<(), Failure> {
     let outputs = rotate::run(work).await?;
     if !outputs.rotated {
         outputs.set(&work.console).map_err(|error| Failure::new(error, "Nothing was changed."))?;

@@ -143,6 +143,10 @@ pub fn advice_for(error: &CallError) -> Option<&'static str> {
             Service::AzureDevOps if status == 200 => pats::advice(code),
             Service::Entra => entra::advice(code),
             Service::KeyVault => key_vault::advice(status, code),
+            Service::ManagedIdentity => Some(
+                "Check that the agent's machine has the managed identity that the service connection names, and that \
+                 pipelines on it may use it.",
+            ),
             Service::AzureDevOps | Service::Oidc => Some("Mend what the service names, then run again."),
         };
     }

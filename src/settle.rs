@@ -22,13 +22,13 @@ use crate::settings::{JobEnd, JobStatus, Source};
 use crate::sign_in;
 use crate::text::quoted;
 use crate::timestamp::Timestamp;
-use crate::work::{Work, on};
+use crate::work::{Rotating, on};
 
 /// Runs the settle stage.
 ///
 /// # Errors
 /// What failed, with what is true now.
-pub async fn run(work: &Work, handed: HandOver, job: &JobEnd) -> Result<(), Failure> {
+pub async fn run(work: &Rotating, handed: HandOver, job: &JobEnd) -> Result<(), Failure> {
     let HandOver { state, new_pat, user_token } = handed;
     work.clock.set_skew(state.skew);
     let is_over = sign_in::is_nearly_over(state.token_expires, work.clock.now());
@@ -41,9 +41,9 @@ pub async fn run(work: &Work, handed: HandOver, job: &JobEnd) -> Result<(), Fail
 }
 
 /// The main stage's token has ended or is about to: the job was a long one.
-async fn sign_in_again(work: &Work, state: &State) -> Result<Secret, Failure> {
+async fn sign_in_again(work: &Rotating, state: &State) -> Result<Secret, Failure> {
     let now = still_pending(state);
-    if matches!(work.settings.source, Source::AccessToken(_)) {
+    if matches!(work.access.source, Source::AccessToken(_)) {
         let error = anyhow!("the `accessToken` ended before the job did, and nothing can make another");
         return Err(Failure::new(error, &now).advise(
             "Use `refreshTokenSecret`, or shorten the job, or publish with `publishTo` and `retireOldPat: immediately`; \
@@ -55,7 +55,7 @@ async fn sign_in_again(work: &Work, state: &State) -> Result<Secret, Failure> {
 }
 
 /// Why the old ones must not be retired, if there is a reason.
-fn objection(work: &Work, job: &JobEnd, new_pat: &Secret) -> Option<String> {
+fn objection(work: &Rotating, job: &JobEnd, new_pat: &Secret) -> Option<String> {
     if let Some(name) = &work.settings.variable
         && job.variable.as_ref() != Some(new_pat)
     {
@@ -75,7 +75,7 @@ fn objection(work: &Work, job: &JobEnd, new_pat: &Secret) -> Option<String> {
 
 /// Both tokens live on; the next run rotates and then retires both. Looks first: a late stage must not put its mark on
 /// what another run has replaced.
-async fn hold(work: &Work, pats: &Pats<'_>, state: &State, objection: &str) -> Result<(), Failure> {
+async fn hold(work: &Rotating, pats: &Pats<'_>, state: &State, objection: &str) -> Result<(), Failure> {
     let stays = still_pending(state);
     let failed = |error: CallError| {
         let what = format!("could not mark the new token as held, although {objection}");
@@ -121,7 +121,7 @@ pub async fn mark_held(pats: &Pats<'_>, name: &PatName, run: &RunId, own: &Pat) 
 /// # Errors
 /// What failed, with what is true now.
 pub async fn carry_out(
-    work: &Work,
+    work: &Rotating,
     destinations: &Destinations<'_>,
     pats: &Pats<'_>,
     state: &State,
@@ -139,7 +139,7 @@ pub async fn carry_out(
 
 /// The steps that settle one rotation.
 struct Settling<'a> {
-    work: &'a Work,
+    work: &'a Rotating,
     pats: &'a Pats<'a>,
     state: &'a State,
     /// When the overlap ends, as every marker of this run says it.
@@ -365,7 +365,7 @@ impl Settling<'_> {
     }
 }
 
-fn wanted(work: &Work, now: &str) -> Result<(), Failure> {
+fn wanted(work: &Rotating, now: &str) -> Result<(), Failure> {
     work.check_wanted().map_err(|error| Failure::new(error, now))
 }
 

@@ -1,7 +1,8 @@
-//! What every part that acts is given: the settings, a way to send, a log and the time.
+//! What every part that acts is given: where to work and as whom, a way to send, a log and the time.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::azure::http::{CallError, Http, Service};
@@ -11,8 +12,8 @@ use crate::clock::Clock;
 use crate::commands::Console;
 use crate::patience::Patience;
 use crate::secret::Secret;
-use crate::settings::Settings;
 use crate::settings::environment::Environment;
+use crate::settings::{Access, RotateSettings};
 
 /// What `main` gathers, and what a test puts in its place.
 pub struct Surroundings {
@@ -30,10 +31,10 @@ pub struct Surroundings {
     pub patience: Patience,
 }
 
-/// A stage at work.
+/// A command at work.
 pub struct Work {
-    /// What to do.
-    pub settings: Settings,
+    /// Where to work and as whom.
+    pub access: Access,
     /// How to send.
     pub http: Http,
     /// Where to write.
@@ -47,7 +48,7 @@ pub struct Work {
 impl Work {
     /// The organization's personal access tokens, as this user.
     pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
-        Pats { http: &self.http, organization: &self.settings.organization, user }
+        Pats { http: &self.http, organization: &self.access.organization, user }
     }
 
     /// Whether something may still be changed: not cancelled, the launcher there, the log heard.
@@ -69,6 +70,22 @@ impl Work {
             let minutes = crate::timestamp::counted(minutes, "minute");
             self.console.say(&format!("note: the agent's clock is {minutes} {side}; the server's time is used"));
         }
+    }
+}
+
+/// A rotation at work, in either of its stages.
+pub struct Rotating {
+    /// What every command is given.
+    pub work: Work,
+    /// What to do.
+    pub settings: RotateSettings,
+}
+
+impl Deref for Rotating {
+    type Target = Work;
+
+    fn deref(&self) -> &Work {
+        &self.work
     }
 }
 

@@ -6,10 +6,13 @@ use url::Url;
 
 use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
 use crate::secret::Secret;
+use crate::settings::UserName;
 use crate::settings::address::segment;
 
 /// Azure DevOps, as a resource. Documented.
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+/// The resource of tokens that stand for an identity elsewhere. Documented.
+pub const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How an application proves that it is itself.
@@ -17,7 +20,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 pub enum Credential {
     /// A client secret.
     ClientSecret(Secret),
-    /// A signed assertion, here the pipeline's OIDC token.
+    /// A signed assertion: the pipeline's OIDC token, a managed identity's token, or what a certificate signed.
     Assertion(Secret),
     /// Not at all: a public client.
     Public,
@@ -28,8 +31,36 @@ pub enum Credential {
 pub enum Grant<'a> {
     /// The application's own credential: the token acts for the application.
     ClientCredentials,
+    /// A blueprint's own credential: the token lets this agent identity act.
+    /// <https://learn.microsoft.com/entra/agent-id/agent-user-oauth-flow>
+    AgentIdentity(&'a str),
+    /// Two tokens of an agent identity, which it takes for its agent user's.
+    AgentUser {
+        /// Who the agent user is.
+        user: &'a UserName,
+        /// The second token; the first is the credential.
+        token: &'a Secret,
+    },
+    /// A user's password.
+    Password {
+        /// The sign-in name.
+        user: &'a str,
+        /// The password.
+        password: &'a Secret,
+    },
     /// A refresh token: the token acts for the user who signed in.
     RefreshToken(&'a Secret),
+    /// A device code that a person may have confirmed.
+    DeviceCode(&'a Secret),
+    /// The code that a browser brought back.
+    AuthorizationCode {
+        /// The code.
+        code: &'a Secret,
+        /// What proves that who asked for it redeems it.
+        verifier: &'a Secret,
+        /// Where the browser brought it.
+        redirect: &'a str,
+    },
 }
 
 /// A token and what came with it.
@@ -44,6 +75,8 @@ pub struct Tokens {
     pub expires_in: Option<u64>,
     /// The scopes granted, which may differ from those asked for.
     pub scope: Option<String>,
+    /// Who signed in, where that was asked for.
+    pub id_token: Option<Secret>,
 }
 
 /// Where tokens are issued.
@@ -53,6 +86,57 @@ pub struct Issuer<'a> {
     pub authority: &'a Url,
     /// The tenant's id.
     pub tenant: &'a str,
+}
+
+impl Issuer<'_> {
+    /// The address of one of its endpoints.
+    pub fn endpoint(&self, name: &str) -> Url {
+        let mut url = self.authority.clone();
+        url.set_path(&format!("{}/oauth2/v2.0/{name}", segment(self.tenant)));
+        url
+    }
+}
+
+impl<'a> Grant<'a> {
+    fn fields(self) -> Vec<(&'static str, &'a str)> {
+        let mut fields = Vec::with_capacity(5);
+        fields.push((
+            "grant_type",
+            match self {
+                Self::ClientCredentials | Self::AgentIdentity(_) => "client_credentials",
+                Self::AgentUser { .. } => "user_fic",
+                Self::Password { .. } => "password",
+                Self::RefreshToken(_) => "refresh_token",
+                Self::DeviceCode(_) => "urn:ietf:params:oauth:grant-type:device_code",
+                Self::AuthorizationCode { .. } => "authorization_code",
+            },
+        ));
+        match self {
+            Self::ClientCredentials => {}
+            Self::AgentIdentity(id) => fields.push(("fmi_path", id)),
+            Self::AgentUser { user, token } => {
+                fields.push(("requested_token_use", "on_behalf_of"));
+                fields.push(("user_federated_identity_credential", token.reveal()));
+                fields.push(match user {
+                    UserName::Name(name) => ("username", name),
+                    UserName::ObjectId(id) => ("user_id", id),
+                });
+            }
+            Self::Password { user, password } => {
+                fields.extend([("username", user), ("password", password.reveal())]);
+            }
+            Self::RefreshToken(token) => fields.push(("refresh_token", token.reveal())),
+            Self::DeviceCode(code) => fields.push(("device_code", code.reveal())),
+            Self::AuthorizationCode { code, verifier, redirect } => {
+                fields.extend([
+                    ("code", code.reveal()),
+                    ("code_verifier", verifier.reveal()),
+                    ("redirect_uri", redirect),
+                ]);
+            }
+        }
+        fields
+    }
 }
 
 /// Asks for a token. Repeated while the service is busy; a refusal never is, as accounts get locked.
@@ -67,13 +151,11 @@ pub async fn token(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Tokens, CallError> {
-    let mut fields = vec![("client_id", client), ("scope", scope)];
-    match grant {
-        Grant::ClientCredentials => fields.push(("grant_type", "client_credentials")),
-        Grant::RefreshToken(token) => {
-            fields.push(("grant_type", "refresh_token"));
-            fields.push(("refresh_token", token.reveal()));
-        }
+    let mut fields = grant.fields();
+    fields.push(("client_id", client));
+    // A device code was given its scope when it was asked for.
+    if !matches!(grant, Grant::DeviceCode(_)) {
+        fields.push(("scope", scope));
     }
     match credential {
         Credential::ClientSecret(secret) => fields.push(("client_secret", secret.reveal())),
@@ -83,8 +165,7 @@ pub async fn token(
         }
         Credential::Public => {}
     }
-    let mut url = issuer.authority.clone();
-    url.set_path(&format!("{}/oauth2/v2.0/token", segment(issuer.tenant)));
+    let url = issuer.endpoint("token");
     let call = Call::new(Service::Entra, Method::POST, url, Auth::Nobody, Body::form(&fields));
     http.repeat(&call).await?.json()
 }

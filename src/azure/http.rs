@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -36,6 +36,8 @@ pub enum Service {
     KeyVault,
     /// The pipeline's own endpoint for tokens of workload identity federation.
     Oidc,
+    /// The machine's own endpoint for tokens of its managed identity.
+    ManagedIdentity,
 }
 
 impl fmt::Display for Service {
@@ -45,6 +47,7 @@ impl fmt::Display for Service {
             Self::Entra => "Microsoft Entra",
             Self::KeyVault => "Azure Key Vault",
             Self::Oidc => "the pipeline's OIDC endpoint",
+            Self::ManagedIdentity => "the machine's managed identity endpoint",
         })
     }
 }
@@ -58,6 +61,10 @@ pub enum Auth<'a> {
     Bearer(&'a Secret),
     /// A personal access token, as the password of an empty user name.
     Pat(&'a Secret),
+    /// A program on this virtual machine.
+    Metadata,
+    /// A program in this App Service, which alone knows this value.
+    AppService(&'a Secret),
 }
 
 /// What a request carries.
@@ -266,16 +273,20 @@ impl Http {
             // Without it, a refused credential is answered by a redirect (seen in code: the agent, Azure SDKs).
             request = request.header("X-TFS-FedAuthRedirect", "Suppress");
         }
-        let authorization = match call.auth {
-            Auth::Nobody => None,
-            Auth::Bearer(token) => Some(format!("Bearer {}", token.reveal())),
-            Auth::Pat(pat) => Some(format!("Basic {}", pat.as_basic_password().reveal())),
+        let (header, credential) = match call.auth {
+            Auth::Nobody => (None, None),
+            Auth::Bearer(token) => (Some(AUTHORIZATION), Some(format!("Bearer {}", token.reveal()))),
+            Auth::Pat(pat) => (Some(AUTHORIZATION), Some(format!("Basic {}", pat.as_basic_password().reveal()))),
+            Auth::Metadata => (Some(HeaderName::from_static("metadata")), Some("true".to_owned())),
+            Auth::AppService(header) => {
+                (Some(HeaderName::from_static("x-identity-header")), Some(header.reveal().to_owned()))
+            }
         };
-        if let Some(authorization) = authorization.map(Secret::new) {
-            let mut value = HeaderValue::from_str(authorization.reveal())
+        if let (Some(header), Some(credential)) = (header, credential.map(Secret::new)) {
+            let mut value = HeaderValue::from_str(credential.reveal())
                 .map_err(|_| failed(Kind::NotSent("the credential holds characters that no header can".to_owned())))?;
             value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            request = request.header(header, value);
         }
         request = match &call.body {
             Body::Empty => request,

@@ -7,6 +7,7 @@ pub mod connection_data;
 pub mod entra;
 pub mod http;
 pub mod key_vault;
+pub mod managed_identity;
 pub mod oidc;
 pub mod pats;
 pub mod service_endpoints;

@@ -12,7 +12,7 @@ use crate::plan::{Holds, Record};
 use crate::secret::Secret;
 use crate::settings::address::VaultSecret;
 use crate::sign_in::connection;
-use crate::work::{Work, on};
+use crate::work::{Rotating, on};
 
 const CONTENT_TYPE: &str = "Azure DevOps personal access token";
 const ID_TAG: &str = "authorizationId";
@@ -39,8 +39,8 @@ pub(super) async fn record(all: &Destinations<'_>, secret: &VaultSecret) -> Resu
     Ok(Record { destination: secret.to_string(), holds })
 }
 
-async fn works(work: &Work, value: &Secret) -> Result<bool, CallError> {
-    match connection_data::identity(&work.http, &work.settings.organization, Auth::Pat(value)).await {
+async fn works(work: &Rotating, value: &Secret) -> Result<bool, CallError> {
+    match connection_data::identity(&work.http, &work.access.organization, Auth::Pat(value)).await {
         Ok(identity) => Ok(identity.is_some()),
         Err(error) if error.is_about_signing_in() => Ok(false),
         Err(error) => Err(error),
@@ -60,7 +60,7 @@ pub(super) async fn publish(
     let tags = BTreeMap::from([
         (ID_TAG.to_owned(), pat.id.to_string()),
         ("validTo".to_owned(), pat.valid_to.to_string()),
-        ("organization".to_owned(), settings.organization.name.clone()),
+        ("organization".to_owned(), work.access.organization.name.clone()),
         ("patName".to_owned(), settings.wish.name.as_str().to_owned()),
         ("run".to_owned(), settings.wish.run.to_string()),
     ]);

@@ -2,11 +2,12 @@
 
 mod key_vault;
 mod service_connection;
-mod variable_group;
-mod writers;
+pub(crate) mod variable_group;
+pub(crate) mod writers;
 
 use futures_util::future::join_all;
 
+use self::variable_group::Groups;
 use self::writers::Writers;
 use crate::azure::http::CallError;
 use crate::outcome::Failure;
@@ -14,7 +15,7 @@ use crate::pat::Pat;
 use crate::plan::Record;
 use crate::secret::Secret;
 use crate::settings::Destination;
-use crate::work::Work;
+use crate::work::Rotating;
 
 const UNCHANGED: &str = "Nothing was changed.";
 
@@ -53,13 +54,13 @@ impl NotWritten {
 
 /// Every destination of a run, and the tokens to reach them, each asked for once.
 pub struct Destinations<'a> {
-    work: &'a Work,
+    work: &'a Rotating,
     writers: Writers<'a>,
 }
 
 impl<'a> Destinations<'a> {
     /// Those of the settings.
-    pub fn new(work: &'a Work) -> Self {
+    pub fn new(work: &'a Rotating) -> Self {
         Self { work, writers: Writers::new(work) }
     }
 
@@ -107,9 +108,13 @@ impl<'a> Destinations<'a> {
         }
     }
 
+    fn groups(&self) -> Groups<'_> {
+        Groups::new(self.work, &self.writers)
+    }
+
     /// The pipeline's project, or the one that is named.
     fn project<'b>(&'b self, named: Option<&'b String>) -> &'b str {
-        named.map_or(self.work.settings.pipeline.project.as_str(), String::as_str)
+        named.map_or(self.work.access.pipeline.project.as_str(), String::as_str)
     }
 }
 

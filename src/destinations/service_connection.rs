@@ -11,7 +11,7 @@ use crate::settings::Named;
 
 impl Destinations<'_> {
     fn endpoints<'b>(&'b self, writer: &'b Writer) -> Endpoints<'b> {
-        let organization = &self.work.settings.pipeline.organization;
+        let organization = &self.work.access.pipeline.organization;
         Endpoints { http: &self.work.http, organization, token: &writer.token }
     }
 }

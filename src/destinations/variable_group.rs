@@ -1,10 +1,10 @@
-//! A secret variable of a variable group. Two plain variables beside it are the record of which personal access token
-//! it holds. A write replaces the whole group, so it is read right before, compared right after, and done again where
-//! somebody else has written meanwhile.
+//! A secret variable of a variable group. Plain variables beside it are the record of what it holds. A write replaces
+//! the whole group, so it is read right before, compared right after, and done again where somebody else has written
+//! meanwhile.
 
 use std::cell::Cell;
 
-use super::writers::{Writer, refused_write, unseen, warn_of_job};
+use super::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
 use super::{Destinations, MayStart, NotWritten, UNCHANGED};
 use crate::azure::http::{CallError, Kind, Service};
 use crate::azure::variable_groups::{Group, Library, Variable};
@@ -14,51 +14,19 @@ use crate::patience::Backoff;
 use crate::plan::{Holds, Record};
 use crate::secret::Secret;
 use crate::settings::GroupVariable;
+use crate::work::Work;
 
 /// Writes tried while others write the same group.
 const TRIES: u32 = 5;
 
-impl Destinations<'_> {
-    fn library<'b>(&'b self, writer: &'b Writer) -> Library<'b> {
-        let organization = &self.work.settings.pipeline.organization;
-        Library { http: &self.work.http, organization, token: &writer.token }
-    }
-}
-
 /// What the group records, and whether it can be written.
 pub(super) async fn record(all: &Destinations<'_>, variable: &GroupVariable) -> Result<Record, Failure> {
-    let group = find(all, variable).await?;
-    let unfit = |why: String, advice: &str| {
-        Err(Failure::new(anyhow::anyhow!("cannot publish to {variable}: {why}"), UNCHANGED).advise(advice))
-    };
-    if group.is_linked() {
-        let why = "the group takes its values from a key vault".to_owned();
-        return unfit(why, "Publish to that vault's secret instead: `keyVault: VAULT/SECRET`.");
-    }
-    if let Some((_, false)) = group.variable(&variable.variable) {
-        return unfit("it is there, but not secret".to_owned(), "Make it a secret variable, or name another one.");
-    }
+    let group = all.groups().find(variable).await?;
     let id_variable = variable.id_variable();
-    for name in [&id_variable, &variable.expiry_variable()] {
-        if let Some((_, true)) = group.variable(name) {
-            let why = format!("{name}, which should hold the record, is a secret variable");
-            return unfit(why, "Delete that variable, or make it a plain one.");
-        }
-    }
+    check_fit(variable, &group, &[&id_variable, &variable.expiry_variable()])?;
     let held = group.variable(&id_variable).and_then(|(value, _)| AuthorizationId::parse(value.as_str()?));
     let holds = held.map_or(Holds::Nothing, Holds::Pat);
     Ok(Record { destination: variable.to_string(), holds })
-}
-
-async fn find(all: &Destinations<'_>, variable: &GroupVariable) -> Result<Group, Failure> {
-    let project = all.project(variable.group.project.as_ref());
-    let name = &variable.group.name;
-    let found =
-        all.writers.first(async |writer| all.library(writer).find(project, name).await?.ok_or_else(unseen)).await;
-    found.map(|(group, _)| group).map_err(|refused| {
-        let role = format!("the role Administrator in the Security of variable group {}", variable.group);
-        refused.failed_read(&format!("variable group {}", variable.group), &role)
-    })
 }
 
 /// Sets the variable and its record, and nothing else.
@@ -69,29 +37,98 @@ pub(super) async fn publish(
     value: &Secret,
     may_start: &MayStart<'_>,
 ) -> Result<(), NotWritten> {
-    let id = find(all, variable).await?.id();
-    let id = id.ok_or_else(|| NotWritten::not_begun(anyhow::anyhow!("the variable group has no id")))?;
-    let writing = Writing { all, variable, id, pat, value, may_start, may_hold_it: Cell::new(false) };
-    match all.writers.first(async |writer| writing.write_as(writer).await).await {
-        Ok((Ok(()), writer)) => {
-            warn_of_job(all.work, writer, &variable.to_string());
-            Ok(())
+    let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
+    let expiry = pat.valid_to.to_string();
+    let set = [
+        Variable { name: &variable.variable, value: value.reveal(), is_secret: true },
+        Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
+        Variable { name: &expiry_variable, value: &expiry, is_secret: false },
+    ];
+    all.groups().write(variable, &set, may_start).await
+}
+
+/// Whether the variable can hold a secret, and these plain ones beside it a record.
+pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]) -> Result<(), Failure> {
+    let unfit = |why: String, advice: &str| {
+        Err(Failure::new(anyhow::anyhow!("cannot publish to {variable}: {why}"), UNCHANGED).advise(advice))
+    };
+    if group.is_linked() {
+        let why = "the group takes its values from a key vault".to_owned();
+        return unfit(why, "Publish to that vault's secret instead: `keyVault: VAULT/SECRET`.");
+    }
+    if let Some((_, false)) = group.variable(&variable.variable) {
+        return unfit("it is there, but not secret".to_owned(), "Make it a secret variable, or name another one.");
+    }
+    for name in beside {
+        if let Some((_, true)) = group.variable(name) {
+            let why = format!("{name}, which should hold the record, is a secret variable");
+            return unfit(why, "Delete that variable, or make it a plain one.");
         }
-        Ok((Err(strayed), _)) => Err(NotWritten::unconfirmed(strayed)),
-        Err(refused) => {
+    }
+    Ok(())
+}
+
+/// The variable groups that the pipeline's identities can read and write.
+pub(crate) struct Groups<'a> {
+    work: &'a Work,
+    writers: &'a Writers<'a>,
+}
+
+impl<'a> Groups<'a> {
+    pub(crate) fn new(work: &'a Work, writers: &'a Writers<'a>) -> Self {
+        Self { work, writers }
+    }
+
+    fn library<'b>(&'b self, writer: &'b Writer) -> Library<'b> {
+        let organization = &self.work.access.pipeline.organization;
+        Library { http: &self.work.http, organization, token: &writer.token }
+    }
+
+    fn project<'b>(&'b self, variable: &'b GroupVariable) -> &'b str {
+        variable.group.project.as_deref().unwrap_or(&self.work.access.pipeline.project)
+    }
+
+    /// The group of the variable.
+    pub(crate) async fn find(&self, variable: &GroupVariable) -> Result<Group, Failure> {
+        let (project, name) = (self.project(variable), &variable.group.name);
+        let found =
+            self.writers.first(async |writer| self.library(writer).find(project, name).await?.ok_or_else(unseen)).await;
+        found.map(|(group, _)| group).map_err(|refused| {
             let role = format!("the role Administrator in the Security of variable group {}", variable.group);
-            Err(refused_write(refused, &role))
+            refused.failed_read(&format!("variable group {}", variable.group), &role)
+        })
+    }
+
+    /// Sets these variables and no other one.
+    pub(crate) async fn write(
+        &self,
+        variable: &GroupVariable,
+        set: &[Variable<'_>],
+        may_start: &MayStart<'_>,
+    ) -> Result<(), NotWritten> {
+        let id = self.find(variable).await?.id();
+        let id = id.ok_or_else(|| NotWritten::not_begun(anyhow::anyhow!("the variable group has no id")))?;
+        let writing = Writing { groups: self, variable, id, set, may_start, may_hold_it: Cell::new(false) };
+        match self.writers.first(async |writer| writing.write_as(writer).await).await {
+            Ok((Ok(()), writer)) => {
+                warn_of_job(self.work, writer, &variable.to_string());
+                Ok(())
+            }
+            Ok((Err(strayed), _)) => Err(NotWritten::unconfirmed(strayed)),
+            Err(refused) => {
+                let role = format!("the role Administrator in the Security of variable group {}", variable.group);
+                Err(refused_write(refused, &role))
+            }
         }
     }
 }
 
-/// One variable and its record, on their way into a group.
+/// Variables on their way into a group.
 struct Writing<'a> {
-    all: &'a Destinations<'a>,
+    groups: &'a Groups<'a>,
     variable: &'a GroupVariable,
     id: u64,
-    pat: &'a Pat,
-    value: &'a Secret,
+    set: &'a [Variable<'a>],
     may_start: &'a MayStart<'a>,
     /// From the first write on that was carried out, or may have been, no later failure means that nothing was
     /// delivered.
@@ -106,18 +143,12 @@ impl Writing<'_> {
     }
 
     async fn until_it_stays(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
-        let Self { all, variable, id, pat, value, may_start, may_hold_it } = self;
-        let library = all.library(writer);
-        let project = all.project(variable.group.project.as_ref());
-        let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
-        let expiry = pat.valid_to.to_string();
-        let set = [
-            Variable { name: &variable.variable, value: value.reveal(), is_secret: true },
-            Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
-            Variable { name: &expiry_variable, value: &expiry, is_secret: false },
-        ];
-        let names = set.each_ref().map(|variable| variable.name);
-        let mut backoff = Backoff::new(all.work.http.patience());
+        let Self { groups, variable, id, set, may_start, may_hold_it } = self;
+        let library = groups.library(writer);
+        let project = groups.project(variable);
+        let names: Vec<&str> = set.iter().map(|variable| variable.name).collect();
+        let http = &groups.work.http;
+        let mut backoff = Backoff::new(http.patience());
         let mut unanswered: Option<CallError> = None;
         for _ in 0..TRIES {
             let before = library.read(project, *id).await?;
@@ -126,16 +157,19 @@ impl Writing<'_> {
                 let kind = Kind::NotBegun(format!("{late:#}"));
                 return Err(CallError::new(Service::AzureDevOps, kind));
             }
-            match library.write(&before, *id, &set).await {
+            match library.write(&before, *id, set).await {
                 Ok(answer) => {
                     may_hold_it.set(true);
                     unanswered = None;
                     let after = library.read(project, *id).await?;
-                    let held = after.variable(&id_variable).and_then(|(held, _)| held.as_str());
-                    let is_secret = after.variable(&variable.variable).is_some_and(|(_, is_secret)| is_secret);
+                    let is_ours = set.iter().all(|ours| match after.variable(ours.name) {
+                        Some((_, true)) => ours.is_secret,
+                        Some((value, false)) => !ours.is_secret && value.as_str() == Some(ours.value),
+                        None => false,
+                    });
                     // Written by somebody else since: the value, which cannot be read, may be theirs.
                     let is_as_written = after.modified_on() == answer.modified_on();
-                    if is_as_written && held == Some(pat.id.as_str()) && is_secret {
+                    if is_as_written && is_ours {
                         let strayed = before.strayed(&after, &names);
                         return Ok(strayed.map_or(Ok(()), |what| Err(format!("the group is not as it was: {what}"))));
                     }
@@ -147,7 +181,7 @@ impl Writing<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            all.work.http.pause(Service::AzureDevOps, backoff.pause()).await?;
+            http.pause(Service::AzureDevOps, backoff.pause()).await?;
         }
         match unanswered {
             Some(error) => Err(error),

@@ -25,13 +25,13 @@ pub(super) struct Writer {
 }
 
 /// The identities, in order, each signed in when it is first needed.
-pub(super) struct Writers<'a> {
+pub(crate) struct Writers<'a> {
     work: &'a Work,
     known: OnceCell<Vec<Writer>>,
 }
 
 impl<'a> Writers<'a> {
-    pub(super) fn new(work: &'a Work) -> Self {
+    pub(crate) fn new(work: &'a Work) -> Self {
         Self { work, known: OnceCell::new() }
     }
 
@@ -78,12 +78,12 @@ impl<'a> Writers<'a> {
     }
 
     async fn sign_in(&self) -> Vec<Writer> {
-        let settings = &self.work.settings;
+        let access = &self.work.access;
         let scope = format!("{AZURE_DEVOPS}/.default");
         let mut writers = Vec::new();
         let connections = [
-            ("azureDevOpsServiceConnection", settings.azure_devops_connection.as_ref()),
-            ("serviceConnection", settings.connection.as_ref()),
+            ("azureDevOpsServiceConnection", access.azure_devops_connection.as_ref()),
+            ("serviceConnection", access.connection.as_ref()),
         ];
         for (input, connection) in connections {
             let Some(connection) = connection else { continue };
@@ -96,7 +96,7 @@ impl<'a> Writers<'a> {
                 Err(why) => self.work.console.say(&format!("note: cannot write as the app of `{input}`: {why}")),
             }
         }
-        if let Some(token) = &settings.pipeline.job_token {
+        if let Some(token) = &access.pipeline.job_token {
             let name = "the job's own identity (\"Project Build Service\")".to_owned();
             writers.push(Writer { name, token: token.clone(), is_job: true });
         }

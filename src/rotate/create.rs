@@ -15,7 +15,7 @@ use crate::plan::{Rotation, family};
 use crate::sign_in::{self, UserToken};
 use crate::text::quoted;
 use crate::timestamp::counted;
-use crate::work::{Work, on};
+use crate::work::{Rotating, on};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -28,7 +28,7 @@ pub(super) struct Fresh {
 
 /// Creates the pending one.
 pub(super) async fn create(
-    work: &Work,
+    work: &Rotating,
     user: &UserToken,
     pats: &Pats<'_>,
     rotation: &Rotation,
@@ -82,7 +82,7 @@ pub(super) async fn create(
 }
 
 /// Sends the creation; once cancelled, waits a little longer for its reply, as there must be time to clean up after it.
-async fn sent_or_cancelled(work: &Work, pats: &Pats<'_>, new: &New<'_>) -> Result<Created, NotCreated> {
+async fn sent_or_cancelled(work: &Rotating, pats: &Pats<'_>, new: &New<'_>) -> Result<Created, NotCreated> {
     let given_up = async {
         work.http.cancel().requested().await;
         sleep(work.http.patience().create_reply_when_cancelled).await;
@@ -97,7 +97,12 @@ async fn sent_or_cancelled(work: &Work, pats: &Pats<'_>, new: &New<'_>) -> Resul
 }
 
 /// Revokes every pending one of this run that the plan did not know.
-async fn revoke_orphans(work: &Work, pats: &Pats<'_>, rotation: &Rotation, could_not: &str) -> Result<usize, Failure> {
+async fn revoke_orphans(
+    work: &Rotating,
+    pats: &Pats<'_>,
+    rotation: &Rotation,
+    could_not: &str,
+) -> Result<usize, Failure> {
     let wish = &work.settings.wish;
     let unsure = "The old token is untouched. A new one that nobody holds may exist; the next run retires it.";
     let failed = |error: CallError| Failure::new(on(error, could_not), unsure).advise("Run again.");
@@ -115,7 +120,7 @@ async fn revoke_orphans(work: &Work, pats: &Pats<'_>, rotation: &Rotation, could
 }
 
 /// Says what was granted, which may be less than what was asked for.
-fn tell(work: &Work, rotation: &Rotation, created: &Created) {
+fn tell(work: &Rotating, rotation: &Rotation, created: &Created) {
     let pat = &created.pat;
     let until = pat.valid_to.with_distance(work.clock.now());
     work.console.say(&format!("created {} ({}), valid until {until}", quoted(&pat.display_name), pat.id));

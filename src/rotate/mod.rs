@@ -19,7 +19,7 @@ use crate::settings::Retirement;
 use crate::settle;
 use crate::sign_in::{self, UserToken};
 use crate::timestamp::{Timestamp, counted};
-use crate::work::{Work, on};
+use crate::work::{Rotating, on};
 
 pub use self::prove::verify;
 
@@ -36,7 +36,7 @@ struct Prepared {
 ///
 /// # Errors
 /// What failed, with what is true now.
-pub async fn run(work: &Work) -> Result<Outputs, Failure> {
+pub async fn run(work: &Rotating) -> Result<Outputs, Failure> {
     let destinations = Destinations::new(work);
     let cancel = work.http.cancel();
     let prepared = tokio::select! {
@@ -54,9 +54,9 @@ pub async fn run(work: &Work) -> Result<Outputs, Failure> {
 }
 
 /// Everything that only reads, and the refresh token that is kept fresh.
-async fn prepare(work: &Work, destinations: &Destinations<'_>) -> Result<Prepared, Failure> {
+async fn prepare(work: &Rotating, destinations: &Destinations<'_>) -> Result<Prepared, Failure> {
     let user = sign_in::sign_in(work).await?;
-    let organization = &work.settings.organization;
+    let organization = &work.access.organization;
     let pats = work.pats(&user.token);
     let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
     let (listing, owner, records) = tokio::join!(pats.list(), who, destinations.records());
@@ -96,8 +96,8 @@ async fn prepare(work: &Work, destinations: &Destinations<'_>) -> Result<Prepare
 }
 
 /// Asks for the builds of other runs that have a pending one.
-async fn liveness(work: &Work, listed: &[Pat]) -> Result<BTreeMap<String, Liveness>, Failure> {
-    let pipeline = &work.settings.pipeline;
+async fn liveness(work: &Rotating, listed: &[Pat]) -> Result<BTreeMap<String, Liveness>, Failure> {
+    let pipeline = &work.access.pipeline;
     let mut liveness = BTreeMap::new();
     for run in runs_to_ask(&work.settings.wish, listed) {
         if let (Some(build), Some(token)) = (run.build(), &pipeline.job_token) {
@@ -112,13 +112,13 @@ async fn liveness(work: &Work, listed: &[Pat]) -> Result<BTreeMap<String, Livene
     Ok(liveness)
 }
 
-fn refuse(work: &Work, refusal: &Refusal) -> Failure {
+fn refuse(work: &Rotating, refusal: &Refusal) -> Failure {
     let name = &work.settings.wish.name;
     Failure::new(anyhow::anyhow!("could not rotate {name}: {refusal}"), UNCHANGED).advise(refusal.advice())
 }
 
 /// A run that is not due cleans up what earlier ones left to die.
-async fn stay(work: &Work, user: &UserToken, rest: &Rest) -> Outputs {
+async fn stay(work: &Rotating, user: &UserToken, rest: &Rest) -> Outputs {
     let current = Current {
         id: rest.current.pat.id.to_string(),
         valid_to: rest.current.pat.valid_to,
@@ -140,7 +140,7 @@ async fn stay(work: &Work, user: &UserToken, rest: &Rest) -> Outputs {
     Outputs { rotated: false, current: Some(current) }
 }
 
-fn dry(work: &Work, rotation: &Rotation) -> Outputs {
+fn dry(work: &Rotating, rotation: &Rotation) -> Outputs {
     work.console.say("dry run: no token and no destination was changed");
     let current = rotation.current.as_ref().map(|member| Current {
         id: member.pat.id.to_string(),
@@ -152,7 +152,7 @@ fn dry(work: &Work, rotation: &Rotation) -> Outputs {
 
 /// Create, prove, publish, hand over.
 async fn rotate(
-    work: &Work,
+    work: &Rotating,
     destinations: &Destinations<'_>,
     user: &UserToken,
     owner: Option<Identity>,
@@ -208,7 +208,7 @@ fn outputs(pat: &Pat, now: Timestamp) -> Outputs {
 }
 
 /// Revokes the new one, which nobody holds, and says what is true then.
-async fn undo(work: &Work, pats: &pats::Pats<'_>, own: &Pat, failure: Failure) -> Failure {
+async fn undo(work: &Rotating, pats: &pats::Pats<'_>, own: &Pat, failure: Failure) -> Failure {
     let named = crate::text::quoted(&own.display_name);
     match pats.revoke(&own.id).await {
         Ok(()) => {

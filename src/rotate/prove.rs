@@ -16,14 +16,14 @@ use crate::patience::Backoff;
 use crate::plan::Rotation;
 use crate::secret::Secret;
 use crate::text::{one_line, quoted};
-use crate::work::{Work, on};
+use crate::work::{Rotating, on};
 
 /// The service rounds what it stores, and reads it back in another rounding.
 const ROUNDING: Duration = Duration::from_secs(60);
 
 /// Everything between the creation and the first hand that holds the new value. Failing, it leaves the new one unheld.
 pub(super) async fn prove(
-    work: &Work,
+    work: &Rotating,
     pats: &Pats<'_>,
     rotation: &Rotation,
     new: &Fresh,
@@ -55,7 +55,7 @@ pub(super) async fn prove(
 }
 
 /// Looks whether anything but the creation has happened since the plan.
-async fn list_once_more(work: &Work, pats: &Pats<'_>, rotation: &Rotation, new: &Fresh) -> Result<(), Failure> {
+async fn list_once_more(work: &Rotating, pats: &Pats<'_>, rotation: &Rotation, new: &Fresh) -> Result<(), Failure> {
     let wish = &work.settings.wish;
     let own = &new.created.pat;
     let mut backoff = Backoff::new(work.http.patience());
@@ -87,8 +87,8 @@ async fn list_once_more(work: &Work, pats: &Pats<'_>, rotation: &Rotation, new: 
 ///
 /// # Errors
 /// That it does not become valid, or speaks for somebody else.
-pub async fn verify(work: &Work, value: &Secret, owner: Option<&Identity>) -> anyhow::Result<()> {
-    let organization = &work.settings.organization;
+pub async fn verify(work: &Rotating, value: &Secret, owner: Option<&Identity>) -> anyhow::Result<()> {
+    let organization = &work.access.organization;
     let patience = work.http.patience();
     let mut backoff = Backoff::new(patience);
     let started = Instant::now();

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::settle;
 use crate::text::quoted;
 use crate::timestamp::counted;
-use crate::work::Work;
+use crate::work::Rotating;
 
 /// Who may hold the new value.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Delivered {
 
 /// Writes to every destination. The first that fails, in the order of the settings, is the one that is told.
 pub(super) async fn to_destinations(
-    work: &Work,
+    work: &Rotating,
     destinations: &Destinations<'_>,
     pats: &Pats<'_>,
     new: &Fresh,
@@ -65,7 +65,7 @@ pub(super) async fn to_destinations(
 
 /// Hands over to the settle stage, then sets the variable and the outputs.
 pub(super) async fn to_the_job(
-    work: &Work,
+    work: &Rotating,
     pats: &Pats<'_>,
     new: &Fresh,
     state: &State,
@@ -102,7 +102,7 @@ pub(super) async fn to_the_job(
 }
 
 /// What the settle stage will do, for a reader who wonders where the rest is.
-fn what_comes(work: &Work, state: &State) -> String {
+fn what_comes(work: &Rotating, state: &State) -> String {
     let when = match &work.settings.confirm_variable {
         Some(name) => format!("once the job ends with {} set to true", quoted(name)),
         None => "once the job has succeeded".to_owned(),
@@ -117,7 +117,7 @@ fn what_comes(work: &Work, state: &State) -> String {
 }
 
 /// Whether a publication may start: wanted, and in time to be no dead run's.
-fn may_publish(work: &Work, new: &Fresh) -> anyhow::Result<()> {
+fn may_publish(work: &Rotating, new: &Fresh) -> anyhow::Result<()> {
     work.check_wanted()?;
     let limit = work.http.patience().publish_within;
     if work.clock.steady().saturating_sub(new.sent) > limit {
@@ -129,7 +129,7 @@ fn may_publish(work: &Work, new: &Fresh) -> anyhow::Result<()> {
 
 /// Ends a publication that failed: revokes what nobody holds, or else marks it held, or leaves it pending where a
 /// write got no answer.
-async fn stop(work: &Work, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, failure: Failure) -> Failure {
+async fn stop(work: &Rotating, pats: &Pats<'_>, new: &Fresh, delivered: Delivered, failure: Failure) -> Failure {
     let own = &new.created.pat;
     let Delivered { certain, possible } = delivered;
     let mut holders = certain.clone();

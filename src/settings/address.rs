@@ -13,6 +13,7 @@ pub struct Organization {
     pub name: String,
     core: Url,
     identity: Url,
+    login: Url,
 }
 
 /// What is wrong with an address that names no organization of Azure DevOps Services.
@@ -37,7 +38,7 @@ impl Organization {
         let is_secure = url.scheme() == "https" && url.port().is_none() && is_plain;
         if is_loopback(&url) && is_plain {
             let name = segments.next().ok_or(NoOrganization::Malformed)?;
-            return Self::at(origin(&url), origin(&url), &unescape(name));
+            return Self::on(&url, &unescape(name));
         }
         if is_secure && host == "dev.azure.com" {
             let name = segments.next().ok_or(NoOrganization::Malformed)?;
@@ -57,24 +58,30 @@ impl Organization {
     /// When it is no name.
     pub fn beside(&self, name: &str) -> Result<Self, NoOrganization> {
         if is_loopback(&self.core) {
-            return Self::at(origin(&self.core), origin(&self.core), name);
+            return Self::on(&self.core, name);
         }
         Self::in_the_cloud(name)
     }
 
     fn in_the_cloud(name: &str) -> Result<Self, NoOrganization> {
         let base = |text: &str| Url::parse(text).map_err(|_| NoOrganization::Malformed);
-        Self::at(base("https://dev.azure.com/")?, base("https://vssps.dev.azure.com/")?, name)
+        let login = base(&format!("https://{}/", LOGIN_HOSTS[0]))?;
+        Self::at(base("https://dev.azure.com/")?, base("https://vssps.dev.azure.com/")?, login, name)
     }
 
-    fn at(core: Url, identity: Url, name: &str) -> Result<Self, NoOrganization> {
+    /// On loopback, where one host is every service.
+    fn on(host: &Url, name: &str) -> Result<Self, NoOrganization> {
+        Self::at(origin(host), origin(host), origin(host), name)
+    }
+
+    fn at(core: Url, identity: Url, login: Url, name: &str) -> Result<Self, NoOrganization> {
         let is_name =
             !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) && name != "..";
         if !is_name || name == "." {
             return Err(NoOrganization::Malformed);
         }
         let below = |base: &Url| base.join(&format!("{}/", segment(name))).map_err(|_| NoOrganization::Malformed);
-        Ok(Self { name: name.to_owned(), core: below(&core)?, identity: below(&identity)? })
+        Ok(Self { name: name.to_owned(), core: below(&core)?, identity: below(&identity)?, login })
     }
 
     /// An address of the organization itself, such as its `_apis/connectionData`.
@@ -85,6 +92,11 @@ impl Organization {
     /// An address of its identity service, where tokens live.
     pub fn identity(&self, path: &str) -> Url {
         below(&self.identity, path)
+    }
+
+    /// Where its users sign in: Azure DevOps Services is in the public cloud alone, whatever a connection's cloud is.
+    pub fn login(&self) -> &Url {
+        &self.login
     }
 
     /// The host that stands for every service, when this is loopback.
@@ -201,6 +213,26 @@ pub fn authority(text: Option<&str>, loopback: Option<Url>) -> Result<Url, Strin
         Some(known) if url.scheme() == "https" => Url::parse(&format!("https://{known}/")).map_err(|e| e.to_string()),
         _ => Err(crate::text::one_line(text)),
     }
+}
+
+/// The login host of a cloud, by the name that a service connection gives it.
+///
+/// # Errors
+/// The name of a cloud that is not known.
+pub fn authority_of_cloud(name: &str, loopback: Option<Url>) -> Result<Url, String> {
+    let host = match name.to_ascii_lowercase().as_str() {
+        "azurecloud" => LOGIN_HOSTS[0],
+        "azureusgovernment" => LOGIN_HOSTS[1],
+        "azurechinacloud" => LOGIN_HOSTS[2],
+        _ => return Err(crate::text::one_line(name)),
+    };
+    authority(Some(&format!("https://{host}/")), loopback)
+}
+
+/// An address on this machine or its own link, where a machine's managed identity is served in clear.
+pub fn local(text: &str) -> Option<Url> {
+    let is_link_local = |url: &Url| matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local());
+    Url::parse(text).ok().filter(|url| is_loopback(url) || (url.scheme() == "http" && is_link_local(url)))
 }
 
 /// The address where the pipeline asks for OIDC tokens: the agent's word, but never in clear over a network.

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::address;
 use super::environment::Environment;
+use crate::certificate::Certificate;
 use crate::secret::Secret;
 
 /// A service connection that this program can sign in with.
@@ -12,10 +13,6 @@ use crate::secret::Secret;
 pub struct ServiceConnection {
     /// Its id.
     pub id: String,
-    /// The tenant of its app.
-    pub tenant: String,
-    /// Its app.
-    pub client: String,
     /// The login host of its cloud.
     pub authority: Url,
     /// How it proves what it is.
@@ -25,11 +22,56 @@ pub struct ServiceConnection {
 /// How a service connection proves what it is.
 #[derive(Debug)]
 pub enum Scheme {
+    /// An app, registered in a tenant.
+    App {
+        /// The tenant's id.
+        tenant: String,
+        /// The app's client id.
+        client: String,
+        /// What the app proves itself with.
+        proof: Proof,
+    },
+    /// The managed identity of the machine that the agent runs on, which no sign-in can name as its app.
+    ManagedIdentity {
+        /// Where the machine hands out tokens.
+        endpoint: IdentityEndpoint,
+        /// The client id of a user-assigned one; the machine's own where none is named.
+        client: Option<String>,
+    },
+}
+
+/// What an app proves itself with.
+#[derive(Debug)]
+pub enum Proof {
     /// Workload identity federation: the pipeline asks for an assertion each time.
     WorkloadIdentityFederation,
     /// A client secret, stored in the connection.
-    ClientSecret(Secret),
+    Secret(Secret),
+    /// A certificate with its key, stored in the connection.
+    Certificate(Certificate),
 }
+
+/// Where a machine hands out tokens of its managed identity. Reached without a proxy.
+#[derive(Debug)]
+pub enum IdentityEndpoint {
+    /// The metadata service of a virtual machine.
+    Metadata(Url),
+    /// App Service and its like, with the header that proves that the caller runs there.
+    AppService(Url, Secret),
+}
+
+impl ServiceConnection {
+    /// Its app: its tenant and client id. A managed identity is none that a user can sign in to.
+    pub fn app(&self) -> Option<(&str, &str)> {
+        match &self.scheme {
+            Scheme::App { tenant, client, .. } => Some((tenant, client)),
+            Scheme::ManagedIdentity { .. } => None,
+        }
+    }
+}
+
+/// Documented: how to use managed identities on a virtual machine.
+const METADATA: &str = "http://169.254.169.254/";
 
 /// Reads the connection with this id.
 ///
@@ -46,35 +88,60 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
         format!("a service connection that this pipeline may use: the job has none with the id {}", shown(id))
     })?;
     let needed = |name: &str, words: &str| parameter(name).ok_or_else(|| format!("a service connection with {words}"));
+    let is_certificate = || parameter("AUTHENTICATIONTYPE").is_some_and(|t| t.eq_ignore_ascii_case("spnCertificate"));
+    let app = |proof: Proof| -> Result<Scheme, String> {
+        let tenant = needed("TENANTID", "a tenant id")?.to_owned();
+        Ok(Scheme::App { tenant, client: needed("SERVICEPRINCIPALID", "an app's client id")?.to_owned(), proof })
+    };
     let scheme = match scheme.to_ascii_lowercase().as_str() {
-        "workloadidentityfederation" => Scheme::WorkloadIdentityFederation,
-        "serviceprincipal"
-            if parameter("AUTHENTICATIONTYPE").is_some_and(|t| t.eq_ignore_ascii_case("spnCertificate")) =>
-        {
-            return Err("a service connection with workload identity federation or a secret: this one has a \
-                        certificate, which this version cannot use"
-                .to_owned());
+        "workloadidentityfederation" => app(Proof::WorkloadIdentityFederation)?,
+        "serviceprincipal" if is_certificate() => {
+            let pem = needed("SERVICEPRINCIPALCERTIFICATE", "a certificate")?;
+            let certificate = Certificate::parse(pem).map_err(|what| format!("a service connection with {what}"))?;
+            app(Proof::Certificate(certificate))?
         }
         "serviceprincipal" => {
-            Scheme::ClientSecret(Secret::new(needed("SERVICEPRINCIPALKEY", "a client secret")?.to_owned()))
+            let secret = needed("SERVICEPRINCIPALKEY", "a client secret")?;
+            app(Proof::Secret(Secret::new(secret.to_owned())))?
         }
+        "managedserviceidentity" => Scheme::ManagedIdentity {
+            endpoint: identity_endpoint(environment, loopback.as_ref())?,
+            client: data("MSICLIENTID").map(str::to_owned),
+        },
         other => {
             return Err(format!(
-                "a service connection with workload identity federation or a secret: this version cannot use one of \
-                 the kind {}",
+                "an Azure Resource Manager service connection with workload identity federation, a secret, a certificate \
+                 or a managed identity: one of the kind {} signs in to nothing here",
                 shown(other)
             ));
         }
     };
     let authority = data("ENVIRONMENTAUTHORITYURL").or_else(|| data("ACTIVEDIRECTORYAUTHORITY"));
-    Ok(ServiceConnection {
-        id: id.to_owned(),
-        tenant: needed("TENANTID", "a tenant id")?.to_owned(),
-        client: needed("SERVICEPRINCIPALID", "an app's client id")?.to_owned(),
-        authority: address::authority(authority, loopback)
-            .map_err(|host| format!("a service connection of a known cloud: its authority is \"{host}\""))?,
-        scheme,
-    })
+    let authority = match (authority, data("ENVIRONMENT")) {
+        (None, Some(cloud)) => address::authority_of_cloud(cloud, loopback),
+        (authority, _) => address::authority(authority, loopback),
+    };
+    let authority = authority.map_err(|host| {
+        format!("a service connection of the public, the US Government's or the Chinese cloud: its own is \"{host}\"")
+    })?;
+    Ok(ServiceConnection { id: id.to_owned(), authority, scheme })
+}
+
+/// App Service sets two variables; without them it is a virtual machine (seen in code: the Azure SDK for Rust).
+fn identity_endpoint(environment: &Environment, loopback: Option<&Url>) -> Result<IdentityEndpoint, String> {
+    let metadata = || Url::parse(METADATA).map_err(|error| error.to_string());
+    match (environment.get("IDENTITY_ENDPOINT"), environment.get("IDENTITY_HEADER")) {
+        (Some(endpoint), Some(header)) => {
+            let endpoint = address::local(endpoint).ok_or("a managed identity whose `IDENTITY_ENDPOINT` is local")?;
+            Ok(IdentityEndpoint::AppService(endpoint, Secret::new(header.to_owned())))
+        }
+        (Some(_), None) => {
+            Err("another service connection: the managed identity of Azure Arc or Service Fabric, which \
+                                `IDENTITY_ENDPOINT` without `IDENTITY_HEADER` tells, cannot be used here"
+                .to_owned())
+        }
+        (None, _) => Ok(IdentityEndpoint::Metadata(loopback.cloned().map_or_else(metadata, Ok)?)),
+    }
 }
 
 fn shown(text: &str) -> String {

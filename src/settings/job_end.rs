@@ -1,6 +1,6 @@
 //! What the job says at its end, read by the settle stage alone.
 
-use super::Settings;
+use super::RotateSettings;
 use super::environment::Environment;
 use crate::secret::Secret;
 
@@ -25,7 +25,7 @@ pub enum JobStatus {
 }
 
 /// Reads how the job ended.
-pub fn job_end(environment: &Environment, settings: &Settings) -> JobEnd {
+pub fn job_end(environment: &Environment, settings: &RotateSettings) -> JobEnd {
     let status = match environment.get("AGENT_JOBSTATUS").unwrap_or("unknown") {
         status if status.eq_ignore_ascii_case("succeeded") => JobStatus::Succeeded,
         other => JobStatus::Other(crate::text::one_line(other)),

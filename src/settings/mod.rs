@@ -9,25 +9,52 @@ mod job_end;
 pub mod manifest;
 mod publish_to;
 mod reader;
+mod report;
+mod rotate;
+mod sign_in;
+mod source;
 
 use std::fmt;
 
 use url::Url;
 
-pub use self::connection::{Scheme, ServiceConnection};
+pub use self::connection::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
 pub use self::job_end::{JobEnd, JobStatus, job_end};
 pub use self::publish_to::{Destination, GroupVariable, Named};
+pub use self::report::{FailOn, ReportScope, ReportSettings};
+pub use self::rotate::{Retirement, RotateSettings};
+pub use self::sign_in::SignInSettings;
+pub use self::source::{Source, Store, UserName};
 
-use self::address::{Organization, VaultSecret};
+use self::address::Organization;
 use self::environment::Environment;
 use self::reader::Reader;
-use crate::plan::Wish;
 use crate::secret::Secret;
 
-/// The settings of a rotation.
+/// What the task is told.
 #[derive(Debug)]
 pub struct Settings {
-    /// The organization whose personal access token is rotated.
+    /// Where to work, and as whom.
+    pub access: Access,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Replace a personal access token.
+    Rotate(Box<RotateSettings>),
+    /// Say which ones are about to expire, and whose they are.
+    Report(ReportSettings),
+    /// Let a person sign in once.
+    SignIn(SignInSettings),
+}
+
+/// Where to work, and as whom: what every command is told.
+#[derive(Debug)]
+pub struct Access {
+    /// The organization that the personal access tokens belong to.
     pub organization: Organization,
     /// How to get a token that acts for the user.
     pub source: Source,
@@ -35,46 +62,16 @@ pub struct Settings {
     pub connection: Option<ServiceConnection>,
     /// The connection that writes variable groups and service connections, where one is given.
     pub azure_devops_connection: Option<ServiceConnection>,
-    /// The client of a refresh token, where it is not told otherwise.
+    /// The client that the user signed in with, where it is not told otherwise.
     pub client: Option<String>,
     /// The tenant of the user, where it is not to be discovered.
     pub tenant: Option<String>,
+    /// Who the user must be, where that is told.
+    pub user: Option<UserName>,
     /// The scopes to ask for.
     pub requested_scopes: Option<String>,
-    /// What to do.
-    pub wish: Wish,
-    /// Whether to do nothing but say what would be done.
-    pub dry_run: bool,
-    /// The job variable that gets the new value.
-    pub variable: Option<String>,
-    /// The other places that get it.
-    pub publish_to: Vec<Destination>,
-    /// The job variable by which the job says that it has stored the new value.
-    pub confirm_variable: Option<String>,
-    /// When the old ones are retired.
-    pub retirement: Retirement,
     /// The pipeline this is a step of.
     pub pipeline: Pipeline,
-}
-
-/// Where the token that acts for a user comes from.
-#[derive(Debug)]
-pub enum Source {
-    /// An earlier step made it.
-    AccessToken(Secret),
-    /// A refresh token, kept in a vault.
-    RefreshTokenSecret(VaultSecret),
-    /// The service connection itself: the server decides.
-    Connection,
-}
-
-/// When the old ones are retired.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retirement {
-    /// After the job's other steps have succeeded.
-    AfterJob,
-    /// In the same step, once every destination holds the new one.
-    Immediately,
 }
 
 /// The pipeline this is a step of.
@@ -145,6 +142,7 @@ pub fn secrets(environment: &Environment) -> Vec<Secret> {
                 "APITOKEN",
                 "PASSWORD",
                 "REFRESHTOKEN",
+                "IDENTITY_HEADER",
             ]
             .iter()
             .any(|secret| name.ends_with(secret))

@@ -72,7 +72,7 @@ impl Destination {
     }
 
     /// Whether writing the one would write over the other.
-    fn clashes(&self, other: &Self) -> bool {
+    pub(super) fn clashes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::VariableGroup(a), Self::VariableGroup(b)) => {
                 a.group == b.group && a.written().iter().any(|name| b.written().contains(name))

@@ -82,13 +82,13 @@ fn an_organization_is_the_jobs_own_or_named_or_addressed() {
         ("https://dev.azure.com/fabrikam/", "https://dev.azure.com/fabrikam"),
         ("https://fabrikam.visualstudio.com", "https://dev.azure.com/fabrikam"),
     ] {
-        let settings = settings(&[("INPUT_ORGANIZATION", given)]);
-        assert_eq!(settings.organization.to_string(), address);
-        assert_eq!(settings.pipeline.organization.to_string(), "https://dev.azure.com/contoso");
+        let access = access(&[("INPUT_ORGANIZATION", given)]);
+        assert_eq!(access.organization.to_string(), address);
+        assert_eq!(access.pipeline.organization.to_string(), "https://dev.azure.com/contoso");
     }
     let old =
         [("SYSTEM_COLLECTIONURI", ""), ("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI", "https://contoso.visualstudio.com/")];
-    assert_eq!(settings(&old).organization.name, "contoso");
+    assert_eq!(access(&old).organization.name, "contoso");
 }
 
 #[test]
@@ -117,38 +117,6 @@ fn a_connection_that_the_job_was_not_given_is_named() {
     let told = faults(&[("INPUT_SERVICECONNECTION", GUID)]);
     let [fault] = &told[..] else { panic!("{told:?}") };
     assert!(fault.starts_with("`serviceConnection` needs ") && fault.contains(GUID), "{fault}");
-}
-
-#[test]
-fn a_connection_signs_in_by_federation_or_by_its_secret_and_no_other_way() {
-    let scheme = format!("ENDPOINT_AUTH_SCHEME_{CONNECTION}");
-    let parameter = |name: &str| format!("ENDPOINT_AUTH_PARAMETER_{CONNECTION}_{name}");
-    let (key, kind) = (parameter("SERVICEPRINCIPALKEY"), parameter("AUTHENTICATIONTYPE"));
-    let federated = settings(&[(&scheme, "workloadidentityfederation")]).connection.unwrap();
-    assert!(matches!(federated.scheme, Scheme::WorkloadIdentityFederation));
-    let by_secret = settings(&[(&scheme, "ServicePrincipal"), (&key, "a-client-secret")]).connection.unwrap();
-    assert!(matches!(by_secret.scheme, Scheme::ClientSecret(secret) if secret.reveal() == "a-client-secret"));
-    for wrong in [
-        &[(&scheme[..], "ServicePrincipal")][..],
-        &[(&scheme, "ServicePrincipal"), (&kind, "spnCertificate"), (&key, "a-client-secret")],
-        &[(&scheme, "ManagedServiceIdentity")],
-        &[(&scheme, "UsernamePassword")],
-        &[(&parameter("TENANTID"), "")],
-        &[(&parameter("SERVICEPRINCIPALID"), " ")],
-        &[(&format!("ENDPOINT_DATA_{CONNECTION}_ENVIRONMENTAUTHORITYURL"), "https://login.evil.example/")],
-    ] {
-        assert_eq!(inputs_at_fault(wrong), ["serviceConnection"], "{wrong:?}");
-    }
-}
-
-#[test]
-fn the_login_host_is_that_of_the_connections_cloud_and_on_loopback_its_own() {
-    let authority = format!("ENDPOINT_DATA_{CONNECTION}_ENVIRONMENTAUTHORITYURL");
-    let at = |changes: &[(&str, &str)]| settings(changes).connection.unwrap().authority.to_string();
-    assert_eq!(at(&[]), "https://login.microsoftonline.com/");
-    assert_eq!(at(&[(&authority, "https://login.windows.net/")]), "https://login.microsoftonline.com/");
-    assert_eq!(at(&[(&authority, "https://login.microsoftonline.us/")]), "https://login.microsoftonline.us/");
-    assert_eq!(at(&[("SYSTEM_COLLECTIONURI", "http://127.0.0.1:9/contoso/")]), "http://127.0.0.1:9/");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_macro_beside_a_secret_does_not_show_the_secret() {
 fn what_only_looks_like_a_macro_is_a_value() {
     for value in ["$(a/b)", "$()", "a$b", "$[variables.a]"] {
         assert!(matches!(
-            settings(&[("INPUT_ACCESSTOKEN", value)]).source,
+            access(&[("INPUT_ACCESSTOKEN", value)]).source,
             Source::AccessToken(token) if token.reveal() == value
         ));
     }
@@ -115,7 +115,8 @@ fn no_secret_is_in_what_debug_shows_of_settings_and_environment() {
     let changes: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(one_way).collect();
     let environment = job(&changes);
     let settings = read(&environment).unwrap();
-    let end = job_end(&environment, &settings);
+    let Command::Rotate(rotate) = &settings.command else { panic!("{settings:?}") };
+    let end = job_end(&environment, rotate);
     let shown = format!("{environment:?} {settings:?} {end:?}");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("Secret(…)"), "{shown}");

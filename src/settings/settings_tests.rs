@@ -6,10 +6,14 @@ use std::ffi::OsString;
 use super::manifest::INPUTS;
 use super::*;
 
+#[path = "connection_tests.rs"]
+mod connection;
 #[path = "run_tests.rs"]
 mod run;
 #[path = "secrecy_tests.rs"]
 mod secrecy;
+#[path = "source_tests.rs"]
+mod source;
 
 const CONNECTION: &str = "11111111-1111-1111-1111-111111111111";
 const GUID: &str = "22222222-2222-2222-2222-222222222222";
@@ -40,8 +44,16 @@ fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables
 }
 
-fn settings(changes: &[(&str, &str)]) -> Settings {
-    read(&job(changes)).unwrap()
+/// What every command is told, of a rotation.
+fn access(changes: &[(&str, &str)]) -> Access {
+    read(&job(changes)).unwrap().access
+}
+
+fn settings(changes: &[(&str, &str)]) -> RotateSettings {
+    match read(&job(changes)).unwrap().command {
+        Command::Rotate(settings) => *settings,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn faults(changes: &[(&str, &str)]) -> Vec<String> {
@@ -54,8 +66,8 @@ fn inputs_at_fault(changes: &[(&str, &str)]) -> Vec<&'static str> {
 
 #[test]
 fn a_name_and_a_connection_are_enough_and_the_manifest_gives_the_rest() {
-    let Settings { source, connection, wish, dry_run, variable, publish_to, confirm_variable, retirement, .. } =
-        settings(&[]);
+    let Access { source, connection, .. } = access(&[]);
+    let RotateSettings { wish, dry_run, variable, publish_to, confirm_variable, retirement } = settings(&[]);
     assert!(matches!(source, Source::Connection));
     assert_eq!(connection.unwrap().id, CONNECTION);
     assert_eq!((wish.valid_for_days, wish.rotate_when_days_left, wish.create_if_missing), (30, None, false));
@@ -95,21 +107,6 @@ fn every_wrong_input_is_named_as_the_manifest_spells_it() {
         let told = faults(&[(variable, value)]);
         let [fault] = &told[..] else { panic!("{variable}={value}: {told:?}") };
         assert!(fault.starts_with(&format!("`{input}` needs ")) && fault.contains(expected), "{fault}");
-    }
-}
-
-#[test]
-fn what_this_version_cannot_do_is_refused_by_name() {
-    for (variable, value, input) in [
-        ("INPUT_COMMAND", "report", "command"),
-        ("INPUT_COMMAND", "signIn", "command"),
-        ("INPUT_REFRESHTOKEN", "a-refresh-token", "refreshToken"),
-        ("INPUT_ENTRAAGENTID", GUID, "entraAgentId"),
-        ("INPUT_PASSWORD", "a-password", "password"),
-        ("INPUT_USERNAME", "rotator@contoso.com", "userName"),
-    ] {
-        assert_eq!(inputs_at_fault(&[(variable, value)]), [input]);
-        assert!(faults(&[(variable, value)])[0].contains("this version"), "{variable}");
     }
 }
 
@@ -158,7 +155,7 @@ fn an_undefined_macro_is_told_together_with_every_other_fault() {
 
 #[test]
 fn empty_and_blank_inputs_count_as_absent() {
-    let absent = format!("{:?}", settings(&[]));
+    let absent = format!("{:?}", read(&job(&[])).unwrap());
     for blank in ["", " ", "\r\n\t"] {
         let mut all = variables(&[]);
         for input in INPUTS {
@@ -171,7 +168,7 @@ fn empty_and_blank_inputs_count_as_absent() {
 
 #[test]
 fn blanks_around_a_value_do_not_count() {
-    let settings = settings(&[
+    let changes = [
         ("INPUT_PATNAME", "  nuget-publish\n"),
         ("INPUT_VALIDFORDAYS", " 7 "),
         ("INPUT_DRYRUN", " true "),
@@ -179,11 +176,12 @@ fn blanks_around_a_value_do_not_count() {
         ("INPUT_RETIREOLDPAT", " afterJob "),
         ("INPUT_ORGANIZATION", " fabrikam "),
         ("INPUT_ACCESSTOKEN", " an-access-token\n"),
-    ]);
+    ];
+    let (settings, access) = (settings(&changes), access(&changes));
     assert_eq!(settings.wish.name.as_str(), "nuget-publish");
     assert_eq!((settings.wish.valid_for_days, settings.dry_run), (7, true));
-    assert_eq!((settings.variable.as_deref(), settings.organization.name.as_str()), (Some("NUGET_PAT"), "fabrikam"));
-    assert!(matches!(settings.source, Source::AccessToken(token) if token.reveal() == "an-access-token"));
+    assert_eq!((settings.variable.as_deref(), access.organization.name.as_str()), (Some("NUGET_PAT"), "fabrikam"));
+    assert!(matches!(access.source, Source::AccessToken(token) if token.reveal() == "an-access-token"));
 }
 
 #[test]
@@ -224,44 +222,6 @@ fn numbers_are_whole_and_within_their_range() {
     }
     let settings = settings(&[("INPUT_ROTATEWHENDAYSLEFT", "0"), ("INPUT_OVERLAPHOURS", "0")]);
     assert_eq!((settings.wish.rotate_when_days_left, settings.wish.overlap), (Some(0), Duration::ZERO));
-}
-
-#[test]
-fn two_ways_of_signing_in_are_a_fault_that_names_them_all() {
-    let ways = [
-        ("INPUT_REFRESHTOKENSECRET", STORE, "refreshTokenSecret"),
-        ("INPUT_REFRESHTOKEN", "a-refresh-token", "refreshToken"),
-        ("INPUT_ENTRAAGENTID", GUID, "entraAgentId"),
-        ("INPUT_PASSWORD", "a-password", "password"),
-        ("INPUT_ACCESSTOKEN", "an-access-token", "accessToken"),
-    ];
-    for (index, first) in ways.iter().enumerate() {
-        for second in &ways[index + 1..] {
-            let told = faults(&[(first.0, first.1), (second.0, second.1)]);
-            let [fault] = &told[..] else { panic!("{told:?}") };
-            for name in [first.2, second.2] {
-                assert!(fault.contains(&format!("`{name}`")), "{fault}");
-            }
-        }
-    }
-    let all: Vec<_> = ways.iter().map(|(variable, value, _)| (*variable, *value)).collect();
-    let fault = faults(&all).concat();
-    assert!(ways.iter().all(|(.., name)| fault.contains(&format!("`{name}`"))), "{fault}");
-}
-
-#[test]
-fn only_an_access_token_signs_in_without_a_connection_and_only_where_no_vault_is_written() {
-    let none = ("INPUT_SERVICECONNECTION", "");
-    let token = ("INPUT_ACCESSTOKEN", "an-access-token");
-    assert!(settings(&[none, token]).connection.is_none());
-    assert!(matches!(
-        settings(&[("INPUT_REFRESHTOKENSECRET", STORE)]).source,
-        Source::RefreshTokenSecret(secret) if secret.url().as_str() == STORE
-    ));
-    assert_eq!(inputs_at_fault(&[none]), ["serviceConnection"]);
-    assert_eq!(inputs_at_fault(&[none, ("INPUT_REFRESHTOKENSECRET", STORE)]), ["serviceConnection"]);
-    let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
-    assert_eq!(inputs_at_fault(&[none, token, vault]), ["serviceConnection"]);
 }
 
 #[test]

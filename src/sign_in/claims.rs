@@ -14,7 +14,8 @@ use crate::timestamp::Timestamp;
 #[derive(Deserialize, Clone, Debug, Default)]
 pub struct Claims {
     aud: Option<String>,
-    tid: Option<String>,
+    pub(super) tid: Option<String>,
+    pub(super) oid: Option<String>,
     scp: Option<String>,
     idtyp: Option<String>,
     upn: Option<String>,
@@ -37,6 +38,14 @@ impl Claims {
     /// The user it acts for, if it does act for one.
     pub fn user(&self) -> Option<&str> {
         self.upn.as_deref().or(self.unique_name.as_deref()).or(self.preferred_username.as_deref())
+    }
+
+    /// Who it acts for, by every name it tells.
+    pub(super) fn in_words(&self) -> String {
+        let told = |text: &Option<String>| text.as_deref().map(one_line);
+        let id = told(&self.oid).map_or("no object id".to_owned(), |id| format!("object id {id}"));
+        let tenant = told(&self.tid).map_or("an unknown tenant".to_owned(), |tenant| format!("tenant {tenant}"));
+        format!("{} ({id}) of {tenant}", self.user().map_or("an unnamed user".to_owned(), one_line))
     }
 
     /// Whether it acts for an application and not for a user.

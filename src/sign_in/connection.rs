@@ -1,27 +1,26 @@
-//! The service connection signs in as its own app: for the vault, and to redeem a refresh token. Its token for Azure
-//! DevOps is tried too where no other source is given; the server is expected to refuse it.
+//! The service connection signs in as its own app: for the vault, and to prove that the app that a user signed in to is
+//! itself. Its token for Azure DevOps is tried too where no other source is given; the server is expected to refuse it.
 
-use super::{UserToken, users_tenant};
-use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer};
-use crate::azure::oidc;
+use super::{UNCHANGED, UserToken, users_tenant};
+use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
+use crate::azure::{managed_identity, oidc};
 use crate::outcome::Failure;
 use crate::secret::Secret;
-use crate::settings::{Scheme, ServiceConnection};
+use crate::settings::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
 use crate::work::{Work, on};
-
-const UNCHANGED: &str = "Nothing was changed.";
 
 /// The connection's own token, as if it were a user's.
 pub(super) async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
     let connection = needed(work)?;
-    let default = format!("{AZURE_DEVOPS}/.default");
-    let scope = work.settings.requested_scopes.as_deref().map_or(default, qualified);
-    let tenant = match work.settings.tenant.clone() {
-        Some(tenant) => tenant,
-        None => users_tenant(work).await?.unwrap_or_else(|| connection.tenant.clone()),
-    };
+    let scope = super::requested_scope(work);
     work.console.say("signing in as the app of the service connection");
-    let tokens = tokens(work, connection, &tenant, &scope).await?;
+    let tokens = match connection.app() {
+        Some((home, _)) => {
+            let tenant = users_tenant(work).await?.unwrap_or_else(|| home.to_owned());
+            app_tokens(work, connection, &tenant, &scope).await?
+        }
+        None => app_tokens(work, connection, "", &scope).await?,
+    };
     Ok(UserToken::new(tokens.access_token, tokens.expires_in, &work.clock))
 }
 
@@ -33,7 +32,7 @@ pub async fn token_for(work: &Work, scope: &str) -> Result<Secret, Failure> {
     token_as(work, needed(work)?, scope).await
 }
 
-/// A token of this connection's app.
+/// A token of this connection's app, in the app's own tenant.
 ///
 /// # Errors
 /// What failed; nothing was changed by it.
@@ -43,63 +42,84 @@ pub async fn token_as(work: &Work, connection: &ServiceConnection, scope: &str) 
     if let Some(token) = known.get(&key) {
         return Ok(token.clone());
     }
-    let tokens = tokens(work, connection, &connection.tenant, scope).await?;
+    let tenant = connection.app().map_or("", |(tenant, _)| tenant);
+    let tokens = app_tokens(work, connection, tenant, scope).await?;
     work.console.hide(&tokens.access_token);
     known.insert(key, tokens.access_token.clone());
     Ok(tokens.access_token)
 }
 
-async fn tokens(
-    work: &Work,
-    connection: &ServiceConnection,
-    tenant: &str,
-    scope: &str,
-) -> Result<entra::Tokens, Failure> {
-    let credential = credential(work, connection).await?;
-    let issuer = Issuer { authority: &connection.authority, tenant };
-    let asked = entra::token(&work.http, issuer, &connection.client, &credential, Grant::ClientCredentials, scope);
-    asked
-        .await
-        .map_err(|error| Failure::new(on(error, "could not sign in as the app of the service connection"), UNCHANGED))
-}
-
-/// What the connection proves itself with, made right before it is used.
-pub(super) async fn credential(work: &Work, connection: &ServiceConnection) -> Result<Credential, Failure> {
+async fn app_tokens(work: &Work, connection: &ServiceConnection, tenant: &str, scope: &str) -> Result<Tokens, Failure> {
     match &connection.scheme {
-        Scheme::ClientSecret(secret) => Ok(Credential::ClientSecret(secret.clone())),
-        Scheme::WorkloadIdentityFederation => {
-            let pipeline = &work.settings.pipeline;
-            let (Some(uri), Some(job_token)) = (&pipeline.oidc, &pipeline.job_token) else {
-                let error = anyhow::anyhow!(
-                    "could not ask for the job's OIDC token: the agent gave no address or no job token"
-                );
-                return Err(Failure::new(error, UNCHANGED)
-                    .advise("Run this task in a pipeline job of Azure DevOps Services, on a current agent."));
-            };
-            let assertion = oidc::assertion(&work.http, uri, &connection.id, job_token).await.map_err(|error| {
-                let what = format!("could not get an OIDC token for the service connection {}", connection.id);
-                Failure::new(on(error, &what), UNCHANGED)
-                    .advise("Check that this pipeline is authorized to use the service connection, then run again.")
-            })?;
-            work.console.hide(&assertion);
-            Ok(Credential::Assertion(assertion))
+        Scheme::ManagedIdentity { endpoint, client } => machine_tokens(work, endpoint, client.as_deref(), scope).await,
+        Scheme::App { client, .. } => {
+            let issuer = Issuer { authority: &connection.authority, tenant };
+            let credential = credential(work, connection, client, issuer).await?;
+            entra::token(&work.http, issuer, client, &credential, Grant::ClientCredentials, scope).await.map_err(
+                |error| Failure::new(on(error, "could not sign in as the app of the service connection"), UNCHANGED),
+            )
         }
     }
 }
 
-pub(super) fn needed(work: &Work) -> Result<&ServiceConnection, Failure> {
-    work.settings.connection.as_ref().ok_or_else(|| {
-        Failure::new(anyhow::anyhow!("no service connection is given"), UNCHANGED).advise("Set `serviceConnection`.")
+async fn machine_tokens(
+    work: &Work,
+    endpoint: &IdentityEndpoint,
+    client: Option<&str>,
+    scope: &str,
+) -> Result<Tokens, Failure> {
+    // This endpoint wants the resource that the scope names.
+    let resource = scope.trim_end_matches("/.default");
+    managed_identity::token(&work.http, endpoint, client, resource).await.map_err(|error| {
+        Failure::new(on(error, "could not sign in as the managed identity of the service connection"), UNCHANGED)
     })
 }
 
-/// Short names of scopes are Azure DevOps' own.
-pub(super) fn qualified(scopes: &str) -> String {
-    let qualify = |scope: &str| match scope {
-        "offline_access" | "openid" | "profile" => scope.to_owned(),
-        scope if scope.contains('/') => scope.to_owned(),
-        ".default" => format!("{AZURE_DEVOPS}/.default"),
-        scope => format!("{AZURE_DEVOPS}/{scope}"),
+/// What the connection proves with that `client` is itself, made right before it is used.
+pub(super) async fn credential(
+    work: &Work,
+    connection: &ServiceConnection,
+    client: &str,
+    issuer: Issuer<'_>,
+) -> Result<Credential, Failure> {
+    let assertion = match &connection.scheme {
+        Scheme::App { proof: Proof::Secret(secret), .. } => return Ok(Credential::ClientSecret(secret.clone())),
+        Scheme::App { proof: Proof::Certificate(certificate), .. } => {
+            let endpoint = issuer.endpoint("token");
+            certificate.assertion(client, endpoint.as_str(), work.clock.now()).map_err(|why| {
+                Failure::new(
+                    anyhow::anyhow!("could not sign with the service connection's certificate: {why}"),
+                    UNCHANGED,
+                )
+            })?
+        }
+        Scheme::App { proof: Proof::WorkloadIdentityFederation, .. } => federated(work, connection).await?,
+        Scheme::ManagedIdentity { endpoint, client } => {
+            machine_tokens(work, endpoint, client.as_deref(), TOKEN_EXCHANGE).await?.access_token
+        }
     };
-    scopes.split([' ', ',', '\n']).filter(|scope| !scope.is_empty()).map(qualify).collect::<Vec<_>>().join(" ")
+    work.console.hide(&assertion);
+    Ok(Credential::Assertion(assertion))
+}
+
+/// The job's own token for the connection, which the connection's app trusts.
+async fn federated(work: &Work, connection: &ServiceConnection) -> Result<Secret, Failure> {
+    let pipeline = &work.access.pipeline;
+    let (Some(uri), Some(job_token)) = (&pipeline.oidc, &pipeline.job_token) else {
+        let error =
+            anyhow::anyhow!("could not ask for the job's OIDC token: the agent gave no address or no job token");
+        return Err(Failure::new(error, UNCHANGED)
+            .advise("Run this task in a pipeline job of Azure DevOps Services, on a current agent."));
+    };
+    oidc::assertion(&work.http, uri, &connection.id, job_token).await.map_err(|error| {
+        let what = format!("could not get an OIDC token for the service connection {}", connection.id);
+        Failure::new(on(error, &what), UNCHANGED)
+            .advise("Check that this pipeline is authorized to use the service connection, then run again.")
+    })
+}
+
+pub(super) fn needed(work: &Work) -> Result<&ServiceConnection, Failure> {
+    work.access.connection.as_ref().ok_or_else(|| {
+        Failure::new(anyhow::anyhow!("no service connection is given"), UNCHANGED).advise("Set `serviceConnection`.")
+    })
 }

@@ -1,22 +1,30 @@
 //! A token that acts for a user, from the source that the settings name; one file a source.
 
-pub mod access_token;
+mod access_token;
+mod agent_user;
 pub mod claims;
+mod client;
 pub mod connection;
-pub mod refresh_token;
+mod password;
+pub mod person;
+mod refresh_token;
+mod store;
+mod user;
 
 use std::time::Duration;
 
 use self::claims::Claims;
 use crate::azure::connection_data::{self, Tenant};
+use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::http::CallError;
 use crate::clock::Clock;
 use crate::outcome::Failure;
 use crate::secret::{Secret, is_like_a_pat};
-use crate::settings::Source;
+use crate::settings::{ServiceConnection, Source};
 use crate::timestamp::Timestamp;
 use crate::work::{Work, on};
 
+const UNCHANGED: &str = "Nothing was changed.";
 const NEEDS_ENTRA: &str =
     "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users.";
 /// Before its end by less than this, a token is not used for something new.
@@ -69,12 +77,22 @@ pub fn is_nearly_over(expires: Option<Timestamp>, now: Timestamp) -> bool {
 /// # Errors
 /// What failed; nothing that anybody uses was changed.
 pub async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
-    let user = match &work.settings.source {
+    let user = match &work.access.source {
         Source::AccessToken(token) => access_token::sign_in(work, token),
+        Source::AgentUser(agent) => agent_user::sign_in(work, agent).await?,
         Source::Connection => connection::sign_in(work).await?,
-        Source::RefreshTokenSecret(secret) => refresh_token::sign_in(work, secret).await?,
+        Source::Password(password) => password::sign_in(work, password).await?,
+        Source::RefreshTokenSecret(secret) => refresh_token::from_vault(work, secret).await?,
+        Source::RefreshToken(token, store) => refresh_token::from_variable(work, token, store.as_ref()).await?,
+        Source::Person => {
+            let error = anyhow::anyhow!("a person signs in with `command: signIn` alone");
+            return Err(Failure::new(error, UNCHANGED).advise("Choose another way of signing in."));
+        }
     };
     work.console.hide(&user.token);
+    if let Some(wanted) = &work.access.user {
+        user::check(work, user.claims.as_ref(), &user::Expected::named(wanted))?;
+    }
     if user.claims.is_none() {
         work.console.debug("the token's claims cannot be read, so a refusal cannot be explained by them");
     }
@@ -86,11 +104,10 @@ pub async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
 /// # Errors
 /// When the organization has none, or does not answer.
 async fn users_tenant(work: &Work) -> Result<Option<String>, Failure> {
-    const UNCHANGED: &str = "Nothing was changed.";
-    if let Some(tenant) = &work.settings.tenant {
+    if let Some(tenant) = &work.access.tenant {
         return Ok(Some(tenant.clone()));
     }
-    let organization = &work.settings.organization;
+    let organization = &work.access.organization;
     match connection_data::tenant(&work.http, organization).await {
         Ok(Tenant::Entra(tenant)) => Ok(Some(tenant)),
         Ok(Tenant::Untold) => Ok(None),
@@ -103,6 +120,42 @@ async fn users_tenant(work: &Work) -> Result<Option<String>, Failure> {
             let what = format!("could not learn the tenant of {organization}");
             Err(Failure::new(on(error, &what), UNCHANGED))
         }
+    }
+}
+
+/// The tenant that user tokens come from, or else that of the connection's app.
+async fn tenant(work: &Work) -> Result<String, Failure> {
+    if let Some(tenant) = users_tenant(work).await? {
+        return Ok(tenant);
+    }
+    let app = work.access.connection.as_ref().and_then(ServiceConnection::app);
+    app.map(|(tenant, _)| tenant.to_owned()).ok_or_else(|| {
+        let error = anyhow::anyhow!("the organization {} does not tell its tenant", work.access.organization);
+        Failure::new(error, UNCHANGED).advise("Set `tenantId`, and check `organization`.")
+    })
+}
+
+/// What to ask for in Azure DevOps' name.
+fn requested_scope(work: &Work) -> String {
+    let default = || format!("{AZURE_DEVOPS}/.default");
+    work.access.requested_scopes.as_deref().map_or_else(default, qualified)
+}
+
+/// Short names of scopes are Azure DevOps' own.
+fn qualified(scopes: &str) -> String {
+    let qualify = |scope: &str| match scope {
+        "offline_access" | "openid" | "profile" => scope.to_owned(),
+        scope if scope.contains('/') => scope.to_owned(),
+        scope => format!("{AZURE_DEVOPS}/{scope}"),
+    };
+    scopes.split([' ', ',', '\n']).filter(|scope| !scope.is_empty()).map(qualify).collect::<Vec<_>>().join(" ")
+}
+
+/// Says so where the scopes granted may not suffice; the service decides.
+fn note_scopes(work: &Work, granted: Option<&str>) {
+    if let Some(granted) = granted.filter(|granted| !claims::suffice(granted)) {
+        let granted = crate::text::quoted(granted);
+        work.console.say(&format!("note: the scopes granted are {granted}, which may not suffice"));
     }
 }
 
@@ -119,14 +172,14 @@ pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -
     if user.claims.is_none() && is_like_a_pat(user.token.reveal()) {
         return Some(access_token::PAT_ADVICE.to_owned());
     }
-    let tenant = match connection_data::tenant(&work.http, &work.settings.organization).await {
+    let tenant = match connection_data::tenant(&work.http, &work.access.organization).await {
         Ok(Tenant::Entra(tenant)) => Some(tenant),
         Ok(Tenant::MicrosoftAccounts) => {
             return Some(format!("The organization is backed by Microsoft accounts. {NEEDS_ENTRA}"));
         }
         _ => None,
     };
-    match (&user.claims, &work.settings.source) {
+    match (&user.claims, &work.access.source) {
         (Some(claims), _) => Some(claims.explain(work.clock.now(), tenant.as_deref())),
         (None, Source::AccessToken(_)) => Some(access_token::NO_TOKEN_ADVICE.to_owned()),
         (None, _) => None,

@@ -1,124 +1,120 @@
 //! The recommended source: the refresh token of a user who signed in once, kept in a vault, redeemed with the
-//! connection's own credential so that it is useless to a thief.
+//! connection's own credential so that it is useless to a thief. Or the same from a variable of the job.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::connection::{credential, needed, qualified, token_for};
-use super::{UserToken, claims, users_tenant};
-use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer};
-use crate::azure::key_vault::{self, NewVersion, Version};
+use super::store::Kept;
+use super::user::{self, Expected};
+use super::{UNCHANGED, UserToken, client};
+use crate::azure::entra::{Grant, Issuer};
 use crate::outcome::Failure;
 use crate::secret::Secret;
+use crate::settings::Store;
 use crate::settings::address::VaultSecret;
 use crate::timestamp::counted;
-use crate::work::{Work, on};
+use crate::work::Work;
 
-const UNCHANGED: &str = "Nothing was changed.";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A refresh token that nobody uses ends after this. Documented; not configurable any more.
-const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub(super) const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// A stored one older than this is replaced by the newer one that each use brings.
 const STORED_AT_LEAST_EVERY: Duration = DAY;
 /// With less than this left, somebody must look.
 const WARN_BELOW: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
-/// Redeems the stored refresh token, and stores the newer one before anything else is done.
-pub(super) async fn sign_in(work: &Work, secret: &VaultSecret) -> Result<UserToken, Failure> {
-    let connection = needed(work)?;
-    let from_vault = async {
-        let vault = token_for(work, &secret.scope()).await?;
-        let stored = key_vault::read(&work.http, secret, &vault).await.map_err(|error| {
-            Failure::new(on(error, &format!("could not read the refresh token from {secret}")), UNCHANGED)
-        })?;
-        Ok((vault, stored))
-    };
-    let (from_vault, tenant) = tokio::join!(from_vault, users_tenant(work));
-    let (vault, stored) = from_vault?;
-    let tenant = tenant?.unwrap_or_else(|| connection.tenant.clone());
-    let Some(stored) = stored else {
+/// Redeems the refresh token in a vault, and stores the newer one before anything else is done.
+pub(super) async fn from_vault(work: &Work, secret: &VaultSecret) -> Result<UserToken, Failure> {
+    let (kept, tenant) = tokio::join!(Kept::read_vault(work, secret), super::tenant(work));
+    let (kept, tenant) = (kept?, tenant?);
+    let Kept::Vault { stored: Some(stored), .. } = &kept else {
         let error = anyhow::anyhow!("there is no {secret}, which should hold the refresh token");
         return Err(Failure::new(error, UNCHANGED).advise(
             "Sign in once as the rotating user and store the refresh token there; check `refreshTokenSecret`.",
         ));
     };
-    work.console.hide(&stored.value);
-    // Before anything is judged by its age: the agent's clock may be wrong.
-    if let Some(date) = stored.read_at {
-        work.clock.correct(date);
-    }
-
-    let tagged = stored.tags.get("clientId").cloned();
-    let client = work.settings.client.clone().or(tagged).unwrap_or_else(|| connection.client.clone());
-    let default = format!("{AZURE_DEVOPS}/.default");
-    let scope = work.settings.requested_scopes.as_deref().map_or(default, qualified);
-    let scope = if scope.contains("offline_access") { scope } else { format!("{scope} offline_access") };
-    let issuer = Issuer { authority: &connection.authority, tenant: &tenant };
-    let redeem = async |credential: &Credential| {
-        entra::token(&work.http, issuer, &client, credential, Grant::RefreshToken(&stored.value), &scope).await
-    };
-    let is_own_client = client.eq_ignore_ascii_case(&connection.client);
-    let credential = if is_own_client { credential(work, connection).await? } else { Credential::Public };
-    let mut answer = redeem(&credential).await;
-    if is_own_client
-        && answer.as_ref().is_err_and(|error| error.refusal().is_some_and(|(_, code)| code == "AADSTS700025"))
-    {
-        work.console.say(&format!(
-            "note: the app {client} is a public client, so the refresh token works without a credential"
-        ));
-        answer = redeem(&Credential::Public).await;
-    }
-    let tokens = answer.map_err(|error| {
-        Failure::new(on(error, &format!("could not redeem the refresh token in {secret}")), UNCHANGED)
-    })?;
-
-    let user = UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
-    work.console.hide(&user.token);
-    let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
-    let who = crate::text::one_line(who);
-    work.console.say(&format!("signed in as {who} with the refresh token in {secret}"));
-    if let Some(granted) = tokens.scope.as_deref().filter(|granted| !claims::suffice(granted)) {
-        work.console
-            .say(&format!("note: the scopes granted are {}, which may not suffice", crate::text::quoted(granted)));
-    }
-    keep_fresh(work, secret, &vault, &stored, tokens.refresh_token.as_ref()).await;
+    let tagged = stored.tags.get(user::CLIENT_TAG).cloned();
+    let from = format!("in {secret}");
+    let (user, newer) = redeem(work, &tenant, tagged, &stored.value, &from).await?;
+    user::check(work, user.claims.as_ref(), &Expected::tagged(&stored.tags))?;
+    keep_fresh(work, &kept, &from, newer).await;
     Ok(user)
 }
 
-/// Stores the newer refresh token. Failing to is no failure of the run: the one stored stays valid.
-async fn keep_fresh(work: &Work, secret: &VaultSecret, vault: &Secret, stored: &Version, newer: Option<&Secret>) {
-    // Without a date of its own, the stored one counts as old.
-    let age = stored.created.map_or(IDLE_LIFE, |created| work.clock.now().since(created));
+/// Redeems a refresh token that the job was given. The newer one is lost unless there is a store for it.
+pub(super) async fn from_variable(work: &Work, token: &Secret, store: Option<&Store>) -> Result<UserToken, Failure> {
+    work.console.hide(token);
+    let tenant = super::tenant(work).await?;
+    let (user, newer) = redeem(work, &tenant, None, token, "of `refreshToken`").await?;
+    let Some(store) = store else {
+        work.console.warn(
+            "the newer refresh token that came is lost, and the one used ends after 90 days at most. Name a place for it \
+             in `refreshTokenStore`.",
+        );
+        return Ok(user);
+    };
+    match Kept::read(work, store).await {
+        Ok(kept) => keep_fresh(work, &kept, &format!("in {store}"), newer).await,
+        Err(failure) => {
+            let (error, advice) = failure.into_parts();
+            work.console.warn(&format!(
+                "could not store the newer refresh token in {store}: {error:#}. The one used still works. {advice}"
+            ));
+        }
+    }
+    Ok(user)
+}
+
+/// Exchanges the refresh token for a user token, and a newer one where it came with it.
+async fn redeem(
+    work: &Work,
+    tenant: &str,
+    tagged: Option<String>,
+    token: &Secret,
+    from: &str,
+) -> Result<(UserToken, Option<Secret>), Failure> {
+    let app = client::id(work, tagged, "the refresh token")?;
+    let scope = super::requested_scope(work);
+    let scope = if scope.contains("offline_access") { scope } else { format!("{scope} offline_access") };
+    let issuer = Issuer { authority: work.access.organization.login(), tenant };
+    let what = format!("could not redeem the refresh token {from}");
+    let tokens = client::redeem(work, issuer, &app, Grant::RefreshToken(token), &scope, &what).await?;
+    let user = UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
+    work.console.hide(&user.token);
+    if let Some(newer) = &tokens.refresh_token {
+        work.console.hide(newer);
+    }
+    let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
+    work.console.say(&format!("signed in as {} with the refresh token {from}", crate::text::one_line(who)));
+    super::note_scopes(work, tokens.scope.as_deref());
+    Ok((user, tokens.refresh_token.filter(|newer| newer != token)))
+}
+
+/// Stores the newer refresh token. Failing to is no failure of the run: the one used stays valid.
+async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Secret>) {
+    let age = kept.age(work.clock.now());
     let warn_of_age = || {
         let left = IDLE_LIFE.saturating_sub(age);
         if left < WARN_BELOW {
             let days = counted(i64::try_from(left.as_secs() / DAY.as_secs()).unwrap_or_default(), "day");
             work.console.warn(&format!(
-                "the refresh token in {secret} has about {days} left of its 90. Sign in again as the rotating user and \
-                 store the new one."
+                "the refresh token {place} has about {days} left of its 90. Sign in again as the rotating user and store \
+                 the new one."
             ));
         }
     };
-    let Some(newer) = newer.filter(|newer| **newer != stored.value) else { return warn_of_age() };
-    work.console.hide(newer);
+    let Some(newer) = newer.filter(|newer| !kept.holds(newer)) else { return warn_of_age() };
     if age < STORED_AT_LEAST_EVERY {
         return;
     }
-    let tags: BTreeMap<String, String> = stored.tags.clone();
-    let content_type = stored.content_type.as_deref().unwrap_or("Microsoft Entra refresh token");
-    let new = NewVersion { value: newer, content_type, tags: &tags, expires: Some(work.clock.now().plus(IDLE_LIFE)) };
-    if let Err(error) = key_vault::write(&work.http, secret, vault, &new).await {
-        let advice = crate::outcome::advice_for(&error).unwrap_or("Look into it before the 90 days are over.");
-        work.console.warn(&format!(
-            "could not store the newer refresh token in {secret}: {error}. The one stored still works. {advice}"
-        ));
-        return warn_of_age();
-    }
-    work.console.say(&format!("stored the newer refresh token in {secret}"));
-    if let Err(error) = key_vault::disable_older(&work.http, secret, vault, |_| true).await {
-        work.console.warn(&format!(
-            "could not disable the older versions of {secret}: {error}. The new one is in place; disable the older ones \
-             by hand."
-        ));
+    match kept.write(work, &newer, None).await {
+        Ok(()) => work.console.say(&format!("stored the newer refresh token {place}")),
+        Err(failed) => {
+            let advice = failed.advice.as_deref().unwrap_or("Look into it before the 90 days are over.");
+            let error = failed.error;
+            work.console.warn(&format!(
+                "could not store the newer refresh token {place}: {error:#}. The one stored still works. {advice}"
+            ));
+            warn_of_age();
+        }
     }
 }

@@ -161,7 +161,7 @@ fn an_app_that_was_made_public_redeems_without_a_credential_and_says_so() {
     pipeline.sim.inject(made_public, When::nth(Op::TokenRefresh, 1));
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);
-    says(&main, &["is a public client, so the refresh token works without a credential"]);
+    says(&main, &["the service connection's app is a public client, so it is sent no credential"]);
     assert_eq!(pipeline.sim.count(Op::TokenRefresh), 2, "once more, not again and again");
     settled(&pipeline);
 }

@@ -1,0 +1,38 @@
+//! Tokens of the managed identity of the machine that the agent runs on. They act for an app, never for a user.
+//! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
+
+use super::entra::Tokens;
+use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
+use crate::settings::IdentityEndpoint;
+
+/// Documented, as the header that keeps forwarded requests out.
+const METADATA_VERSION: &str = "2018-02-01";
+/// Seen in code: the Azure SDK for Rust.
+const APP_SERVICE_VERSION: &str = "2019-08-01";
+
+/// Asks for a token for a resource, as a user-assigned identity where one is named.
+///
+/// # Errors
+/// What became of the request.
+pub async fn token(
+    http: &Http,
+    endpoint: &IdentityEndpoint,
+    client: Option<&str>,
+    resource: &str,
+) -> Result<Tokens, CallError> {
+    let (url, version, auth) = match endpoint {
+        IdentityEndpoint::Metadata(host) => {
+            let mut url = host.clone();
+            url.set_path("metadata/identity/oauth2/token");
+            (url, METADATA_VERSION, Auth::Metadata)
+        }
+        IdentityEndpoint::AppService(url, header) => (url.clone(), APP_SERVICE_VERSION, Auth::AppService(header)),
+    };
+    let mut url = url;
+    url.query_pairs_mut().append_pair("api-version", version).append_pair("resource", resource);
+    if let Some(client) = client {
+        url.query_pairs_mut().append_pair("client_id", client);
+    }
+    let call = Call::new(Service::ManagedIdentity, Method::GET, url, auth, Body::Empty);
+    http.repeat(&Call { secret_reply: true, ..call }).await?.json()
+}

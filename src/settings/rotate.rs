@@ -1,0 +1,194 @@
+//! The settings of a rotation.
+
+use std::time::Duration;
+
+use ring::digest::{SHA256, digest};
+
+use super::address::VaultSecret;
+use super::environment::{Environment, format_name};
+use super::inputs::Inputs;
+use super::reader::{Reader, Seen};
+use super::{Destination, manifest, publish_to};
+use crate::pat::{AuthorizationId, PatName, RunId, Scopes};
+use crate::plan::Wish;
+use crate::text::quoted;
+
+/// The settings of a rotation.
+#[derive(Debug)]
+pub struct RotateSettings {
+    /// What to do.
+    pub wish: Wish,
+    /// Whether to do nothing but say what would be done.
+    pub dry_run: bool,
+    /// The job variable that gets the new value.
+    pub variable: Option<String>,
+    /// The other places that get it.
+    pub publish_to: Vec<Destination>,
+    /// The job variable by which the job says that it has stored the new value.
+    pub confirm_variable: Option<String>,
+    /// When the old ones are retired.
+    pub retirement: Retirement,
+}
+
+/// When the old ones are retired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Retirement {
+    /// After the job's other steps have succeeded.
+    AfterJob,
+    /// In the same step, once every destination holds the new one.
+    Immediately,
+}
+
+impl Reader<'_> {
+    /// The rotation's inputs; what only a rotation needs is missed only where there is to be one.
+    pub(super) fn rotate(&mut self, inputs: &Inputs, seen: Seen, is_wanted: bool) -> Option<RotateSettings> {
+        let has_places = inputs.publish_to.is_some() || self.is_spoiled("publishTo");
+        let name = match inputs.pat_name.as_deref().map(PatName::parse) {
+            Some(name) => self.take("patName", name),
+            None if is_wanted => {
+                self.take("patName", Err("the name of the personal access token to rotate".to_owned()))
+            }
+            None => None,
+        };
+        let publish_to = self.publish_to(inputs, seen);
+        let confirm_variable = inputs.confirm_variable.clone();
+        let variable = self.variable(inputs.variable.as_deref(), !has_places);
+        if let (Some(confirm), Some(variable)) = (&confirm_variable, &variable)
+            && format_name(confirm) == format_name(variable)
+        {
+            self.fault("confirmVariable", "another variable than `variable`, which this task sets itself");
+        }
+        let retirement = match self.choice("retireOldPat", inputs.retire_old_pat.as_deref()) {
+            Some("immediately") => Retirement::Immediately,
+            _ => Retirement::AfterJob,
+        };
+        if retirement == Retirement::Immediately && !has_places {
+            let needed =
+                "`afterJob` when there is no `publishTo`: a value taken from a variable is stored later than this step";
+            self.fault("retireOldPat", needed);
+        }
+        if retirement == Retirement::Immediately && confirm_variable.is_some() {
+            self.fault("retireOldPat", "`afterJob` with `confirmVariable`, which the job sets later than this step");
+        }
+        let replace = inputs.replace_authorization_id.as_deref().and_then(|id| {
+            let id = AuthorizationId::parse(id).ok_or_else(|| format!("a GUID: {} is none", quoted(id)));
+            self.take("replaceAuthorizationId", id)
+        });
+        let scopes = inputs.scopes.as_deref().and_then(|scopes| self.take("scopes", Scopes::parse(scopes)));
+        let valid_for_days = self.number("validForDays", inputs.valid_for_days.as_deref(), 1, 365);
+        let rotate_when_days_left =
+            inputs.rotate_when_days_left.as_deref().map(|days| self.number("rotateWhenDaysLeft", Some(days), 0, 365));
+        let overlap_hours = self.number("overlapHours", inputs.overlap_hours.as_deref(), 0, 720);
+        let create_if_missing = self.truth("createIfMissing", inputs.create_if_missing.as_deref());
+        let dry_run = self.truth("dryRun", inputs.dry_run.as_deref());
+        let run = if is_wanted { self.run() } else { None };
+
+        let places = publish_to.iter().map(Destination::to_string);
+        let places = places.chain(variable.as_ref().map(|name| format!("job variable {}", quoted(name)))).collect();
+        let retire_when = match (retirement, &confirm_variable) {
+            (Retirement::Immediately, _) => "in this step".to_owned(),
+            (Retirement::AfterJob, None) => "once the job has succeeded".to_owned(),
+            (Retirement::AfterJob, Some(name)) => {
+                format!("once the job has ended with {} set to true", quoted(name))
+            }
+        };
+        let wish = Wish {
+            name: name?,
+            run: run?,
+            rotate_when_days_left,
+            replace,
+            scopes,
+            valid_for_days,
+            create_if_missing,
+            overlap: Duration::from_secs(u64::from(overlap_hours) * 60 * 60),
+            places,
+            retire_when,
+        };
+        Some(RotateSettings { wish, dry_run, variable, publish_to, confirm_variable, retirement })
+    }
+
+    fn publish_to(&mut self, inputs: &Inputs, seen: Seen) -> Vec<Destination> {
+        let lines = inputs.publish_to.as_deref().unwrap_or_default();
+        let (destinations, faults) = publish_to::read(lines, &self.own_project());
+        for fault in faults {
+            self.fault("publishTo", &fault);
+        }
+        let has_vault = destinations.iter().any(|destination| matches!(destination, Destination::KeyVault(_)));
+        if has_vault && !seen.has_connection {
+            self.fault("serviceConnection", "the service connection whose app may write the vaults of `publishTo`");
+        }
+        for destination in &destinations {
+            if let Destination::KeyVault(secret) = destination
+                && seen.is_on_loopback == Some(secret.is_in_the_cloud())
+            {
+                self.fault("publishTo", &format!("a vault where the organization is, in the cloud or not: {secret}"));
+            }
+        }
+        let (stores, _) =
+            publish_to::read(inputs.refresh_token_store.as_deref().unwrap_or_default(), &self.own_project());
+        let secret = inputs.refresh_token_secret.as_deref().and_then(|secret| VaultSecret::parse(secret).ok());
+        let stores: Vec<Destination> = stores.into_iter().chain(secret.map(Destination::KeyVault)).collect();
+        for destination in destinations.iter().filter(|place| stores.iter().any(|store| store.clashes(place))) {
+            self.fault("publishTo", &format!("other places than the refresh token's: {destination} is both"));
+        }
+        destinations
+    }
+
+    fn variable(&mut self, given: Option<&str>, is_only_place: bool) -> Option<String> {
+        let name = given.or(is_only_place.then_some("PAT"))?;
+        let is_output = manifest::OUTPUT_VARIABLES.iter().any(|output| format_name(output) == format_name(name));
+        if is_output {
+            self.fault("variable", &format!("another name: {} is an output variable of this task", quoted(name)));
+        } else if is_reserved(name, self.environment) {
+            self.fault("variable", &format!("another name: {} is reserved by Azure Pipelines", quoted(name)));
+        } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) || name.len() > 200 {
+            self.fault("variable", "a name of the letters a to z, digits, `.`, `_` and `-`");
+        }
+        Some(name.to_owned())
+    }
+
+    /// `K`, from the ids that the agent gives; see design section 4.
+    fn run(&mut self) -> Option<RunId> {
+        let get = |name: &str| self.environment.get(name);
+        // A release that consumes a build's artifacts has that build's id too, so the release's comes first.
+        let (run, attempt) = match (get("RELEASE_RELEASEID"), get("BUILD_BUILDID")) {
+            (Some(release), _) => (format!("r{release}"), get("RELEASE_ATTEMPTNUMBER")),
+            (None, Some(build)) => (build.to_owned(), get("SYSTEM_JOBATTEMPT")),
+            (None, None) => {
+                self.fault("command", "a pipeline job: neither `BUILD_BUILDID` nor `RELEASE_RELEASEID` is set");
+                return None;
+            }
+        };
+        let ids = [
+            "SYSTEM_TEAMPROJECTID",
+            "SYSTEM_DEFINITIONID",
+            "SYSTEM_STAGENAME",
+            "SYSTEM_PHASENAME",
+            "SYSTEM_JOBNAME",
+            "SYSTEM_TASKINSTANCEID",
+        ];
+        let ids: Vec<&str> = ids.into_iter().map(|name| get(name).unwrap_or_default()).collect();
+        let hash = digest(&SHA256, ids.join("\n").as_bytes());
+        let hash: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let id = RunId::parse(&format!("{run}.{}-{hash}", attempt.unwrap_or("1")));
+        if id.is_none() {
+            self.fault("command", "a pipeline job: the run's id and attempt are no numbers");
+        }
+        id
+    }
+}
+
+/// Names that the agent does not let a task set, or hides from later steps (seen in code: `Constants.cs`; the
+/// prefixes are documented under "Define variables").
+fn is_reserved(name: &str, environment: &Environment) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let spelled =
+        ["agent.", "build.", "system.", "release.", "environment.", "strategy.", "checks.", "task.", "common."];
+    let hidden =
+        ["endpoint", "input", "secret", "securefile", "path", "prefix", "vsts", "agent_", "system_", "tf_build"];
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| lower.starts_with(prefix));
+    let formatted = format_name(name);
+    let is_system = ["BUILD_", "RELEASE_"].iter().any(|prefix| formatted.starts_with(prefix))
+        && environment.get(&formatted).is_some();
+    starts(&spelled) || starts(&hidden) || is_system
+}

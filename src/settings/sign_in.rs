@@ -1,0 +1,54 @@
+//! The settings of the command `signIn`: where the refresh token of the person who signs in is kept.
+
+use super::Store;
+use super::inputs::Inputs;
+use super::reader::{Reader, Seen};
+
+/// The settings of a sign-in by a person.
+#[derive(Debug)]
+pub struct SignInSettings {
+    /// Where the refresh token goes.
+    pub store: Store,
+}
+
+impl Reader<'_> {
+    pub(super) fn sign_in(&mut self, inputs: &Inputs, seen: Seen) -> Option<SignInSettings> {
+        for (input, is_given) in [
+            ("refreshToken", inputs.refresh_token.is_some()),
+            ("entraAgentId", inputs.entra_agent_id.is_some()),
+            ("password", inputs.password.is_some()),
+            ("accessToken", inputs.access_token.is_some()),
+        ] {
+            if is_given {
+                self.fault(input, "to be left out with `signIn`, where a person signs in");
+            }
+        }
+        if inputs.user_name.is_none() && !self.is_spoiled("userName") {
+            self.fault("userName", "the sign-in name or object id of the user who is to sign in");
+        }
+        let needed = "the place for the refresh token: a secret in a key vault, or else `refreshTokenStore`";
+        let store = match (&inputs.refresh_token_secret, &inputs.refresh_token_store) {
+            (Some(_), Some(_)) => {
+                self.fault("refreshTokenSecret", "to be the only place: `refreshTokenStore` is given too");
+                None
+            }
+            (Some(_), None) => {
+                if !seen.has_connection {
+                    self.fault("serviceConnection", "the service connection whose app may write the vault");
+                }
+                self.vault_secret(inputs, seen).map(Store::Vault)
+            }
+            (None, Some(_)) => self.store(inputs, seen),
+            (None, None) => {
+                if !self.is_spoiled("refreshTokenStore") {
+                    self.fault("refreshTokenSecret", needed);
+                }
+                None
+            }
+        };
+        if inputs.client_id.is_none() && !self.is_spoiled("clientId") && !seen.has_connection {
+            self.fault("clientId", "the client id of the app that the user signs in to");
+        }
+        Some(SignInSettings { store: store? })
+    }
+}

@@ -1,0 +1,42 @@
+//! An agent user of Microsoft Entra Agent ID: three exchanges from the connection's credential to a token that acts for
+//! a user, with no stored secret at all. Documented; whether the PAT lifecycle API takes such a user's token is not.
+//! <https://learn.microsoft.com/entra/agent-id/agent-user-oauth-flow>
+
+use super::connection::{credential, needed};
+use super::{UNCHANGED, UserToken, client};
+use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE};
+use crate::outcome::Failure;
+use crate::work::{Work, on};
+
+/// Signs in as the agent user `userName` of this agent identity.
+pub(super) async fn sign_in(work: &Work, agent: &str) -> Result<UserToken, Failure> {
+    let connection = needed(work)?;
+    let Some(user) = &work.access.user else {
+        return Err(Failure::new(anyhow::anyhow!("no agent user is named"), UNCHANGED).advise("Set `userName`."));
+    };
+    let tenant = super::tenant(work).await?;
+    let issuer = Issuer { authority: work.access.organization.login(), tenant: &tenant };
+    let blueprint = client::id(work, None, "`entraAgentId`")?;
+    let exchange = format!("{TOKEN_EXCHANGE}/.default");
+    let scope = super::requested_scope(work);
+    let ask = async |client: &str, credential: &Credential, grant: Grant<'_>, scope: &str, what: String| {
+        let answer = entra::token(&work.http, issuer, client, credential, grant, scope).await;
+        let tokens = answer.map_err(|error| Failure::new(on(error, &what), UNCHANGED))?;
+        work.console.hide(&tokens.access_token);
+        Ok::<_, Failure>(tokens)
+    };
+
+    client::check_cloud(connection, issuer, "could not sign in as the blueprint")?;
+    let proof = credential(work, connection, &blueprint, issuer).await?;
+    let what = format!("could not sign in as the blueprint {blueprint}");
+    let first = ask(&blueprint, &proof, Grant::AgentIdentity(agent), &exchange, what).await?;
+    let as_agent = Credential::Assertion(first.access_token);
+    let what = format!("could not sign in as the agent identity {agent}");
+    let second = ask(agent, &as_agent, Grant::ClientCredentials, &exchange, what).await?;
+    let grant = Grant::AgentUser { user, token: &second.access_token };
+    let what = format!("could not sign in as the agent user {user}");
+    let tokens = ask(agent, &as_agent, grant, &scope, what).await?;
+    work.console.say(&format!("signed in as the agent user {user}"));
+    super::note_scopes(work, tokens.scope.as_deref());
+    Ok(UserToken::new(tokens.access_token, tokens.expires_in, &work.clock))
+}

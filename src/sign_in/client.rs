@@ -1,0 +1,83 @@
+//! The app that a user signs in to, and how it proves that it is itself: with the connection's credential where it is
+//! the connection's own app, which makes a stolen refresh token useless; as a public client where it is another one.
+
+use super::{UNCHANGED, connection};
+use crate::azure::entra::{self, Credential, Grant, Issuer, Tokens};
+use crate::outcome::Failure;
+use crate::settings::{Proof, Scheme, ServiceConnection};
+use crate::work::{Work, on};
+
+const PUBLIC: &str = "AADSTS700025";
+const CONFIDENTIAL: &str = "AADSTS7000218";
+
+/// Exchanges what a user gave for tokens of that user.
+pub(super) async fn redeem(
+    work: &Work,
+    issuer: Issuer<'_>,
+    client: &str,
+    grant: Grant<'_>,
+    scope: &str,
+    what: &str,
+) -> Result<Tokens, Failure> {
+    let connection = work.access.connection.as_ref();
+    let own = connection.filter(|connection| is_app_of(connection, client));
+    let proof = match own {
+        Some(connection) => {
+            check_cloud(connection, issuer, what)?;
+            connection::credential(work, connection, client, issuer).await?
+        }
+        None => Credential::Public,
+    };
+    let ask = async |credential: &Credential| entra::token(&work.http, issuer, client, credential, grant, scope).await;
+    let mut answer = ask(&proof).await;
+    let is_told = |code: &str| {
+        let refusal = answer.as_ref().err().and_then(|error| error.refusal());
+        refusal.is_some_and(|(_, told)| told == code)
+    };
+    if own.is_some() && is_told(PUBLIC) {
+        work.console.say("note: the service connection's app is a public client, so it is sent no credential");
+        answer = ask(&Credential::Public).await;
+    } else if own.is_none()
+        && is_told(CONFIDENTIAL)
+        && let Some(connection) = connection.filter(|connection| is_federated(connection))
+    {
+        // Another app may trust the same pipeline or machine.
+        work.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
+        let proof = connection::credential(work, connection, client, issuer).await?;
+        answer = ask(&proof).await;
+    }
+    answer.map_err(|error| Failure::new(on(error, what), UNCHANGED))
+}
+
+fn is_app_of(connection: &ServiceConnection, client: &str) -> bool {
+    connection.app().is_some_and(|(_, app)| app.eq_ignore_ascii_case(client))
+}
+
+fn is_federated(connection: &ServiceConnection) -> bool {
+    matches!(
+        &connection.scheme,
+        Scheme::App { proof: Proof::WorkloadIdentityFederation, .. } | Scheme::ManagedIdentity { .. }
+    )
+}
+
+/// An app of another cloud is unknown where the users of Azure DevOps sign in, and no credential is sent there.
+pub(super) fn check_cloud(connection: &ServiceConnection, issuer: Issuer<'_>, what: &str) -> Result<(), Failure> {
+    if connection.authority == *issuer.authority {
+        return Ok(());
+    }
+    let (its, users) = [&connection.authority, issuer.authority].map(|url| url.host_str().unwrap_or_default()).into();
+    let error = anyhow::anyhow!("the service connection's app is in another cloud ({its}) than the users ({users})");
+    Err(Failure::new(error.context(what.to_owned()), UNCHANGED)
+        .advise("Register an app in the organization's tenant, sign in with that one, and name it with `clientId`."))
+}
+
+/// The client id of the app that the user signed in to.
+pub(super) fn id(work: &Work, told: Option<String>, of_what: &str) -> Result<String, Failure> {
+    let own = || work.access.connection.as_ref().and_then(ServiceConnection::app).map(|(_, client)| client.to_owned());
+    work.access.client.clone().or(told).or_else(own).ok_or_else(|| {
+        let error = anyhow::anyhow!(
+            "the app that {of_what} is for is not known: a managed identity is no app that a user can sign in to"
+        );
+        Failure::new(error, UNCHANGED).advise("Name that app with `clientId`.")
+    })
+}

@@ -1,0 +1,129 @@
+//! Where a refresh token is kept: how old the stored one is, and how a newer one takes its place.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::UNCHANGED;
+use super::connection::token_for;
+use super::refresh_token::IDLE_LIFE;
+use crate::azure::key_vault::{self, NewVersion, Version};
+use crate::azure::variable_groups::Variable;
+use crate::destinations::NotWritten;
+use crate::destinations::variable_group::{Groups, check_fit};
+use crate::destinations::writers::Writers;
+use crate::outcome::Failure;
+use crate::secret::Secret;
+use crate::settings::address::VaultSecret;
+use crate::settings::{GroupVariable, Store};
+use crate::timestamp::Timestamp;
+use crate::work::{Work, on};
+
+/// A store, with what was read of it.
+#[derive(Debug)]
+pub(super) enum Kept<'a> {
+    /// A secret in a vault, and its current version if it has one.
+    Vault {
+        /// The secret.
+        secret: &'a VaultSecret,
+        /// A token for the vault.
+        token: Secret,
+        /// What it holds.
+        stored: Option<Version>,
+    },
+    /// A variable of a group, and until when what it holds is of use.
+    Group {
+        /// The variable.
+        variable: &'a GroupVariable,
+        /// As the plain variable beside it says.
+        valid_to: Option<Timestamp>,
+    },
+}
+
+impl<'a> Kept<'a> {
+    /// Reads a store.
+    pub(super) async fn read(work: &Work, store: &'a Store) -> Result<Self, Failure> {
+        match store {
+            Store::Vault(secret) => Self::read_vault(work, secret).await,
+            Store::Group(variable) => {
+                let writers = Writers::new(work);
+                let groups = Groups::new(work, &writers);
+                let group = groups.find(variable).await?;
+                let expiry = variable.expiry_variable();
+                check_fit(variable, &group, &[&expiry])?;
+                let valid_to = group.variable(&expiry).and_then(|(value, _)| Timestamp::parse(value.as_str()?));
+                Ok(Self::Group { variable, valid_to })
+            }
+        }
+    }
+
+    /// Reads a vault's secret. Its date is taken as the time, as the agent's clock may be wrong.
+    pub(super) async fn read_vault(work: &Work, secret: &'a VaultSecret) -> Result<Self, Failure> {
+        let token = token_for(work, &secret.scope()).await?;
+        let stored = key_vault::read(&work.http, secret, &token).await.map_err(|error| {
+            let what = format!("could not read the refresh token from {secret}");
+            Failure::new(on(error, &what), UNCHANGED)
+        })?;
+        if let Some(stored) = &stored {
+            work.console.hide(&stored.value);
+            if let Some(date) = stored.read_at {
+                work.clock.correct(date);
+            }
+        }
+        Ok(Self::Vault { secret, token, stored })
+    }
+
+    /// How long ago the stored one was written; without a date of its own, it counts as old.
+    pub(super) fn age(&self, now: Timestamp) -> Duration {
+        match self {
+            Self::Vault { stored, .. } => {
+                stored.as_ref().and_then(|stored| stored.created).map_or(IDLE_LIFE, |created| now.since(created))
+            }
+            Self::Group { valid_to, .. } => {
+                valid_to.map_or(IDLE_LIFE, |valid_to| IDLE_LIFE.saturating_sub(valid_to.since(now)))
+            }
+        }
+    }
+
+    /// Whether this is what it holds, as far as that can be read.
+    pub(super) fn holds(&self, token: &Secret) -> bool {
+        matches!(self, Self::Vault { stored: Some(stored), .. } if stored.value == *token)
+    }
+
+    /// Puts a refresh token in its place, with these tags where the store has any, and disables what was there before.
+    pub(super) async fn write(
+        &self,
+        work: &Work,
+        newer: &Secret,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Result<(), NotWritten> {
+        let expires = work.clock.now().plus(IDLE_LIFE);
+        match self {
+            Self::Vault { secret, token, stored } => {
+                let stored = stored.as_ref();
+                let none = BTreeMap::new();
+                let tags = tags.or(stored.map(|stored| &stored.tags)).unwrap_or(&none);
+                let content_type =
+                    stored.and_then(|stored| stored.content_type.as_deref()).unwrap_or("Microsoft Entra refresh token");
+                let new = NewVersion { value: newer, content_type, tags, expires: Some(expires) };
+                key_vault::write(&work.http, secret, token, &new).await?;
+                if let Err(error) = key_vault::disable_older(&work.http, secret, token, |_| true).await {
+                    work.console.warn(&format!(
+                        "could not disable the older versions of {secret}: {error}. The new one is in place; disable \
+                         the older ones by hand."
+                    ));
+                }
+                Ok(())
+            }
+            Self::Group { variable, .. } => {
+                let (expiry, valid_to) = (variable.expiry_variable(), expires.to_string());
+                let set = [
+                    Variable { name: &variable.variable, value: newer.reveal(), is_secret: true },
+                    Variable { name: &expiry, value: &valid_to, is_secret: false },
+                ];
+                let writers = Writers::new(work);
+                let groups = Groups::new(work, &writers);
+                groups.write(variable, &set, &|| work.check_wanted()).await
+            }
+        }
+    }
+}
