@@ -14,6 +14,7 @@
 //! | [`azure`] | the services, one file each; the only place that names the HTTP client |
 //! | [`sign_in`] | a token that acts for a user, one file a source |
 //! | [`destinations`] | where the new value goes, one file a kind |
+//! | [`workstation`] | the sign-in of a person, done once |
 //! | [`rotate`], [`settle`], [`hand_over`] | the two stages that act, and what one leaves for the other |
 //! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
 //! | [`work`], [`clock`], [`patience`], [`cancel`] | what an acting part is given |
@@ -39,7 +40,9 @@ pub mod sign_in;
 pub mod text;
 pub mod timestamp;
 pub mod work;
+pub mod workstation;
 
+use std::ffi::OsString;
 use std::io;
 use std::rc::Rc;
 
@@ -96,27 +99,51 @@ impl Told {
     }
 }
 
-/// Runs the stage that the launcher names, on this thread, listening to the agent's signals.
-pub fn start(
-    stage: &str,
-    environment: Environment,
-    clock: Clock,
-    out: impl io::Write + 'static,
-    has_launcher: impl Fn() -> bool + 'static,
-) -> Told {
-    let Some(stage) = Stage::parse(stage) else {
-        let console = Console::new(Box::new(out), false);
+/// What `main` hands in: the program's whole world.
+pub struct Start {
+    /// The arguments, without the program's name.
+    pub arguments: Vec<OsString>,
+    /// Every environment variable.
+    pub environment: Environment,
+    /// The time.
+    pub clock: Clock,
+    /// Standard input.
+    pub input: Box<dyn io::Read>,
+    /// Standard output.
+    pub out: Box<dyn io::Write>,
+    /// Whether the process that started this one is still there.
+    pub has_launcher: Rc<dyn Fn() -> bool>,
+}
+
+/// Runs what the arguments name, on this thread, listening to signals: a stage for the launcher, or a sign-in for a
+/// person. Returns the exit code.
+pub fn start(start: Start) -> u8 {
+    let Start { mut arguments, environment, clock, input, out, has_launcher } = start;
+    let word = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    let word = word.to_string_lossy();
+    let stage = Stage::parse(&word);
+    if stage.is_none() && word != "sign-in" {
+        let console = Console::new(out, false);
         console.say("This program is started by the pipeline task RotatePat, with `task` or `settle`; see its README.");
-        return Told::Nothing;
+        console.say("A person signs in once with:");
+        console.say(workstation::USAGE);
+        return Told::Nothing.exit_code();
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Told::Nothing.exit_code();
     };
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Told::Nothing };
     runtime.block_on(async {
         let (canceller, cancel) = Cancel::pair();
         if canceller.listen().is_err() {
-            return Told::Nothing;
+            return Told::Nothing.exit_code();
         }
-        let (out, has_launcher, patience) = (Box::new(out), Rc::new(has_launcher), Patience::default());
-        run(stage, Surroundings { environment, clock, out, cancel, has_launcher, patience }).await
+        match stage {
+            Some(stage) => {
+                let patience = Patience::default();
+                run(stage, Surroundings { environment, clock, out, cancel, has_launcher, patience }).await.exit_code()
+            }
+            None => workstation::run(arguments, clock, input, out, cancel).await,
+        }
     })
 }
 

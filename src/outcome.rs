@@ -116,16 +116,24 @@ impl Failure {
         (self.error, advice)
     }
 
+    /// All of it, for a person who reads no log.
+    pub fn in_full(&self) -> String {
+        if self.is_cancelled {
+            return format!("{self}. {}", self.now);
+        }
+        format!("{self}. {} {}", self.now, self.advice())
+    }
+
     /// Tells it, as an issue and as the result of the step.
     ///
     /// # Errors
     /// When standard output is closed: the agent was not told.
     pub fn tell(&self, console: &Console) -> std::io::Result<()> {
         if self.is_cancelled {
-            console.warn(&format!("{self}. {}", self.now));
+            console.warn(&self.in_full());
             return console.complete(StepResult::Canceled, &self.to_string());
         }
-        console.error(&format!("{self}. {} {}", self.now, self.advice()));
+        console.error(&self.in_full());
         console.complete(StepResult::Failed, &self.to_string())
     }
 }

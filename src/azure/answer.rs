@@ -242,9 +242,11 @@ fn reason(body: &[u8]) -> (String, String) {
         }
         // Microsoft Entra: the number tells more than the OAuth word; the description goes on with trace ids.
         Value::String(error) => {
+            // These two are no refusals but answers, told apart by the word alone.
+            let is_answer = matches!(error.as_str(), "authorization_pending" | "slow_down");
             let code = match body["error_codes"][0].as_u64() {
-                Some(number) => format!("AADSTS{number}"),
-                None => error.clone(),
+                Some(number) if !is_answer => format!("AADSTS{number}"),
+                _ => error.clone(),
             };
             let description = text(&body["error_description"]);
             let sentence = description.lines().next().unwrap_or_default();

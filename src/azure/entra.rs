@@ -170,6 +170,34 @@ pub async fn token(
     http.repeat(&call).await?.json()
 }
 
+/// What a person needs to sign in on another device.
+/// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code>
+#[derive(Deserialize, Debug)]
+pub struct DeviceCode {
+    /// What is exchanged for tokens once the person has signed in.
+    pub device_code: Secret,
+    /// What the person enters.
+    pub user_code: String,
+    /// Where the person enters it.
+    pub verification_uri: String,
+    /// For how many seconds it is good.
+    #[serde(default, deserialize_with = "seconds")]
+    pub expires_in: Option<u64>,
+    /// Seconds between two tries.
+    #[serde(default, deserialize_with = "seconds")]
+    pub interval: Option<u64>,
+}
+
+/// Asks for a code with which a person can sign in on another device.
+///
+/// # Errors
+/// What became of the request.
+pub async fn device_code(http: &Http, issuer: Issuer<'_>, client: &str, scope: &str) -> Result<DeviceCode, CallError> {
+    let body = Body::form(&[("client_id", client), ("scope", scope)]);
+    let call = Call::new(Service::Entra, Method::POST, issuer.endpoint("devicecode"), Auth::Nobody, body);
+    http.repeat(&call).await?.json()
+}
+
 /// What to do about a refusal, by its `AADSTS` number.
 /// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 pub fn advice(code: &str) -> Option<&'static str> {

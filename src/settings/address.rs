@@ -256,7 +256,8 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-fn origin(url: &Url) -> Url {
+/// The root of an address's host.
+pub(crate) fn origin(url: &Url) -> Url {
     let mut origin = url.clone();
     origin.set_path("/");
     origin.set_query(None);

@@ -3,6 +3,7 @@
 
 use super::{UNCHANGED, connection};
 use crate::azure::entra::{self, Credential, Grant, Issuer, Tokens};
+use crate::azure::http::CallError;
 use crate::outcome::Failure;
 use crate::settings::{Proof, Scheme, ServiceConnection};
 use crate::work::{Work, on};
@@ -19,6 +20,18 @@ pub(super) async fn redeem(
     scope: &str,
     what: &str,
 ) -> Result<Tokens, Failure> {
+    ask(work, issuer, client, grant, scope, what).await?.map_err(|error| Failure::new(on(error, what), UNCHANGED))
+}
+
+/// The same, with a refusal as an answer like any other.
+pub(super) async fn ask(
+    work: &Work,
+    issuer: Issuer<'_>,
+    client: &str,
+    grant: Grant<'_>,
+    scope: &str,
+    what: &str,
+) -> Result<Result<Tokens, CallError>, Failure> {
     let connection = work.access.connection.as_ref();
     let own = connection.filter(|connection| is_app_of(connection, client));
     let proof = match own {
@@ -28,15 +41,15 @@ pub(super) async fn redeem(
         }
         None => Credential::Public,
     };
-    let ask = async |credential: &Credential| entra::token(&work.http, issuer, client, credential, grant, scope).await;
-    let mut answer = ask(&proof).await;
+    let send = async |credential: &Credential| entra::token(&work.http, issuer, client, credential, grant, scope).await;
+    let mut answer = send(&proof).await;
     let is_told = |code: &str| {
         let refusal = answer.as_ref().err().and_then(|error| error.refusal());
         refusal.is_some_and(|(_, told)| told == code)
     };
     if own.is_some() && is_told(PUBLIC) {
         work.console.say("note: the service connection's app is a public client, so it is sent no credential");
-        answer = ask(&Credential::Public).await;
+        answer = send(&Credential::Public).await;
     } else if own.is_none()
         && is_told(CONFIDENTIAL)
         && let Some(connection) = connection.filter(|connection| is_federated(connection))
@@ -44,9 +57,9 @@ pub(super) async fn redeem(
         // Another app may trust the same pipeline or machine.
         work.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
         let proof = connection::credential(work, connection, client, issuer).await?;
-        answer = ask(&proof).await;
+        answer = send(&proof).await;
     }
-    answer.map_err(|error| Failure::new(on(error, what), UNCHANGED))
+    Ok(answer)
 }
 
 fn is_app_of(connection: &ServiceConnection, client: &str) -> bool {

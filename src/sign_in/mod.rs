@@ -8,7 +8,7 @@ pub mod connection;
 mod password;
 pub mod person;
 mod refresh_token;
-mod store;
+pub mod store;
 mod user;
 
 use std::time::Duration;
@@ -142,7 +142,7 @@ fn requested_scope(work: &Work) -> String {
 }
 
 /// Short names of scopes are Azure DevOps' own.
-fn qualified(scopes: &str) -> String {
+pub(crate) fn qualified(scopes: &str) -> String {
     let qualify = |scope: &str| match scope {
         "offline_access" | "openid" | "profile" => scope.to_owned(),
         scope if scope.contains('/') => scope.to_owned(),

@@ -1,13 +1,197 @@
-//! A person signs in once, and the refresh token goes to its store.
+//! The command `signIn`: a person signs in once, with a code that the log shows, and the refresh token goes to its
+//! store. What a person's sign-in must have brought is checked here for the workstation's sign-in too.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::claims::{self, Claims};
+use super::store::Kept;
+use super::user::{self, Expected};
+use super::{client, explain_refusal, requested_scope};
+use crate::azure::entra::{self, DeviceCode, Grant, Issuer, Tokens};
+use crate::azure::http::{CallError, Service};
 use crate::outcome::Failure;
-use crate::settings::SignInSettings;
-use crate::work::Work;
+use crate::secret::Secret;
+use crate::settings::{SignInSettings, UserName};
+use crate::text::{one_line, quoted};
+use crate::timestamp::counted;
+use crate::work::{Work, on};
+
+/// What is true until something is stored.
+pub const NOTHING_STORED: &str = "Nothing was stored.";
+/// Who signed in is asked for too, and a token for later.
+pub const AND_WHO: &str = "openid profile offline_access";
+/// Documented defaults, where the answer does not say.
+const EXPIRES_IN: u64 = 900;
+const INTERVAL: u64 = 5;
+/// What `slow_down` adds to the interval (RFC 8628).
+const SLOWER: Duration = Duration::from_secs(5);
 
 /// Lets a person sign in.
 ///
 /// # Errors
 /// What failed, with what is true now.
-pub async fn run(_work: &Work, _settings: &SignInSettings) -> Result<(), Failure> {
-    Err(Failure::new(anyhow::anyhow!("`command: signIn` is not in this version"), "Nothing was changed."))
+pub async fn run(work: &Work, settings: &SignInSettings) -> Result<(), Failure> {
+    let Some(user) = &work.access.user else {
+        let error = anyhow::anyhow!("the user who is to sign in is not named");
+        return Err(Failure::new(error, NOTHING_STORED).advise("Set `userName`."));
+    };
+    let waiting = wait_for(work, settings, user);
+    let cancel = work.http.cancel();
+    let (kept, app, tokens) = tokio::select! {
+        tokens = waiting => tokens.map_err(|failure| failure.now(NOTHING_STORED))?,
+        () = cancel.requested() => return Err(Failure::cancelled(NOTHING_STORED)),
+    };
+    let is_usual = work.access.requested_scopes.is_none();
+    let person = accept(&tokens, user, &app, is_usual)?;
+    for secret in [&person.refresh_token, &tokens.access_token] {
+        work.console.hide(secret);
+    }
+    work.console.say(&format!("{} has signed in", person.who));
+    kept.write(work, &person.refresh_token, Some(&person.tags)).await.map_err(|failed| {
+        let advice = failed.advice.unwrap_or_else(|| "Let the service connection's app write it.".to_owned());
+        let now = "The refresh token is in no store and is not kept anywhere else.";
+        let error = failed.error.context(format!("could not store the refresh token in {}", settings.store));
+        Failure::new(error, now).advise(format!("{advice} Then sign in again."))
+    })?;
+    let (place, app) = (&settings.store, quoted(&app));
+    work.console.say(&format!(
+        "stored the refresh token in {place}, issued to app {app}; it lives for 90 days, and each run renews it"
+    ));
+    if is_usual {
+        let user = super::UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
+        try_it(work, &user).await?;
+    }
+    Ok(())
+}
+
+/// Everything up to the moment in which the person has signed in. The store is read first: a sign-in takes a person's
+/// time.
+async fn wait_for<'a>(
+    work: &Work,
+    settings: &'a SignInSettings,
+    user: &UserName,
+) -> Result<(Kept<'a>, String, Tokens), Failure> {
+    let kept = Kept::read(work, &settings.store).await?;
+    let tenant = super::tenant(work).await?;
+    let issuer = Issuer { authority: work.access.organization.login(), tenant: &tenant };
+    let app = client::id(work, None, "the sign-in")?;
+    let scope = format!("{} {AND_WHO}", requested_scope(work));
+    let code = entra::device_code(&work.http, issuer, &app, &scope)
+        .await
+        .map_err(|error| Failure::new(on(error, "could not get a code for the sign-in"), NOTHING_STORED))?;
+    work.console.hide(&code.device_code);
+    let minutes = code.expires_in.unwrap_or(EXPIRES_IN) / 60;
+    work.console.say(&format!(
+        "To sign in, open {} in a browser within {}, enter the code {} and sign in as {user}.",
+        one_line(&code.verification_uri),
+        counted(i64::try_from(minutes).unwrap_or(i64::MAX), "minute"),
+        one_line(&code.user_code)
+    ));
+    let tokens = poll(work, issuer, &app, &code).await?;
+    Ok((kept, app, tokens))
+}
+
+/// Asks in the server's rhythm until the person has signed in.
+async fn poll(work: &Work, issuer: Issuer<'_>, app: &str, code: &DeviceCode) -> Result<Tokens, Failure> {
+    const WHAT: &str = "could not sign in with the code";
+    let mut interval = Duration::from_secs(code.interval.unwrap_or(INTERVAL).clamp(1, 60));
+    let until = Instant::now() + Duration::from_secs(code.expires_in.unwrap_or(EXPIRES_IN).min(3600));
+    loop {
+        if Instant::now() + interval > until {
+            let error = anyhow::anyhow!("nobody signed in with the code in time");
+            return Err(Failure::new(error.context(WHAT), NOTHING_STORED).advise("Run again, and sign in at once."));
+        }
+        let paused = work.http.pause(Service::Entra, interval).await;
+        paused.map_err(|error| Failure::new(error, NOTHING_STORED))?;
+        let error = match client::ask(work, issuer, app, Grant::DeviceCode(&code.device_code), "", WHAT).await? {
+            Ok(tokens) => return Ok(tokens),
+            Err(error) => error,
+        };
+        match error.refusal() {
+            Some((_, "authorization_pending")) => {}
+            Some((_, "slow_down")) => interval += SLOWER,
+            _ => return Err(Failure::new(on(error, WHAT), NOTHING_STORED)),
+        }
+    }
+}
+
+/// What a person's sign-in brought, found to be what it should be.
+#[derive(Debug)]
+pub struct Person {
+    /// What later runs sign in with.
+    pub refresh_token: Secret,
+    /// Whose it is, to be kept beside it.
+    pub tags: BTreeMap<String, String>,
+    /// Who signed in, in words.
+    pub who: String,
+}
+
+/// Checks that the right user signed in, with the scopes that are needed, and that a refresh token came.
+///
+/// # Errors
+/// What is missing or not as it should be.
+pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Result<Person, Failure> {
+    let failed = |error, advice: &str| Err(Failure::new(error, NOTHING_STORED).advise(advice));
+    let claims = tokens.id_token.as_ref().and_then(Claims::read);
+    let Some(claims) = claims.or_else(|| Claims::read(&tokens.access_token)) else {
+        let error = anyhow::anyhow!("who signed in is not told in a form that can be read");
+        return failed(error, "Run again; if it stays so, report it.");
+    };
+    let (Some(object_id), Some(tenant)) = (&claims.oid, &claims.tid) else {
+        let error = anyhow::anyhow!("the object id and the tenant of {} are not told", claims.in_words());
+        return failed(error, "Allow the app the scopes `openid` and `profile`, then run again.");
+    };
+    match Expected::named(user).is_met_by(&claims) {
+        Some(true) => {}
+        Some(false) => {
+            let error = anyhow::anyhow!("{} has signed in, and {user} is meant", claims.in_words());
+            return failed(
+                error,
+                "Run again and sign in as the user who is meant, in a private window of the browser.",
+            );
+        }
+        None => {
+            let error =
+                anyhow::anyhow!("{} has signed in, whose name is not told, and {user} is meant", claims.in_words());
+            return failed(error, "Give the user's object id in place of the name, then run again.");
+        }
+    }
+    if let Some(granted) = tokens.scope.as_deref().filter(|granted| is_usual && !claims::suffice(granted)) {
+        let error = anyhow::anyhow!("the scopes granted are {}, which do not suffice", quoted(granted));
+        return failed(
+            error,
+            "Grant the app the delegated permissions `vso.pats` and `vso.pats_manage`, with admin consent.",
+        );
+    }
+    let Some(refresh_token) = tokens.refresh_token.clone() else {
+        return failed(anyhow::anyhow!("no refresh token came"), "Allow the app the scope `offline_access`.");
+    };
+    let tags = [
+        (user::CLIENT_TAG, app),
+        (user::TENANT_TAG, tenant),
+        (user::OBJECT_ID_TAG, object_id),
+        (user::NAME_TAG, claims.user().unwrap_or_default()),
+    ];
+    let tags = tags.into_iter().filter(|(_, value)| !value.is_empty());
+    let tags = tags.map(|(name, value)| (name.to_owned(), one_line(value))).collect();
+    Ok(Person { refresh_token, tags, who: claims.in_words() })
+}
+
+/// Uses the sign-in once, so that what is missing is found now and not by the first rotation.
+async fn try_it(work: &Work, user: &super::UserToken) -> Result<(), Failure> {
+    let organization = &work.access.organization;
+    let error: CallError = match work.pats(&user.token).list().await {
+        Ok(listing) => {
+            let count = counted(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
+            work.console.say(&format!("tried it: it sees {count} in {organization}"));
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let advice = explain_refusal(work, user, &error).await;
+    let what = format!("the user who signed in cannot list the tokens in {organization}");
+    Err(Failure::new(on(error, &what), "The refresh token is stored.").advise_if(advice))
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::store::Kept;
+use super::store::{IDLE_LIFE, Kept};
 use super::user::{self, Expected};
 use super::{UNCHANGED, UserToken, client};
 use crate::azure::entra::{Grant, Issuer};
@@ -15,8 +15,6 @@ use crate::timestamp::counted;
 use crate::work::Work;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A refresh token that nobody uses ends after this. Documented; not configurable any more.
-pub(super) const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// A stored one older than this is replaced by the newer one that each use brings.
 const STORED_AT_LEAST_EVERY: Duration = DAY;
 /// With less than this left, somebody must look.

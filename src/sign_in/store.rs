@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::UNCHANGED;
 use super::connection::token_for;
-use super::refresh_token::IDLE_LIFE;
+use crate::azure::http::{CallError, Http};
 use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::azure::variable_groups::Variable;
+use crate::commands::Console;
 use crate::destinations::NotWritten;
 use crate::destinations::variable_group::{Groups, check_fit};
 use crate::destinations::writers::Writers;
@@ -17,6 +18,11 @@ use crate::settings::address::VaultSecret;
 use crate::settings::{GroupVariable, Store};
 use crate::timestamp::Timestamp;
 use crate::work::{Work, on};
+
+/// A refresh token that nobody uses ends after this. Documented; not configurable any more.
+pub const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// What a secret with a refresh token is, for people.
+pub const CONTENT_TYPE: &str = "Microsoft Entra refresh token";
 
 /// A store, with what was read of it.
 #[derive(Debug)]
@@ -99,19 +105,12 @@ impl<'a> Kept<'a> {
         let expires = work.clock.now().plus(IDLE_LIFE);
         match self {
             Self::Vault { secret, token, stored } => {
-                let stored = stored.as_ref();
                 let none = BTreeMap::new();
-                let tags = tags.or(stored.map(|stored| &stored.tags)).unwrap_or(&none);
-                let content_type =
-                    stored.and_then(|stored| stored.content_type.as_deref()).unwrap_or("Microsoft Entra refresh token");
+                let tags = tags.or(stored.as_ref().map(|stored| &stored.tags)).unwrap_or(&none);
+                let content_type = stored.as_ref().and_then(|stored| stored.content_type.as_deref());
+                let content_type = content_type.unwrap_or(CONTENT_TYPE);
                 let new = NewVersion { value: newer, content_type, tags, expires: Some(expires) };
-                key_vault::write(&work.http, secret, token, &new).await?;
-                if let Err(error) = key_vault::disable_older(&work.http, secret, token, |_| true).await {
-                    work.console.warn(&format!(
-                        "could not disable the older versions of {secret}: {error}. The new one is in place; disable \
-                         the older ones by hand."
-                    ));
-                }
+                replace(&work.http, &work.console, secret, token, &new).await?;
                 Ok(())
             }
             Self::Group { variable, .. } => {
@@ -126,4 +125,22 @@ impl<'a> Kept<'a> {
             }
         }
     }
+}
+
+/// Writes a vault's secret, and then disables what was there before: a warning where that fails.
+pub async fn replace(
+    http: &Http,
+    console: &Console,
+    secret: &VaultSecret,
+    token: &Secret,
+    new: &NewVersion<'_>,
+) -> Result<(), CallError> {
+    key_vault::write(http, secret, token, new).await?;
+    if let Err(error) = key_vault::disable_older(http, secret, token, |_| true).await {
+        console.warn(&format!(
+            "could not disable the older versions of {secret}: {error}. The new one is in place; disable the older ones \
+             by hand."
+        ));
+    }
+    Ok(())
 }

@@ -42,19 +42,23 @@ impl Expected {
         Self { name, object_id, tenant }
     }
 
-    fn differs(&self, claims: &Claims) -> Result<bool, Unknown> {
-        let same = |wanted: &Option<String>, is: Option<&str>| match (wanted, is) {
-            (None, _) => Ok(true),
-            (Some(wanted), Some(is)) => Ok(wanted.eq_ignore_ascii_case(is)),
-            (Some(_), None) => Err(Unknown),
+    fn is_anybody(&self) -> bool {
+        self.name.is_none() && self.object_id.is_none() && self.tenant.is_none()
+    }
+
+    /// Whether a token's user is this one; `None` where it does not say.
+    pub(super) fn is_met_by(&self, claims: &Claims) -> Option<bool> {
+        let same = |wanted: &Option<String>, is: Option<&str>| match wanted {
+            None => Some(true),
+            Some(wanted) => Some(wanted.eq_ignore_ascii_case(is?)),
         };
-        let is_same_name = match (&self.name, claims.user()) {
-            (Some(wanted), Some(is)) => plain(wanted) == plain(is),
-            (Some(_), None) => return Err(Unknown),
-            (None, _) => true,
+        let is_same_name = match &self.name {
+            None => true,
+            Some(wanted) => plain(wanted) == plain(claims.user()?),
         };
-        let is_same = same(&self.object_id, claims.oid.as_deref())? && same(&self.tenant, claims.tid.as_deref())?;
-        Ok(!(is_same && is_same_name))
+        Some(
+            is_same_name && same(&self.object_id, claims.oid.as_deref())? && same(&self.tenant, claims.tid.as_deref())?,
+        )
     }
 
     fn words(&self) -> String {
@@ -70,15 +74,15 @@ impl Expected {
     }
 }
 
-/// The token does not say.
-struct Unknown;
-
 /// Compares who a token says it acts for with who is meant.
 pub(super) fn check(work: &Work, claims: Option<&Claims>, expected: &Expected) -> Result<(), Failure> {
-    let differs = claims.ok_or(Unknown).and_then(|claims| expected.differs(claims));
-    match (differs, claims) {
-        (Ok(false), _) => Ok(()),
-        (Ok(true), Some(claims)) => {
+    if expected.is_anybody() {
+        return Ok(());
+    }
+    let met = claims.and_then(|claims| Some((claims, expected.is_met_by(claims)?)));
+    match met {
+        Some((_, true)) => Ok(()),
+        Some((claims, false)) => {
             let is = claims.in_words();
             let error = anyhow::anyhow!("the token acts for {is}, and {} is meant", expected.words());
             Err(Failure::new(error, UNCHANGED).advise(
@@ -86,7 +90,7 @@ pub(super) fn check(work: &Work, claims: Option<&Claims>, expected: &Expected) -
                  the tags of the stored refresh token.",
             ))
         }
-        _ => {
+        None => {
             work.console.say(&format!(
                 "note: whether the token acts for {} could not be compared, as it does not say",
                 expected.words()

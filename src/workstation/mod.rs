@@ -1,0 +1,181 @@
+//! `rotate-pat sign-in` on a workstation, done once: a person signs in with the browser, and the refresh token goes
+//! straight to the vault. It is shown nowhere, is on no command line and in no file.
+
+mod arguments;
+mod browser;
+mod listener;
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+
+use crate::azure::entra::{self, Credential, Grant, Issuer};
+use crate::azure::http::Http;
+use crate::azure::key_vault::{self, NewVersion};
+use crate::cancel::Cancel;
+use crate::clock::Clock;
+use crate::commands::Console;
+use crate::outcome::Failure;
+use crate::patience::Patience;
+use crate::secret::Secret;
+use crate::settings::address::VaultSecret;
+use crate::sign_in::person::{AND_WHO, NOTHING_STORED, accept};
+use crate::sign_in::store::{CONTENT_TYPE, IDLE_LIFE, replace};
+use crate::text::quoted;
+use crate::work::on;
+
+pub use self::arguments::USAGE;
+
+use self::arguments::Arguments;
+
+/// Lets the person sign in, and returns the exit code: 0 when the refresh token is stored, 1 when it is not, 2 for
+/// arguments that are wrong.
+pub async fn run(
+    arguments: Vec<OsString>,
+    clock: Clock,
+    input: Box<dyn Read>,
+    out: Box<dyn Write>,
+    cancel: Cancel,
+) -> u8 {
+    let console = Console::new(out, false);
+    let arguments = match arguments::read(arguments) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            console.say(USAGE);
+            return 0;
+        }
+        Err(wrong) => {
+            console.say(&format!("error: {wrong}"));
+            console.say(USAGE);
+            return 2;
+        }
+    };
+    let http = Http::new(Rc::new(Patience::default()), cancel, Rc::new(|| true), console.hidden());
+    let station = match http {
+        Ok(http) => Station { http, console, clock, arguments },
+        Err(error) => {
+            console.say(&format!("error: {error:#}"));
+            return 1;
+        }
+    };
+    match station.sign_in(input).await {
+        Ok(()) => 0,
+        Err(failure) => {
+            station.console.say(&format!("error: {}", failure.in_full()));
+            1
+        }
+    }
+}
+
+/// A sign-in at a workstation.
+struct Station {
+    http: Http,
+    console: Console,
+    clock: Clock,
+    arguments: Arguments,
+}
+
+impl Station {
+    async fn sign_in(&self, input: Box<dyn Read>) -> Result<(), Failure> {
+        let Arguments { user, client, secret, scopes, has_vault_token, .. } = &self.arguments;
+        let vault_token = if *has_vault_token { Some(self.vault_token(input).await?) } else { None };
+        let tokens = tokio::select! {
+            tokens = self.browse() => tokens?,
+            () = self.http.cancel().requested() => return Err(Failure::cancelled(NOTHING_STORED)),
+        };
+        let person = accept(&tokens, user, client, scopes.is_none())?;
+        self.console.hide(&person.refresh_token);
+        self.console.say(&format!("{} has signed in", person.who));
+        let vault_token = match vault_token {
+            Some(token) => token,
+            None => self.vault_token_of(&person.refresh_token).await?,
+        };
+        let expires = Some(self.clock.now().plus(IDLE_LIFE));
+        let new = NewVersion { value: &person.refresh_token, content_type: CONTENT_TYPE, tags: &person.tags, expires };
+        replace(&self.http, &self.console, secret, &vault_token, &new).await.map_err(|error| {
+            Failure::new(on(error, &format!("could not store the refresh token in {secret}")), NOTHING_STORED)
+                .advise("Give yourself the role Key Vault Secrets Officer on that vault, then sign in again.")
+        })?;
+        self.console.say(&format!("stored the refresh token in {secret}; each run of the pipeline renews it"));
+        self.console.say(&format!("next: `refreshTokenSecret: {}` in the pipeline's step", secret.url()));
+        Ok(())
+    }
+
+    fn issuer(&self) -> Issuer<'_> {
+        Issuer { authority: &self.arguments.authority, tenant: &self.arguments.tenant }
+    }
+
+    /// The vault token that the caller hands in, tried before the person spends time on a sign-in.
+    async fn vault_token(&self, mut input: Box<dyn Read>) -> Result<Secret, Failure> {
+        const MOST: u64 = 64 * 1024;
+        let unread = |error: io::Error| {
+            let error = anyhow::Error::new(error).context("could not read the vault's token from standard input");
+            Failure::new(error, NOTHING_STORED)
+        };
+        let mut text = zeroize::Zeroizing::new(String::new());
+        input.by_ref().take(MOST).read_to_string(&mut text).map_err(unread)?;
+        let token = text.trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let error = anyhow::anyhow!("standard input brought no token for the vault");
+            return Err(Failure::new(error, NOTHING_STORED).advise(format!("Pipe one in: {FROM_AZ}")));
+        }
+        let token = Secret::new(token.to_owned());
+        self.console.hide(&token);
+        self.try_vault(&self.arguments.secret, &token).await?;
+        Ok(token)
+    }
+
+    async fn try_vault(&self, secret: &VaultSecret, token: &Secret) -> Result<(), Failure> {
+        key_vault::read(&self.http, secret, token).await.map(drop).map_err(|error| {
+            Failure::new(on(error, &format!("could not look into {secret}")), NOTHING_STORED)
+                .advise("Give yourself the role Key Vault Secrets Officer on that vault, then sign in again.")
+        })
+    }
+
+    /// A token for the vault by the same sign-in: the person who signed in must be allowed to write there.
+    async fn vault_token_of(&self, refresh_token: &Secret) -> Result<Secret, Failure> {
+        let secret = &self.arguments.secret;
+        let (grant, scope) = (Grant::RefreshToken(refresh_token), secret.scope());
+        let answer =
+            entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope);
+        let tokens = answer.await.map_err(|error| {
+            Failure::new(on(error, "could not get a token for the vault by the same sign-in"), NOTHING_STORED)
+                .advise(format!("Hand one in with `--vault-token-stdin`: {FROM_AZ}"))
+        })?;
+        self.console.hide(&tokens.access_token);
+        Ok(tokens.access_token)
+    }
+
+    /// From the browser's start to the tokens.
+    async fn browse(&self) -> Result<entra::Tokens, Failure> {
+        const WHAT: &str = "could not sign in with the browser";
+        let failed = |error: anyhow::Error| Failure::new(error.context(WHAT), NOTHING_STORED);
+        let default = format!("{}/.default", entra::AZURE_DEVOPS);
+        let scope = format!("{} {AND_WHO}", self.arguments.scopes.as_deref().unwrap_or(&default));
+        let asked = listener::Asked::new(self.issuer(), &self.arguments.client, &self.arguments.user, &scope)
+            .await
+            .map_err(failed)?;
+        let start = asked.start();
+        self.console.say(&format!("To sign in as {}, open {start} in a browser on this machine.", self.arguments.user));
+        if browser::open(&start) {
+            self.console.say("It should open by itself. Waiting for the sign-in there …");
+        }
+        let code = asked.code().await.map_err(|error| {
+            failed(error).advise(format!(
+                "Run again. The app {} needs the redirect URI `http://127.0.0.1` of the platform \
+                                          \"Mobile and desktop applications\".",
+                quoted(&self.arguments.client)
+            ))
+        })?;
+        self.console.hide(&code);
+        let grant = Grant::AuthorizationCode { code: &code, verifier: &asked.verifier, redirect: &asked.redirect };
+        let tokens =
+            entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope).await;
+        let tokens = tokens.map_err(|error| Failure::new(on(error, WHAT), NOTHING_STORED))?;
+        self.console.hide(&tokens.access_token);
+        Ok(tokens)
+    }
+}
+
+const FROM_AZ: &str = "`az account get-access-token --resource https://vault.azure.net --query accessToken -o tsv | \
+                       rotate-pat sign-in … --vault-token-stdin`.";
