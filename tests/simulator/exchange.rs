@@ -41,6 +41,8 @@ pub(crate) enum Op {
     TokenClientCredentials,
     /// A user's access token for a refresh token.
     TokenRefresh,
+    /// A user's access token for name and password.
+    TokenPassword,
     /// Read a vault secret.
     VaultRead,
     /// Write a new version.

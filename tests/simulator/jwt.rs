@@ -1,6 +1,7 @@
 //! Tokens that look like real ones: three parts, the third of which says that it is simulated.
 //!
-//! Nothing is signed. The world knows every token it issued by its value, which is stricter than a signature.
+//! Nothing here is signed: the world knows every token it issued by its value, which is stricter than a signature. Only
+//! what an app signs itself, with the key of a certificate, is read here to be verified.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
@@ -38,6 +39,46 @@ pub(crate) fn looks_like_one(token: &str) -> bool {
                 .decode(part)
                 .is_ok_and(|bytes| serde_json::from_slice::<Value>(&bytes).is_ok_and(|value| value.is_object()))
         })
+}
+
+/// What an app said of itself and signed.
+pub(crate) struct Assertion {
+    pub(crate) kind: Option<String>,
+    pub(crate) algorithm: Option<String>,
+    pub(crate) thumbprint: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) not_before: Option<i64>,
+    pub(crate) issued: Option<i64>,
+    pub(crate) expires: Option<i64>,
+    /// What the signature is over.
+    pub(crate) message: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// Reads a token that may be such an assertion.
+pub(crate) fn assertion(token: &str) -> Option<Assertion> {
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, claims) = message.split_once('.')?;
+    let object = |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };
+    let (header, claims) = (object(header)?, object(claims)?);
+    let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+    Some(Assertion {
+        kind: text(&header, "typ"),
+        algorithm: text(&header, "alg"),
+        thumbprint: text(&header, "x5t#S256"),
+        issuer: text(&claims, "iss"),
+        subject: text(&claims, "sub"),
+        audience: text(&claims, "aud"),
+        id: text(&claims, "jti"),
+        not_before: claims["nbf"].as_i64(),
+        issued: claims["iat"].as_i64(),
+        expires: claims["exp"].as_i64(),
+        message: message.as_bytes().to_vec(),
+        signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+    })
 }
 
 fn part(value: &Value) -> String {

@@ -20,6 +20,7 @@
 #![allow(dead_code, reason = "each test target that includes this uses another part of it")]
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a broken test must stop at once")]
 
+pub(crate) mod certificates;
 pub(crate) mod exchange;
 pub(crate) mod faults;
 mod jwt;

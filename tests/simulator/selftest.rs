@@ -2,9 +2,11 @@
 //! what they promise. They speak HTTP over a bare socket, so that no client's kindness is in between.
 
 mod bare;
+mod certificates;
 mod endpoints;
 mod entra_and_vault;
 mod faults;
 mod members;
+mod passwords;
 mod pats;
 mod variable_groups;

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::Value;
 
 use super::super::Simulator;
@@ -75,6 +78,30 @@ pub(super) fn basic(pat: &str) -> String {
     format!("Authorization: Basic {}\r\n", STANDARD.encode(format!(":{pat}")))
 }
 
+/// Fields as the body of a form.
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+/// A request to the token endpoint of the first tenant, by its domain.
+pub(super) fn token(sim: &Simulator, fields: &[(&str, &str)]) -> Answer {
+    call(sim, "POST", "/contoso.onmicrosoft.com/oauth2/v2.0/token", FORM, &form(fields)).unwrap()
+}
+
+/// The status, and the `AADSTS` number of a refusal.
+pub(super) fn code(answer: &Answer) -> (u16, i64) {
+    (answer.status, answer.json()["error_codes"][0].as_i64().unwrap_or_default())
+}
+
+/// The claims of a token.
+pub(super) fn claims(token: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+}
+
+/// All permissions on Azure DevOps that were consented to.
+pub(super) const DEFAULT: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
+/// The kind of assertions.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Headers of a form.
 pub(super) const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 /// The PATs of the default organization.

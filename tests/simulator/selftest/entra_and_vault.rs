@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{Simulator, World, world::VaultDenial},
-    bare::{Answer, FORM, bearer, call},
+    bare::{Answer, FORM, bearer, call, code},
 };
 
 fn redeem(sim: &Simulator, client: &str, token: &str, more: &str) -> Answer {
@@ -16,10 +16,6 @@ fn redeem(sim: &Simulator, client: &str, token: &str, more: &str) -> Answer {
     let scope = "499b84ac-1321-427f-aa17-267ca6975798%2F.default+offline_access";
     let body = format!("grant_type=refresh_token&client_id={id}&scope={scope}&refresh_token={token}{more}");
     call(sim, "POST", &format!("/{tenant}/oauth2/v2.0/token"), FORM, &body).unwrap()
-}
-
-fn code(answer: &Answer) -> (u16, i64) {
-    (answer.status, answer.json()["error_codes"][0].as_i64().unwrap())
 }
 
 #[test]
@@ -36,7 +32,7 @@ fn a_refresh_token_rolls_and_the_old_one_stays_good_for_its_client_and_time() {
     assert_eq!(code(&redeem(&sim, "pat-rotator", &old, &format!("&client_secret={secret}"))), (400, 70000));
     sim.world().advance(SignedDuration::from_hours(24 * 91));
     assert_eq!(code(&redeem(&sim, "pat-rotator-public", &old, "")), (400, 700_082));
-    let body = format!("grant_type=password&client_id=x&scope=x&username=x&password={secret}");
+    let body = format!("grant_type=implicit&client_id=x&scope=x&username=x&password={secret}");
     let unsupported = call(&sim, "POST", "/contoso.onmicrosoft.com/oauth2/v2.0/token", FORM, &body).unwrap();
     assert_eq!(unsupported.json()["error"], "unsupported_grant_type");
 }

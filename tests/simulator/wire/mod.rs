@@ -50,10 +50,7 @@ pub(crate) fn operation(request: &Request) -> Op {
         ("GET", [_, _, "_apis", "serviceendpoint", "endpoints", _]) => Op::GetEndpoint,
         ("PUT", [_, "_apis", "serviceendpoint", "endpoints", _]) => Op::UpdateEndpoint,
         ("POST", [_, _, "_apis", "distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => Op::OidcToken,
-        ("POST", [_, "oauth2", "v2.0", "token"]) => {
-            let refreshes = |(name, value): &(String, String)| name == "grant_type" && value == "refresh_token";
-            if request.form().iter().any(refreshes) { Op::TokenRefresh } else { Op::TokenClientCredentials }
-        }
+        ("POST", [_, "oauth2", "v2.0", "token"]) => token::operation(request),
         ("GET", ["secrets", _, "versions"]) => Op::VaultVersions,
         ("GET", ["secrets", _] | ["secrets", _, _]) => Op::VaultRead,
         ("PUT", ["secrets", _]) => Op::VaultWrite,
@@ -73,7 +70,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ListGroups | Op::GetGroup | Op::UpdateGroup => variable_groups::answer(op, world, request),
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
         Op::OidcToken => oidc::answer(world, request),
-        Op::TokenClientCredentials | Op::TokenRefresh => token::answer(world, request),
+        Op::TokenClientCredentials | Op::TokenRefresh | Op::TokenPassword => token::answer(world, request),
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),
         Op::Other => {
             let what = format!("unknown route {} {}", request.method, request.path);
@@ -85,7 +82,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 /// An error with this message, in the shape of the service that was asked.
 fn error_of(op: Op, world: &World, status: u16, message: &str) -> Reply {
     match op {
-        Op::TokenClientCredentials | Op::TokenRefresh => {
+        Op::TokenClientCredentials | Op::TokenRefresh | Op::TokenPassword => {
             let word = if status < 500 { "invalid_grant" } else { "temporarily_unavailable" };
             let refusal = super::world::EntraRefusal::new(word, 90033, message);
             Reply { status, ..token::refuse(world, &refusal) }

@@ -89,9 +89,11 @@ impl Request {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// The address that the client called, for links in replies.
+    /// The address that the client called, for links in replies. A real host name was called through TLS.
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.header("host").unwrap_or("127.0.0.1"))
+        let host = self.header("host").unwrap_or("127.0.0.1");
+        let is_loopback = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
+        format!("{}://{host}", if is_loopback { "http" } else { "https" })
     }
 }
 

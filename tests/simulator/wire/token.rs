@@ -2,10 +2,21 @@
 
 use serde_json::json;
 
+use super::super::exchange::Op;
 use super::super::world::{Credential, EntraRefusal, Grant, TokenRequest, World};
 use super::request::{Reply, Request};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Which grant it is.
+pub(crate) fn operation(request: &Request) -> Op {
+    let form = Form(request.form());
+    match form.get("grant_type") {
+        Some("refresh_token") => Op::TokenRefresh,
+        Some("password") => Op::TokenPassword,
+        _ => Op::TokenClientCredentials,
+    }
+}
 
 /// Answers a request for a token.
 pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
@@ -35,6 +46,9 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
             }
             if let Some(token) = issued.refresh_token {
                 body["refresh_token"] = token.into();
+            }
+            if let Some(token) = issued.id_token {
+                body["id_token"] = token.into();
             }
             Reply::json(200, &body).with("Cache-Control", "no-store, no-cache").with("Pragma", "no-cache")
         }
@@ -76,6 +90,7 @@ impl Form {
         let of_grant: &[&str] = match asked.grant {
             Grant::ClientCredentials => &[],
             Grant::RefreshToken(_) => &["refresh_token"],
+            Grant::Password { .. } => &["username", "password"],
         };
         let common = ["grant_type", "client_id", "scope", "client_secret", "client_assertion_type", "client_assertion"];
         let names = self.0.iter().map(|(name, _)| name.as_str());
@@ -103,14 +118,14 @@ fn parse(request: &Request, form: &Form) -> Result<TokenRequest, EntraRefusal> {
             return Err(EntraRefusal::new("invalid_request", 90014, text));
         }
     };
-    Ok(TokenRequest { tenant, client_id, scope, credential, grant })
+    Ok(TokenRequest { origin: request.origin(), tenant, client_id, scope, credential, grant })
 }
 
-/// The place for further grants: `password`, `user_fic`, `urn:ietf:params:oauth:grant-type:device_code`.
 fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
     match form.need("grant_type")?.as_str() {
         "client_credentials" => Ok(Grant::ClientCredentials),
         "refresh_token" => Ok(Grant::RefreshToken(form.need("refresh_token")?)),
+        "password" => Ok(Grant::Password { username: form.need("username")?, password: form.need("password")? }),
         other => {
             let text = format!("The app requested an unsupported grant type '{other}'.");
             Err(EntraRefusal::new("unsupported_grant_type", 70003, text))
@@ -120,7 +135,7 @@ fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
 
 /// A refusal as the endpoint words it. What is wrong with the client is 401, all else 400.
 pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
-    let EntraRefusal { error, code, text, suberror } = refusal;
+    let EntraRefusal { error, code, text, suberror, violation } = refusal;
     let (trace, correlation) = ("0f000000-0000-4000-8000-000000000001", "0f000000-0000-4000-8000-000000000002");
     let time = world.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     let mut body = json!({
@@ -135,5 +150,6 @@ pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
     if let Some(suberror) = suberror {
         body["suberror"] = (*suberror).into();
     }
-    Reply::json(if *error == "invalid_client" { 401 } else { 400 }, &body)
+    let reply = Reply::json(if *error == "invalid_client" { 401 } else { 400 }, &body);
+    if *violation { reply.violating(text.as_str()) } else { reply }
 }

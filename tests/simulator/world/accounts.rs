@@ -1,7 +1,9 @@
 //! Who exists: tenants, organizations, users, app registrations and service connections.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
+use super::super::certificates::{TestCertificate, subject_public_key, thumbprint};
 use super::{World, ids};
 
 /// An Entra tenant.
@@ -39,6 +41,12 @@ pub(crate) struct User {
     pub(crate) tenant: String,
     /// Names of the organizations that it is a member of.
     pub(crate) member_of: Vec<String>,
+    /// Its password, if it has one.
+    pub(crate) password: Option<String>,
+    /// How often a wrong password was tried; at the tenth the account is locked.
+    pub(crate) wrong_passwords: u32,
+    /// The `AADSTS` number that every new sign-in of it is refused with, if it is: 50053, 50055, 50057, 50076, 530035 …
+    pub(crate) refused_with: Option<u32>,
 }
 
 /// A secret of an app registration.
@@ -46,6 +54,17 @@ pub(crate) struct User {
 pub(crate) struct ClientSecret {
     /// The value.
     pub(crate) value: String,
+    /// When it ends, if ever.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+/// A certificate of an app registration.
+#[derive(Clone, Debug)]
+pub(crate) struct AppCertificate {
+    /// SHA-256 over the certificate, as `x5t#S256` has it.
+    pub(crate) thumbprint: String,
+    /// The `RSAPublicKey` in it.
+    pub(crate) public_key: Vec<u8>,
     /// When it ends, if ever.
     pub(crate) expires: Option<Timestamp>,
 }
@@ -74,6 +93,8 @@ pub(crate) struct App {
     pub(crate) public: bool,
     /// Secrets.
     pub(crate) secrets: Vec<ClientSecret>,
+    /// Certificates.
+    pub(crate) certificates: Vec<AppCertificate>,
     /// Federated credentials.
     pub(crate) federated: Vec<FederatedCredential>,
     /// Delegated permissions on Azure DevOps that were consented to; none means `AADSTS65001`.
@@ -117,6 +138,9 @@ impl World {
             identity: ids::guid("identity", n),
             tenant: tenant.id.clone(),
             member_of: vec![self.organizations[0].name.clone()],
+            password: None,
+            wrong_passwords: 0,
+            refused_with: None,
         };
         self.users.push(user);
         self.user_mut(name)
@@ -142,6 +166,7 @@ impl World {
             object_id: ids::guid("principal", n),
             public: true,
             secrets: Vec::new(),
+            certificates: Vec::new(),
             federated: Vec::new(),
             delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],
         });
@@ -156,6 +181,36 @@ impl World {
         let app = self.app_mut(app);
         app.public = false;
         app.secrets.push(ClientSecret { value: value.clone(), expires: None });
+        value
+    }
+
+    /// Gives an app a new self-signed certificate, which makes it confidential, and returns it with its key.
+    pub(crate) fn add_certificate(&mut self, app: &str) -> TestCertificate {
+        let number = self.count("certificate");
+        let certificate = TestCertificate::self_signed(app, number);
+        self.register_certificate(app, &certificate.der);
+        for line in certificate.secret_lines() {
+            self.remember(format!("private key of certificate {number} of {app}"), &line);
+        }
+        certificate
+    }
+
+    /// Registers a certificate with an app, which makes it confidential.
+    pub(crate) fn register_certificate(&mut self, app: &str, der: &[u8]) {
+        let public_key = subject_public_key(der).expect("a certificate with an RSA key");
+        let app = self.app_mut(app);
+        app.public = false;
+        let thumbprint = URL_SAFE_NO_PAD.encode(thumbprint(der));
+        app.certificates.push(AppCertificate { thumbprint, public_key, expires: None });
+    }
+
+    /// Gives a user a password and returns it.
+    pub(crate) fn add_password(&mut self, user: &str) -> String {
+        let number = self.count("password");
+        // With what a form must encode.
+        let value = format!("{}+&%=", ids::secret("simulated-password-", number, 32));
+        self.remember(format!("password {number} of {user}"), &value);
+        self.user_mut(user).password = Some(value.clone());
         value
     }
 

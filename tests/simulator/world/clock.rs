@@ -25,6 +25,15 @@ impl World {
         }
     }
 
+    /// What time the clients believe it is: a test moves the world ahead of the machine, and the packaged program reads
+    /// the machine's clock.
+    pub(crate) fn clients_now(&self) -> Timestamp {
+        match self.clock {
+            Clock::Fixed(at) => at,
+            Clock::Real(_) => real_now(),
+        }
+    }
+
     /// Stops the clock at this instant.
     pub(crate) fn set_now(&mut self, at: Timestamp) {
         self.clock = Clock::Fixed(at);

@@ -95,6 +95,8 @@ pub(crate) struct World {
     pub(crate) refresh_tokens: Vec<RefreshToken>,
     /// Tokens of the job's OIDC endpoint issued so far.
     pub(crate) oidc_tokens: Vec<OidcToken>,
+    /// `jti` of every assertion that an app signed itself, once it was good.
+    pub(crate) assertions_seen: Vec<String>,
 
     /// PATs on a page, whatever `$top` asks for.
     pub(crate) page_size: usize,
@@ -124,6 +126,10 @@ pub(crate) struct World {
     pub(crate) group_lists_omit_projects: bool,
     /// An unknown service connection is `null` in a 200, not a 404.
     pub(crate) unknown_endpoint_is_null: bool,
+    /// Assertions signed the old way, with RS256, are accepted.
+    pub(crate) rs256_accepted: bool,
+    /// Scopes that are consented to and asked for, and not granted all the same.
+    pub(crate) scopes_withheld: Vec<String>,
     /// Life of a user's access token.
     pub(crate) user_token_minutes: i64,
     /// Life of an app's access token.
@@ -181,6 +187,7 @@ impl World {
             access_tokens: Vec::new(),
             refresh_tokens: Vec::new(),
             oidc_tokens: Vec::new(),
+            assertions_seen: Vec::new(),
             page_size: 2,
             new_pats_valid_after: 1,
             cap_days: None,
@@ -195,6 +202,8 @@ impl World {
             job_reaches_all_projects: false,
             group_lists_omit_projects: true,
             unknown_endpoint_is_null: true,
+            rs256_accepted: false,
+            scopes_withheld: Vec::new(),
             user_token_minutes: 75,
             app_token_minutes: 60,
             refresh_token_days: 90,

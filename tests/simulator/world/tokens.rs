@@ -77,6 +77,19 @@ impl World {
 
     /// An access token that speaks for a user.
     pub(crate) fn token_of_user(&mut self, user: &str, app: &str, audience: &str, scopes: &str) -> String {
+        let tenant = self.user(user).tenant.clone();
+        self.token_of_user_in(&tenant, user, app, audience, scopes)
+    }
+
+    /// The same, from this tenant.
+    pub(crate) fn token_of_user_in(
+        &mut self,
+        tenant: &str,
+        user: &str,
+        app: &str,
+        audience: &str,
+        scopes: &str,
+    ) -> String {
         let (user, app) = (self.user(user).clone(), self.app(app).clone());
         let subject = vec![
             ("appid", text(&app.client_id)),
@@ -91,7 +104,7 @@ impl World {
         ];
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();
         let minutes = self.user_token_minutes;
-        self.mint_access_token(Holder::User(user.name), &user.tenant, audience, scopes, subject, minutes)
+        self.mint_access_token(Holder::User(user.name), tenant, audience, scopes, subject, minutes)
     }
 
     /// An app's own access token.
@@ -145,6 +158,29 @@ impl World {
             scopes,
             expires,
         });
+        value
+    }
+
+    /// Tells a client who signed in.
+    pub(super) fn mint_id_token(&mut self, user: &str, app: &str, tenant: &str, nonce: Option<&str>) -> String {
+        let number = self.count("id token");
+        let (user, app, now) = (self.user(user).clone(), self.app(app).clone(), self.now().as_second());
+        let mut claims = vec![
+            ("aud", text(&app.client_id)),
+            ("exp", Claim::Number(now + 3600)),
+            ("iat", Claim::Number(now)),
+            ("iss", text(&format!("https://login.microsoftonline.com/{tenant}/v2.0"))),
+            ("name", text(&user.name)),
+            ("nbf", Claim::Number(now)),
+            ("oid", text(&user.oid)),
+            ("preferred_username", text(&user.upn)),
+            ("sub", text(&ids::hex32(&user.name, 7))),
+            ("tid", text(tenant)),
+            ("ver", text("2.0")),
+        ];
+        claims.extend(nonce.map(|nonce| ("nonce", text(nonce))));
+        let value = jwt::encode(claims, &ids::secret("simulated-id-", number, 43));
+        self.remember(format!("id token {number} of user {}", user.name), &value);
         value
     }
 
