@@ -43,6 +43,12 @@ pub(crate) enum Op {
     TokenRefresh,
     /// A user's access token for name and password.
     TokenPassword,
+    /// A blueprint's token for one of its agent identities: the first of three exchanges.
+    TokenBlueprint,
+    /// An agent identity's own token, for the blueprint's: the second.
+    TokenAgentIdentity,
+    /// A user's access token for both: the third.
+    TokenAgentUser,
     /// Read a vault secret.
     VaultRead,
     /// Write a new version.
@@ -53,6 +59,21 @@ pub(crate) enum Op {
     VaultVersions,
     /// Anything else: also what the simulator doesn't know.
     Other,
+}
+
+impl Op {
+    /// Whether it is a request to Entra's token endpoint.
+    pub(crate) fn is_token(self) -> bool {
+        matches!(
+            self,
+            Self::TokenClientCredentials
+                | Self::TokenRefresh
+                | Self::TokenPassword
+                | Self::TokenBlueprint
+                | Self::TokenAgentIdentity
+                | Self::TokenAgentUser
+        )
+    }
 }
 
 /// Who sent a request.

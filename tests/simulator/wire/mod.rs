@@ -70,9 +70,9 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ListGroups | Op::GetGroup | Op::UpdateGroup => variable_groups::answer(op, world, request),
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
         Op::OidcToken => oidc::answer(world, request),
-        Op::TokenClientCredentials | Op::TokenRefresh | Op::TokenPassword => token::answer(world, request),
+        op if op.is_token() => token::answer(world, request),
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),
-        Op::Other => {
+        _ => {
             let what = format!("unknown route {} {}", request.method, request.path);
             vss::error(404, "VssServiceException", "The controller for path was not found.").violating(what)
         }
@@ -82,7 +82,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 /// An error with this message, in the shape of the service that was asked.
 fn error_of(op: Op, world: &World, status: u16, message: &str) -> Reply {
     match op {
-        Op::TokenClientCredentials | Op::TokenRefresh | Op::TokenPassword => {
+        op if op.is_token() => {
             let word = if status < 500 { "invalid_grant" } else { "temporarily_unavailable" };
             let refusal = super::world::EntraRefusal::new(word, 90033, message);
             Reply { status, ..token::refuse(world, &refusal) }

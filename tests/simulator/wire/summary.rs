@@ -50,10 +50,17 @@ fn form_field(world: &World, name: &str, value: &str) -> Option<String> {
             let number = world.refresh_tokens.iter().find(|token| token.value == value).map(|token| token.number);
             Some(number.map_or_else(|| "an unknown refresh token".to_owned(), |n| format!("refresh token {n}")))
         }
+        "username" | "user_id" => Some(format!("{name} {value}")),
+        "fmi_path" => {
+            let app = world.apps.iter().find(|app| app.client_id == value);
+            Some(format!("for {}", app.map_or("an unknown agent identity", |app| &app.name)))
+        }
+        "user_federated_identity_credential" => Some("with the agent identity's token".to_owned()),
+        "password" => Some("with a password".to_owned()),
         "client_secret" => Some("with a secret".to_owned()),
         "client_assertion" => Some("with an assertion".to_owned()),
         // The caller names the client already.
-        "client_id" | "client_assertion_type" => None,
+        "client_id" | "client_assertion_type" | "requested_token_use" => None,
         other => Some(format!("{other} …")),
     }
 }
@@ -94,6 +101,9 @@ fn named(world: &World, mut text: String) -> String {
     };
     for pat in &world.pats {
         replace(&pat.id, &format!("#{}", pat.number));
+    }
+    for user in &world.users {
+        replace(&user.oid, &format!("{{{}}}", user.name));
     }
     for tenant in &world.tenants {
         replace(&tenant.id, "{tenant}");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::exchange::Op;
-use super::super::world::{Credential, EntraRefusal, Grant, TokenRequest, World};
+use super::super::world::{Credential, EntraRefusal, Grant, TOKEN_EXCHANGE, TokenRequest, World};
 use super::request::{Reply, Request};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -14,6 +14,9 @@ pub(crate) fn operation(request: &Request) -> Op {
     match form.get("grant_type") {
         Some("refresh_token") => Op::TokenRefresh,
         Some("password") => Op::TokenPassword,
+        Some("user_fic") => Op::TokenAgentUser,
+        _ if form.get("fmi_path").is_some() => Op::TokenBlueprint,
+        _ if form.get("scope").is_some_and(|scope| scope.starts_with(TOKEN_EXCHANGE)) => Op::TokenAgentIdentity,
         _ => Op::TokenClientCredentials,
     }
 }
@@ -88,9 +91,12 @@ impl Form {
     /// A field that this grant has no use for.
     fn unexpected(&self, asked: &TokenRequest) -> Option<&str> {
         let of_grant: &[&str] = match asked.grant {
-            Grant::ClientCredentials => &[],
+            Grant::ClientCredentials { .. } => &["fmi_path"],
             Grant::RefreshToken(_) => &["refresh_token"],
             Grant::Password { .. } => &["username", "password"],
+            Grant::UserFic { .. } => {
+                &["username", "user_id", "user_federated_identity_credential", "requested_token_use"]
+            }
         };
         let common = ["grant_type", "client_id", "scope", "client_secret", "client_assertion_type", "client_assertion"];
         let names = self.0.iter().map(|(name, _)| name.as_str());
@@ -123,9 +129,28 @@ fn parse(request: &Request, form: &Form) -> Result<TokenRequest, EntraRefusal> {
 
 fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
     match form.need("grant_type")?.as_str() {
-        "client_credentials" => Ok(Grant::ClientCredentials),
+        "client_credentials" => Ok(Grant::ClientCredentials { fmi_path: form.get("fmi_path").map(str::to_owned) }),
         "refresh_token" => Ok(Grant::RefreshToken(form.need("refresh_token")?)),
         "password" => Ok(Grant::Password { username: form.need("username")?, password: form.need("password")? }),
+        "user_fic" => {
+            let identity_token = form.need("user_federated_identity_credential")?;
+            if form.need("requested_token_use")? != "on_behalf_of" {
+                let text = "The value of 'requested_token_use' must be 'on_behalf_of'.";
+                return Err(EntraRefusal::new("invalid_request", 900_144, text).violating());
+            }
+            let user = match (form.get("username"), form.get("user_id")) {
+                (Some(_), Some(_)) => {
+                    let text = "The request must contain only one of 'username' and 'user_id'.";
+                    return Err(EntraRefusal::new("invalid_request", 90014, text).violating());
+                }
+                (None, None) => form.need("username")?,
+                // A sign-in name is no object id, and the other way round.
+                (Some(name), None) if name.contains('@') => name.to_owned(),
+                (None, Some(id)) if !id.contains('@') => id.to_owned(),
+                _ => return Err(EntraRefusal::of_user(50034)),
+            };
+            Ok(Grant::UserFic { identity_token, user })
+        }
         other => {
             let text = format!("The app requested an unsupported grant type '{other}'.");
             Err(EntraRefusal::new("unsupported_grant_type", 70003, text))

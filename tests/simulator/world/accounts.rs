@@ -45,6 +45,8 @@ pub(crate) struct User {
     pub(crate) password: Option<String>,
     /// How often a wrong password was tried; at the tenth the account is locked.
     pub(crate) wrong_passwords: u32,
+    /// The agent identity that alone may act as it, if it is an agent's user.
+    pub(crate) agent_identity: Option<String>,
     /// The `AADSTS` number that every new sign-in of it is refused with, if it is: 50053, 50055, 50057, 50076, 530035 …
     pub(crate) refused_with: Option<u32>,
 }
@@ -97,6 +99,8 @@ pub(crate) struct App {
     pub(crate) certificates: Vec<AppCertificate>,
     /// Federated credentials.
     pub(crate) federated: Vec<FederatedCredential>,
+    /// The blueprint of an agent identity, which has no credentials of its own; none for an ordinary app.
+    pub(crate) blueprint: Option<String>,
     /// Delegated permissions on Azure DevOps that were consented to; none means `AADSTS65001`.
     pub(crate) delegated: Vec<String>,
 }
@@ -140,6 +144,7 @@ impl World {
             member_of: vec![self.organizations[0].name.clone()],
             password: None,
             wrong_passwords: 0,
+            agent_identity: None,
             refused_with: None,
         };
         self.users.push(user);
@@ -168,6 +173,7 @@ impl World {
             secrets: Vec::new(),
             certificates: Vec::new(),
             federated: Vec::new(),
+            blueprint: None,
             delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],
         });
         self.app_mut(name)
@@ -212,6 +218,22 @@ impl World {
         self.remember(format!("password {number} of {user}"), &value);
         self.user_mut(user).password = Some(value.clone());
         value
+    }
+
+    /// Adds an agent identity of this blueprint, which signs in with the blueprint's tokens and nothing else.
+    pub(crate) fn add_agent_identity(&mut self, name: &str, blueprint: &str) -> &mut App {
+        let (blueprint, tenant) = (self.app(blueprint).name.clone(), self.app(blueprint).tenant.clone());
+        let app = self.add_app(name);
+        (app.public, app.tenant, app.blueprint) = (false, tenant, Some(blueprint));
+        app
+    }
+
+    /// Adds a user as whom only this agent identity may act.
+    pub(crate) fn add_agent_user(&mut self, name: &str, identity: &str) -> &mut User {
+        let identity = self.app(identity).name.clone();
+        let user = self.add_user(name);
+        user.agent_identity = Some(identity);
+        user
     }
 
     /// Adds a federated service connection over an app, which makes the app confidential, and returns its id.

@@ -28,7 +28,7 @@ pub(crate) use entra::{Credential, EntraRefusal, Grant, TokenRequest};
 pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
 pub(crate) use projects::{BUILD_SERVICE, COLLECTION_BUILD_SERVICE, EVERYBODY, LibraryRefusal, Project, Sharing};
-pub(crate) use tokens::{AccessToken, Holder, OidcToken, RefreshToken};
+pub(crate) use tokens::{AccessToken, ExchangeToken, Holder, OidcToken, RefreshToken};
 pub(crate) use variable_groups::{GroupUpdate, GroupVariable, GroupWrite, VariableChange, VariableGroup};
 pub(crate) use vault::{SecretChange, SecretVersion, Vault, VaultDenial, VaultRefusal};
 
@@ -95,6 +95,8 @@ pub(crate) struct World {
     pub(crate) refresh_tokens: Vec<RefreshToken>,
     /// Tokens of the job's OIDC endpoint issued so far.
     pub(crate) oidc_tokens: Vec<OidcToken>,
+    /// Tokens that are only good for being exchanged, issued so far.
+    pub(crate) exchange_tokens: Vec<ExchangeToken>,
     /// `jti` of every assertion that an app signed itself, once it was good.
     pub(crate) assertions_seen: Vec<String>,
 
@@ -187,6 +189,7 @@ impl World {
             access_tokens: Vec::new(),
             refresh_tokens: Vec::new(),
             oidc_tokens: Vec::new(),
+            exchange_tokens: Vec::new(),
             assertions_seen: Vec::new(),
             page_size: 2,
             new_pats_valid_after: 1,

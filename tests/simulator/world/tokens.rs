@@ -52,6 +52,21 @@ pub(crate) struct RefreshToken {
     pub(crate) redeemed: u32,
 }
 
+/// A token of the second exchange or the third that an agent needs to act as its user.
+#[derive(Clone, Debug)]
+pub(crate) struct ExchangeToken {
+    /// The token.
+    pub(crate) value: String,
+    /// The app that asked for it: the blueprint, then the agent identity.
+    pub(crate) app: String,
+    /// The agent identity that a blueprint asked for; none for an agent identity's own.
+    pub(crate) fmi_path: Option<String>,
+    /// `sub`.
+    pub(crate) subject: String,
+    /// When it ends.
+    pub(crate) expires: Timestamp,
+}
+
 /// A token of the job's OIDC endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct OidcToken {
@@ -158,6 +173,33 @@ impl World {
             scopes,
             expires,
         });
+        value
+    }
+
+    /// A token that is only good for being exchanged.
+    pub(super) fn mint_exchange_token(&mut self, app: &str, fmi_path: Option<&str>) -> String {
+        let number = self.count("exchange token");
+        let app = self.app(app).clone();
+        let now = self.now();
+        let expires = now + SignedDuration::from_mins(self.app_token_minutes);
+        // The form of the subject is inferred from the federated credentials that Azure DevOps makes.
+        let subject = format!("/eid1/c/pub/t/simulated/a/{}/{}", app.client_id, fmi_path.unwrap_or_default());
+        let claims = vec![
+            ("aud", text(fmi_path.map_or(app.client_id.as_str(), |_| TOKEN_EXCHANGE))),
+            ("exp", Claim::Number(expires.as_second())),
+            ("iat", Claim::Number(now.as_second())),
+            ("idtyp", text("app")),
+            ("iss", text(&format!("https://login.microsoftonline.com/{}/v2.0", app.tenant))),
+            ("nbf", Claim::Number(now.as_second())),
+            ("oid", text(&app.object_id)),
+            ("sub", text(&subject)),
+            ("tid", text(&app.tenant)),
+            ("uti", text(&ids::hex32("exchange", number))),
+        ];
+        let value = jwt::encode(claims, &ids::secret("simulated-exchange-", number, 43));
+        self.remember(format!("exchange token {number} of app {}", app.name), &value);
+        let fmi_path = fmi_path.map(str::to_owned);
+        self.exchange_tokens.push(ExchangeToken { value: value.clone(), app: app.name, fmi_path, subject, expires });
         value
     }
 

@@ -26,6 +26,16 @@ impl World {
         if !jwt::looks_like_one(token) {
             return Err(EntraRefusal::new("invalid_request", 50027, "JWT token is invalid or malformed."));
         }
+        if let Some(blueprint) = &app.blueprint {
+            return self.check_blueprint_token(app, blueprint, token);
+        }
+        if let Some(exchange) = self.exchange_tokens.iter().find(|known| known.value == token) {
+            let text = format!(
+                "No matching federated identity record found for presented assertion subject '{}'.",
+                exchange.subject
+            );
+            return refuse(700_213, text);
+        }
         if self.oidc_tokens.iter().any(|known| known.value == token) {
             return self.check_federated(app, token);
         }

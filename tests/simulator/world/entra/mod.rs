@@ -1,5 +1,6 @@
 //! Entra's token endpoint: who gets which token for which credential, and the numbered reasons why not.
 
+mod agent_users;
 mod assertions;
 mod refusal;
 mod users;
@@ -23,7 +24,10 @@ pub(crate) enum Credential {
 #[derive(Clone, Debug)]
 pub(crate) enum Grant {
     /// The app itself.
-    ClientCredentials,
+    ClientCredentials {
+        /// The agent identity that a blueprint asks for.
+        fmi_path: Option<String>,
+    },
     /// A user's earlier sign-in.
     RefreshToken(String),
     /// A user's name and password.
@@ -32,6 +36,13 @@ pub(crate) enum Grant {
         username: String,
         /// The password.
         password: String,
+    },
+    /// An agent identity acts as its user.
+    UserFic {
+        /// The agent identity's own token.
+        identity_token: String,
+        /// The user, by sign-in name or object id.
+        user: String,
     },
 }
 
@@ -72,12 +83,17 @@ impl World {
     pub(crate) fn grant_token(&mut self, request: &TokenRequest) -> Result<Issued, EntraRefusal> {
         let tenant = self.known_tenant(&request.tenant)?;
         let app = self.known_app(&request.client_id, &tenant)?;
-        self.check_credential(&app, request, matches!(request.grant, Grant::ClientCredentials))?;
+        self.check_credential(&app, request, matches!(request.grant, Grant::ClientCredentials { .. }))?;
         match &request.grant {
-            Grant::ClientCredentials => self.grant_to_app(&app, &request.scope),
+            Grant::ClientCredentials { fmi_path: Some(path) } => self.grant_to_blueprint(&app, path, &request.scope),
+            Grant::ClientCredentials { fmi_path: None } => self.grant_to_app(&app, &request.scope),
             Grant::RefreshToken(token) => self.redeem(&app, token, &request.scope, &tenant),
             Grant::Password { username, password } => {
                 let user = self.check_password(username, password, &tenant)?;
+                self.issue_to_user(&user, &app, &request.scope, &tenant)
+            }
+            Grant::UserFic { identity_token, user } => {
+                let user = self.check_agent_user(&app, identity_token, user, &tenant)?;
                 self.issue_to_user(&user, &app, &request.scope, &tenant)
             }
         }
@@ -139,6 +155,9 @@ impl World {
             return Err(EntraRefusal::new("invalid_scope", 1_002_012, text));
         };
         let audience = known_resource(resource)?;
+        if audience == TOKEN_EXCHANGE && app.blueprint.is_some() {
+            return Ok(self.grant_to_agent_identity(app));
+        }
         let access_token = self.app_token(&app.name, audience);
         let expires_in = self.app_token_minutes * 60 - 1;
         Ok(Issued { access_token, expires_in, scope: None, refresh_token: None, id_token: None })
