@@ -39,6 +39,10 @@ pub(crate) enum Op {
     OidcToken,
     /// An app's own access token.
     TokenClientCredentials,
+    /// A managed identity's access token, from the machine's metadata.
+    ManagedIdentity,
+    /// A managed identity's access token, from the App Service's endpoint.
+    AppServiceIdentity,
     /// A user's access token for a refresh token.
     TokenRefresh,
     /// A user's access token for name and password.

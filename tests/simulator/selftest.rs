@@ -7,6 +7,7 @@ mod certificates;
 mod endpoints;
 mod entra_and_vault;
 mod faults;
+mod managed_identities;
 mod members;
 mod passwords;
 mod pats;

@@ -10,6 +10,7 @@ mod dates;
 mod endpoints;
 mod faulty;
 mod key_vault;
+mod managed_identity;
 mod members;
 mod oidc;
 mod pats;
@@ -51,6 +52,8 @@ pub(crate) fn operation(request: &Request) -> Op {
         ("PUT", [_, "_apis", "serviceendpoint", "endpoints", _]) => Op::UpdateEndpoint,
         ("POST", [_, _, "_apis", "distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => Op::OidcToken,
         ("POST", [_, "oauth2", "v2.0", "token"]) => token::operation(request),
+        ("GET", ["metadata", "identity", "oauth2", "token"]) => Op::ManagedIdentity,
+        ("GET", ["msi", "token"]) => Op::AppServiceIdentity,
         ("GET", ["secrets", _, "versions"]) => Op::VaultVersions,
         ("GET", ["secrets", _] | ["secrets", _, _]) => Op::VaultRead,
         ("PUT", ["secrets", _]) => Op::VaultWrite,
@@ -71,6 +74,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
         Op::OidcToken => oidc::answer(world, request),
         op if op.is_token() => token::answer(world, request),
+        Op::ManagedIdentity | Op::AppServiceIdentity => managed_identity::answer(op, world, request),
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),
         _ => {
             let what = format!("unknown route {} {}", request.method, request.path);
@@ -87,6 +91,7 @@ fn error_of(op: Op, world: &World, status: u16, message: &str) -> Reply {
             let refusal = super::world::EntraRefusal::new(word, 90033, message);
             Reply { status, ..token::refuse(world, &refusal) }
         }
+        Op::ManagedIdentity | Op::AppServiceIdentity => managed_identity::error(op, status, "simulated_fault", message),
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => {
             let reply = key_vault::error(status, if status == 403 { "Forbidden" } else { "Simulated" }, message, None);
             if status == 401 { key_vault::challenged(world, reply) } else { reply }

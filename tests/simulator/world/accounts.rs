@@ -80,6 +80,15 @@ pub(crate) struct FederatedCredential {
     pub(crate) subject: String,
 }
 
+/// Whether an identity belongs to the machine or is only lent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Managed {
+    /// The machine's own.
+    System,
+    /// One of those given to it.
+    User,
+}
+
 /// An app registration with its service principal.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
@@ -99,6 +108,8 @@ pub(crate) struct App {
     pub(crate) certificates: Vec<AppCertificate>,
     /// Federated credentials.
     pub(crate) federated: Vec<FederatedCredential>,
+    /// Set for a managed identity, which the token endpoint does not know.
+    pub(crate) managed: Option<Managed>,
     /// The blueprint of an agent identity, which has no credentials of its own; none for an ordinary app.
     pub(crate) blueprint: Option<String>,
     /// Delegated permissions on Azure DevOps that were consented to; none means `AADSTS65001`.
@@ -173,6 +184,7 @@ impl World {
             secrets: Vec::new(),
             certificates: Vec::new(),
             federated: Vec::new(),
+            managed: None,
             blueprint: None,
             delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],
         });
@@ -218,6 +230,22 @@ impl World {
         self.remember(format!("password {number} of {user}"), &value);
         self.user_mut(user).password = Some(value.clone());
         value
+    }
+
+    /// Adds a managed identity of the machine that the job runs on.
+    pub(crate) fn add_managed_identity(&mut self, name: &str, managed: Managed) -> &mut App {
+        let app = self.add_app(name);
+        (app.public, app.managed) = (false, Some(managed));
+        app.delegated.clear();
+        app
+    }
+
+    /// Lets an app be entered with the token of a managed identity.
+    pub(crate) fn trust_managed_identity(&mut self, app: &str, identity: &str) {
+        let identity = self.app(identity);
+        let issuer = format!("https://login.microsoftonline.com/{}/v2.0", identity.tenant);
+        let subject = identity.object_id.clone();
+        self.app_mut(app).federated.push(FederatedCredential { issuer, subject });
     }
 
     /// Adds an agent identity of this blueprint, which signs in with the blueprint's tokens and nothing else.

@@ -10,6 +10,7 @@ mod endpoints;
 mod entra;
 mod ids;
 mod listing;
+mod managed_identities;
 mod pats;
 mod projects;
 mod tokens;
@@ -20,11 +21,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
-pub(crate) use accounts::{App, Organization, ServiceConnection, Tenant, User};
+pub(crate) use accounts::{App, Managed, Organization, ServiceConnection, Tenant, User};
 pub(crate) use builds::{Build, Job};
 pub(crate) use clock::Clock;
 pub(crate) use endpoints::{Endpoint, EndpointUpdate, EndpointWrite};
 pub(crate) use entra::{Credential, EntraRefusal, Grant, TokenRequest};
+pub(crate) use managed_identities::IdentityRefusal;
 pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
 pub(crate) use projects::{BUILD_SERVICE, COLLECTION_BUILD_SERVICE, EVERYBODY, LibraryRefusal, Project, Sharing};
@@ -136,6 +138,10 @@ pub(crate) struct World {
     pub(crate) user_token_minutes: i64,
     /// Life of an app's access token.
     pub(crate) app_token_minutes: i64,
+    /// Life of a managed identity's access token.
+    pub(crate) managed_token_hours: i64,
+    /// What the App Service's identity endpoint wants to see, if the job runs in one.
+    pub(crate) identity_header: String,
     /// Life of a refresh token from its issue.
     pub(crate) refresh_token_days: i64,
 
@@ -209,6 +215,8 @@ impl World {
             scopes_withheld: Vec::new(),
             user_token_minutes: 75,
             app_token_minutes: 60,
+            managed_token_hours: 24,
+            identity_header: String::new(),
             refresh_token_days: 90,
             cursors: Vec::new(),
             lists_ended: 0,

@@ -124,6 +124,10 @@ impl World {
 
     /// An app's own access token.
     pub(crate) fn app_token(&mut self, app: &str, audience: &str) -> String {
+        self.app_token_for(app, audience, self.app_token_minutes)
+    }
+
+    pub(super) fn app_token_for(&mut self, app: &str, audience: &str, minutes: i64) -> String {
         let app = self.app(app).clone();
         let subject = vec![
             ("appid", text(&app.client_id)),
@@ -132,7 +136,6 @@ impl World {
             ("oid", text(&app.object_id)),
             ("sub", text(&app.object_id)),
         ];
-        let minutes = self.app_token_minutes;
         self.mint_access_token(Holder::App(app.name), &app.tenant, audience, Vec::new(), subject, minutes)
     }
 

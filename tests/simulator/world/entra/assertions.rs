@@ -1,9 +1,13 @@
 //! How an app proves itself with a token: one that it signed with a certificate's key, or one of somebody whom it trusts.
 
+use jiff::Timestamp;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 
 use super::{
-    super::super::jwt::{self, Assertion},
+    super::{
+        super::jwt::{self, Assertion},
+        Holder,
+    },
     App, EntraRefusal, TOKEN_EXCHANGE, TokenRequest, World,
 };
 
@@ -11,6 +15,14 @@ use super::{
 const LONGEST: i64 = 600;
 /// How far a client's clock may be ahead.
 const AHEAD: i64 = 5;
+
+/// A token of somebody whom apps may trust: of the job's OIDC endpoint, or of Entra for a managed identity.
+struct Outside {
+    issuer: String,
+    subject: String,
+    audience: String,
+    expires: Timestamp,
+}
 
 fn refuse<T>(code: u32, text: impl Into<String>) -> Result<T, EntraRefusal> {
     Err(EntraRefusal::new("invalid_client", code, text))
@@ -36,8 +48,8 @@ impl World {
             );
             return refuse(700_213, text);
         }
-        if self.oidc_tokens.iter().any(|known| known.value == token) {
-            return self.check_federated(app, token);
+        if let Some(outside) = self.outside_token(token) {
+            return self.check_federated(app, &outside);
         }
         let label = format!("assertion of {}", app.name);
         self.remember_brought(label, token);
@@ -121,8 +133,22 @@ impl World {
         [&request.tenant, &tenant].iter().any(|tenant| audience == endpoint(tenant))
     }
 
-    fn check_federated(&self, app: &App, token: &str) -> Result<(), EntraRefusal> {
-        let token = self.oidc_tokens.iter().find(|known| known.value == token).expect("the caller has looked");
+    /// A token of somebody else, if this is one.
+    fn outside_token(&self, token: &str) -> Option<Outside> {
+        if let Some(known) = self.oidc_tokens.iter().find(|known| known.value == token) {
+            let (issuer, subject) = (known.issuer.clone(), known.subject.clone());
+            return Some(Outside { issuer, subject, audience: known.audience.clone(), expires: known.expires });
+        }
+        let known = self.access_tokens.iter().find(|known| known.value == token)?;
+        let (issuer, expires) = (format!("https://login.microsoftonline.com/{}/v2.0", known.tenant), known.expires);
+        let subject = match &known.holder {
+            Holder::App(name) => self.app(name).object_id.clone(),
+            Holder::User(name) => self.user(name).oid.clone(),
+        };
+        Some(Outside { issuer, subject, audience: known.audience.clone(), expires })
+    }
+
+    fn check_federated(&self, app: &App, token: &Outside) -> Result<(), EntraRefusal> {
         let now = self.now();
         if token.expires <= now {
             let text = format!(

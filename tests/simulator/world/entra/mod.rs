@@ -111,8 +111,8 @@ impl World {
     }
 
     fn known_app(&self, client_id: &str, tenant: &str) -> Result<App, EntraRefusal> {
-        let found = self.apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client_id) && app.tenant == tenant);
-        found.cloned().ok_or_else(|| {
+        let mut known = self.apps.iter().filter(|app| app.tenant == tenant && app.managed.is_none());
+        known.find(|app| app.client_id.eq_ignore_ascii_case(client_id)).cloned().ok_or_else(|| {
             let text = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
             EntraRefusal::new("unauthorized_client", 700_016, text)
         })
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-fn known_resource(resource: &str) -> Result<&'static str, EntraRefusal> {
+pub(super) fn known_resource(resource: &str) -> Result<&'static str, EntraRefusal> {
     match resource.trim_end_matches('/') {
         AZURE_DEVOPS | "https://app.vssps.visualstudio.com" => Ok(AZURE_DEVOPS),
         KEY_VAULT => Ok(KEY_VAULT),
