@@ -47,6 +47,16 @@ pub(crate) enum Op {
     TokenRefresh,
     /// A user's access token for name and password.
     TokenPassword,
+    /// The start of a sign-in on another device.
+    DeviceCode,
+    /// A poll for a user's access token, while somebody signs in on another device.
+    TokenDeviceCode,
+    /// Show the sign-in page.
+    Authorize,
+    /// What a person did on the sign-in page.
+    SignIn,
+    /// A user's access token for the code that a browser brought.
+    TokenAuthorizationCode,
     /// A blueprint's token for one of its agent identities: the first of three exchanges.
     TokenBlueprint,
     /// An agent identity's own token, for the blueprint's: the second.
@@ -73,6 +83,8 @@ impl Op {
             Self::TokenClientCredentials
                 | Self::TokenRefresh
                 | Self::TokenPassword
+                | Self::TokenDeviceCode
+                | Self::TokenAuthorizationCode
                 | Self::TokenBlueprint
                 | Self::TokenAgentIdentity
                 | Self::TokenAgentUser

@@ -2,8 +2,10 @@
 //! what they promise. They speak HTTP over a bare socket, so that no client's kindness is in between.
 
 mod agent_users;
+mod authorization_codes;
 mod bare;
 mod certificates;
+mod device_codes;
 mod endpoints;
 mod entra_and_vault;
 mod faults;

@@ -20,8 +20,9 @@ pub(crate) fn basic_password(request: &Request) -> Option<String> {
 
 /// Who it is, for the transcript: also when the credentials are no longer good.
 pub(crate) fn caller(world: &World, request: &Request) -> Caller {
-    if request.path.to_ascii_lowercase().ends_with("/oauth2/v2.0/token") {
-        let client = request.form().into_iter().find(|(name, _)| name == "client_id").map(|(_, value)| value);
+    if request.path.to_ascii_lowercase().contains("/oauth2/v2.0/") {
+        let mut fields = request.form().into_iter().chain(request.fields());
+        let client = fields.find(|(name, _)| name == "client_id").map(|(_, value)| value);
         let app = client.and_then(|id| world.apps.iter().find(|app| app.client_id == id));
         return app.map_or(Caller::Unknown, |app| Caller::Client(app.name.clone()));
     }

@@ -3,12 +3,15 @@
 //! The shapes are the simulator's own, written from the published examples, so that a mistake in the client's types
 //! cannot be mirrored into a passing test.
 
+mod authorize;
 mod builds;
 mod callers;
 mod connection_data;
 mod dates;
+mod devicecode;
 mod endpoints;
 mod faulty;
+mod form;
 mod key_vault;
 mod managed_identity;
 mod members;
@@ -52,6 +55,9 @@ pub(crate) fn operation(request: &Request) -> Op {
         ("PUT", [_, "_apis", "serviceendpoint", "endpoints", _]) => Op::UpdateEndpoint,
         ("POST", [_, _, "_apis", "distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => Op::OidcToken,
         ("POST", [_, "oauth2", "v2.0", "token"]) => token::operation(request),
+        ("POST", [_, "oauth2", "v2.0", "devicecode"]) => Op::DeviceCode,
+        ("GET", [_, "oauth2", "v2.0", "authorize"]) => Op::Authorize,
+        ("POST", [_, "login"]) => Op::SignIn,
         ("GET", ["metadata", "identity", "oauth2", "token"]) => Op::ManagedIdentity,
         ("GET", ["msi", "token"]) => Op::AppServiceIdentity,
         ("GET", ["secrets", _, "versions"]) => Op::VaultVersions,
@@ -74,6 +80,9 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
         Op::OidcToken => oidc::answer(world, request),
         op if op.is_token() => token::answer(world, request),
+        Op::DeviceCode => devicecode::answer(world, request),
+        Op::Authorize => authorize::show(world, request),
+        Op::SignIn => authorize::answer(world, request),
         Op::ManagedIdentity | Op::AppServiceIdentity => managed_identity::answer(op, world, request),
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),
         _ => {
@@ -86,7 +95,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 /// An error with this message, in the shape of the service that was asked.
 fn error_of(op: Op, world: &World, status: u16, message: &str) -> Reply {
     match op {
-        op if op.is_token() => {
+        op if op.is_token() || op == Op::DeviceCode => {
             let word = if status < 500 { "invalid_grant" } else { "temporarily_unavailable" };
             let refusal = super::world::EntraRefusal::new(word, 90033, message);
             Reply { status, ..token::refuse(world, &refusal) }

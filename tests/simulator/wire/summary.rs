@@ -38,8 +38,20 @@ pub(crate) fn summary(world: &World, request: &Request) -> String {
 
 fn field(name: &str, value: &str) -> String {
     match name {
-        "continuationToken" | "$skiptoken" => format!("{name}=…"),
+        "continuationToken" | "$skiptoken" | "state" | "nonce" | "code_challenge" => format!("{name}=…"),
+        "redirect_uri" => format!("{name}={}", without_port(value)),
         _ => format!("{name}={value}"),
+    }
+}
+
+/// An address without its port, which is another one in every run.
+fn without_port(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(mut url) => {
+            let _ = url.set_port(None);
+            url.into()
+        }
+        Err(_) => "…".to_owned(),
     }
 }
 
@@ -56,6 +68,18 @@ fn form_field(world: &World, name: &str, value: &str) -> Option<String> {
             Some(format!("for {}", app.map_or("an unknown agent identity", |app| &app.name)))
         }
         "user_federated_identity_credential" => Some("with the agent identity's token".to_owned()),
+        "device_code" => {
+            let number = world.device_codes.iter().position(|code| code.value == value).map(|index| index + 1);
+            Some(number.map_or_else(|| "an unknown device code".to_owned(), |n| format!("device code {n}")))
+        }
+        "code" => {
+            let number = world.authorization_codes.iter().position(|code| code.value == value).map(|index| index + 1);
+            Some(number.map_or_else(|| "an unknown code".to_owned(), |n| format!("code {n}")))
+        }
+        "redirect_uri" => Some(format!("{name} {}", without_port(value))),
+        "action" => Some(value.to_owned()),
+        "page" => None,
+        "code_verifier" => Some("with a verifier".to_owned()),
         "password" => Some("with a password".to_owned()),
         "client_secret" => Some("with a secret".to_owned()),
         "client_assertion" => Some("with an assertion".to_owned()),
@@ -107,6 +131,9 @@ fn named(world: &World, mut text: String) -> String {
     }
     for tenant in &world.tenants {
         replace(&tenant.id, "{tenant}");
+    }
+    for app in &world.apps {
+        replace(&app.client_id, &format!("{{{}}}", app.name));
     }
     for connection in &world.connections {
         replace(&connection.id, &format!("{{{}}}", connection.name));

@@ -4,17 +4,23 @@ use serde_json::json;
 
 use super::super::exchange::Op;
 use super::super::world::{Credential, EntraRefusal, Grant, TOKEN_EXCHANGE, TokenRequest, World};
-use super::request::{Reply, Request};
+use super::{
+    form::Form,
+    request::{Reply, Request},
+};
 
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Which grant it is.
 pub(crate) fn operation(request: &Request) -> Op {
-    let form = Form(request.form());
+    let form = Form::peek(request);
     match form.get("grant_type") {
         Some("refresh_token") => Op::TokenRefresh,
         Some("password") => Op::TokenPassword,
         Some("user_fic") => Op::TokenAgentUser,
+        Some(DEVICE_CODE) => Op::TokenDeviceCode,
+        Some("authorization_code") => Op::TokenAuthorizationCode,
         _ if form.get("fmi_path").is_some() => Op::TokenBlueprint,
         _ if form.get("scope").is_some_and(|scope| scope.starts_with(TOKEN_EXCHANGE)) => Op::TokenAgentIdentity,
         _ => Op::TokenClientCredentials,
@@ -31,7 +37,8 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         Ok(asked) => asked,
         Err(refusal) => return refuse(world, &refusal),
     };
-    if let Some(name) = form.unexpected(&asked) {
+    let common = ["grant_type", "client_id", "client_secret", "client_assertion_type", "client_assertion"];
+    if let Some(name) = form.unexpected(&[&common, of_grant(&asked.grant)]) {
         let text = format!("unexpected parameter '{name}'");
         return refuse(world, &EntraRefusal::new("invalid_request", 9_000_144, text.as_str())).violating(text);
     }
@@ -59,48 +66,17 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
     }
 }
 
-/// The fields of the form.
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    fn read(request: &Request) -> Result<Self, &'static str> {
-        let kind = request.header("content-type").unwrap_or_default();
-        if !kind.starts_with("application/x-www-form-urlencoded") {
-            return Err("The request body must be form-encoded.");
+/// What a grant needs beside the fields that all have.
+fn of_grant(grant: &Grant) -> &'static [&'static str] {
+    match grant {
+        Grant::ClientCredentials { .. } => &["scope", "fmi_path"],
+        Grant::RefreshToken(_) => &["scope", "refresh_token"],
+        Grant::Password { .. } => &["scope", "username", "password"],
+        Grant::UserFic { .. } => {
+            &["scope", "username", "user_id", "user_federated_identity_credential", "requested_token_use"]
         }
-        if !request.query.is_empty() {
-            return Err("The token endpoint takes no query: secrets would be logged.");
-        }
-        let fields = request.form();
-        let repeated =
-            fields.iter().enumerate().any(|(i, (name, _))| fields[..i].iter().any(|(known, _)| known == name));
-        if repeated { Err("The request body has a parameter twice.") } else { Ok(Self(fields)) }
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    }
-
-    fn need(&self, name: &str) -> Result<String, EntraRefusal> {
-        self.get(name).map(str::to_owned).ok_or_else(|| {
-            let text = format!("The request body must contain the following parameter: '{name}'.");
-            EntraRefusal::new("invalid_request", 900_144, text)
-        })
-    }
-
-    /// A field that this grant has no use for.
-    fn unexpected(&self, asked: &TokenRequest) -> Option<&str> {
-        let of_grant: &[&str] = match asked.grant {
-            Grant::ClientCredentials { .. } => &["fmi_path"],
-            Grant::RefreshToken(_) => &["refresh_token"],
-            Grant::Password { .. } => &["username", "password"],
-            Grant::UserFic { .. } => {
-                &["username", "user_id", "user_federated_identity_credential", "requested_token_use"]
-            }
-        };
-        let common = ["grant_type", "client_id", "scope", "client_secret", "client_assertion_type", "client_assertion"];
-        let names = self.0.iter().map(|(name, _)| name.as_str());
-        names.into_iter().find(|name| !common.contains(name) && !of_grant.contains(name))
+        Grant::DeviceCode(_) => &["device_code"],
+        Grant::AuthorizationCode { .. } => &["scope", "code", "redirect_uri", "code_verifier"],
     }
 }
 
@@ -108,7 +84,10 @@ fn parse(request: &Request, form: &Form) -> Result<TokenRequest, EntraRefusal> {
     let tenant = request.segments().first().cloned().unwrap_or_default();
     let grant = grant(form)?;
     let client_id = form.need("client_id")?;
-    let scope = form.need("scope")?;
+    let scope = match grant {
+        Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => form.get("scope").unwrap_or_default().to_owned(),
+        _ => form.need("scope")?,
+    };
     let credential = match (form.get("client_secret"), form.get("client_assertion")) {
         (None, None) => Credential::None,
         (Some(secret), None) => Credential::Secret(secret.to_owned()),
@@ -132,6 +111,12 @@ fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
         "client_credentials" => Ok(Grant::ClientCredentials { fmi_path: form.get("fmi_path").map(str::to_owned) }),
         "refresh_token" => Ok(Grant::RefreshToken(form.need("refresh_token")?)),
         "password" => Ok(Grant::Password { username: form.need("username")?, password: form.need("password")? }),
+        DEVICE_CODE => Ok(Grant::DeviceCode(form.need("device_code")?)),
+        "authorization_code" => Ok(Grant::AuthorizationCode {
+            code: form.need("code")?,
+            redirect_uri: form.need("redirect_uri")?,
+            verifier: form.need("code_verifier")?,
+        }),
         "user_fic" => {
             let identity_token = form.need("user_federated_identity_credential")?;
             if form.need("requested_token_use")? != "on_behalf_of" {

@@ -108,6 +108,8 @@ pub(crate) struct App {
     pub(crate) certificates: Vec<AppCertificate>,
     /// Federated credentials.
     pub(crate) federated: Vec<FederatedCredential>,
+    /// Where a browser may bring codes to. The port of a loopback address is ignored, its spelling is not.
+    pub(crate) redirect_uris: Vec<String>,
     /// Set for a managed identity, which the token endpoint does not know.
     pub(crate) managed: Option<Managed>,
     /// The blueprint of an agent identity, which has no credentials of its own; none for an ordinary app.
@@ -184,6 +186,7 @@ impl World {
             secrets: Vec::new(),
             certificates: Vec::new(),
             federated: Vec::new(),
+            redirect_uris: vec!["http://localhost".to_owned()],
             managed: None,
             blueprint: None,
             delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],

@@ -25,7 +25,11 @@ pub(crate) use accounts::{App, Managed, Organization, ServiceConnection, Tenant,
 pub(crate) use builds::{Build, Job};
 pub(crate) use clock::Clock;
 pub(crate) use endpoints::{Endpoint, EndpointUpdate, EndpointWrite};
-pub(crate) use entra::{Credential, EntraRefusal, Grant, TokenRequest};
+#[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
+pub(crate) use entra::{
+    AuthorizationCode, Credential, DeviceCode, DeviceFlowBlock, DeviceState, EntraRefusal, Grant, SignInPage,
+    TokenRequest,
+};
 pub(crate) use managed_identities::IdentityRefusal;
 pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
@@ -99,6 +103,12 @@ pub(crate) struct World {
     pub(crate) oidc_tokens: Vec<OidcToken>,
     /// Tokens that are only good for being exchanged, issued so far.
     pub(crate) exchange_tokens: Vec<ExchangeToken>,
+    /// Sign-ins on other devices, oldest first.
+    pub(crate) device_codes: Vec<DeviceCode>,
+    /// Sign-in pages that wait for a person.
+    pub(crate) sign_in_pages: Vec<SignInPage>,
+    /// Codes that browsers were sent to clients with, oldest first.
+    pub(crate) authorization_codes: Vec<AuthorizationCode>,
     /// `jti` of every assertion that an app signed itself, once it was good.
     pub(crate) assertions_seen: Vec<String>,
 
@@ -134,6 +144,16 @@ pub(crate) struct World {
     pub(crate) rs256_accepted: bool,
     /// Scopes that are consented to and asked for, and not granted all the same.
     pub(crate) scopes_withheld: Vec<String>,
+    /// Life of a device code.
+    pub(crate) device_code_seconds: i64,
+    /// How long a client has to wait between two polls, in seconds.
+    pub(crate) device_interval: u64,
+    /// How many of the next polls are told to slow down.
+    pub(crate) slow_downs: u32,
+    /// Whether Conditional Access forbids signing in on another device, and who is told.
+    pub(crate) device_flow_blocked: Option<DeviceFlowBlock>,
+    /// The sign-in page submits itself with this user name: for a browser that nobody drives.
+    pub(crate) page_signs_in_as: Option<String>,
     /// Life of a user's access token.
     pub(crate) user_token_minutes: i64,
     /// Life of an app's access token.
@@ -196,6 +216,9 @@ impl World {
             refresh_tokens: Vec::new(),
             oidc_tokens: Vec::new(),
             exchange_tokens: Vec::new(),
+            device_codes: Vec::new(),
+            sign_in_pages: Vec::new(),
+            authorization_codes: Vec::new(),
             assertions_seen: Vec::new(),
             page_size: 2,
             new_pats_valid_after: 1,
@@ -213,6 +236,11 @@ impl World {
             unknown_endpoint_is_null: true,
             rs256_accepted: false,
             scopes_withheld: Vec::new(),
+            device_code_seconds: 900,
+            device_interval: 5,
+            slow_downs: 0,
+            device_flow_blocked: None,
+            page_signs_in_as: None,
             user_token_minutes: 75,
             app_token_minutes: 60,
             managed_token_hours: 24,

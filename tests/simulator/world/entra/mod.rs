@@ -2,12 +2,19 @@
 
 mod agent_users;
 mod assertions;
+mod authorization_codes;
+mod device_codes;
 mod refusal;
 mod users;
 
 use super::{AZURE_DEVOPS, App, KEY_VAULT, TOKEN_EXCHANGE, World};
 
-pub(crate) use self::refusal::EntraRefusal;
+#[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
+pub(crate) use self::{
+    authorization_codes::{AuthorizationCode, SignInPage},
+    device_codes::{DeviceCode, DeviceFlowBlock, DeviceState},
+    refusal::EntraRefusal,
+};
 
 /// How the client proves which app it is.
 #[derive(Clone, Debug)]
@@ -36,6 +43,17 @@ pub(crate) enum Grant {
         username: String,
         /// The password.
         password: String,
+    },
+    /// A sign-in on another device.
+    DeviceCode(String),
+    /// A sign-in with a browser.
+    AuthorizationCode {
+        /// The code that the browser brought.
+        code: String,
+        /// Where it brought it.
+        redirect_uri: String,
+        /// What the challenge was made of.
+        verifier: String,
     },
     /// An agent identity acts as its user.
     UserFic {
@@ -91,6 +109,10 @@ impl World {
             Grant::Password { username, password } => {
                 let user = self.check_password(username, password, &tenant)?;
                 self.issue_to_user(&user, &app, &request.scope, &tenant)
+            }
+            Grant::DeviceCode(code) => self.poll_device_code(&app, code, &tenant),
+            Grant::AuthorizationCode { code, redirect_uri, verifier } => {
+                self.redeem_code(&app, code, (redirect_uri, verifier), &request.scope, &tenant)
             }
             Grant::UserFic { identity_token, user } => {
                 let user = self.check_agent_user(&app, identity_token, user, &tenant)?;

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{AZURE_DEVOPS, App},
+    super::{AZURE_DEVOPS, App, User},
     EntraRefusal, Issued, World, known_resource,
 };
 
@@ -11,7 +11,7 @@ use super::{
 const LOCKED_AFTER: u32 = 10;
 
 /// What a user's sign-in is to give the client.
-struct Wanted {
+pub(super) struct Wanted {
     audience: &'static str,
     scopes: Vec<String>,
     refresh_token: bool,
@@ -26,8 +26,8 @@ impl World {
         password: &str,
         tenant: &str,
     ) -> Result<String, EntraRefusal> {
-        let found = self.users.iter_mut().find(|user| user.upn.eq_ignore_ascii_case(username) && user.tenant == tenant);
-        let user = found.ok_or_else(|| EntraRefusal::of_user(50034))?;
+        let name = self.user_of_name(username, tenant).map(|user| user.name.clone());
+        let user = self.user_mut(&name.ok_or_else(|| EntraRefusal::of_user(50034))?);
         // These are told to everybody, the others to those who know the password.
         if let Some(code @ (50053 | 50057)) = user.refused_with {
             return Err(EntraRefusal::of_user(code));
@@ -44,6 +44,11 @@ impl World {
             Some(code) => Err(EntraRefusal::of_user(code)),
             None => Ok(user.name.clone()),
         }
+    }
+
+    /// The user with that sign-in name in the tenant.
+    pub(super) fn user_of_name(&self, name: &str, tenant: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.upn.eq_ignore_ascii_case(name) && user.tenant == tenant)
     }
 
     pub(super) fn redeem(&mut self, app: &App, token: &str, scope: &str, tenant: &str) -> Result<Issued, EntraRefusal> {
@@ -71,20 +76,32 @@ impl World {
         scope: &str,
         tenant: &str,
     ) -> Result<Issued, EntraRefusal> {
+        self.issue_with_nonce(user, app, scope, tenant, None)
+    }
+
+    /// The same, with what the client wants to find in the id token.
+    pub(super) fn issue_with_nonce(
+        &mut self,
+        user: &str,
+        app: &App,
+        scope: &str,
+        tenant: &str,
+        nonce: Option<&str>,
+    ) -> Result<Issued, EntraRefusal> {
         if self.user(user).tenant != tenant {
             return Err(EntraRefusal::of_user(50020));
         }
         let Wanted { audience, scopes, refresh_token, id_token } = self.wanted(app, scope)?;
         let access_token = self.token_of_user_in(tenant, user, &app.name, audience, &scopes.join(" "));
         let refresh_token = refresh_token.then(|| self.refresh_token_for(user, &app.name));
-        let id_token = id_token.then(|| self.mint_id_token(user, &app.name, tenant, None));
+        let id_token = id_token.then(|| self.mint_id_token(user, &app.name, tenant, nonce));
         let granted: Vec<String> = scopes.iter().map(|scope| format!("{audience}/{scope}")).collect();
         let expires_in = self.user_token_minutes * 60 - 1;
         Ok(Issued { access_token, expires_in, scope: Some(granted.join(" ")), refresh_token, id_token })
     }
 
     /// The audience, and what is granted on it.
-    fn wanted(&self, app: &App, asked: &str) -> Result<Wanted, EntraRefusal> {
+    pub(super) fn wanted(&self, app: &App, asked: &str) -> Result<Wanted, EntraRefusal> {
         let (mut refresh_token, mut id_token) = (false, false);
         let mut audience = None;
         let mut scopes: Vec<String> = Vec::new();
