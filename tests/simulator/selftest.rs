@@ -1,6 +1,7 @@
 //! The simulator's own tests: that it is faithful to the published examples, as nasty as it says, and that its faults do
 //! what they promise. They speak HTTP over a bare socket, so that no client's kindness is in between.
 
+mod access;
 mod agent_users;
 mod authorization_codes;
 mod bare;
@@ -13,4 +14,5 @@ mod managed_identities;
 mod members;
 mod passwords;
 mod pats;
+mod tenants;
 mod variable_groups;

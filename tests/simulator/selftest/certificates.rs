@@ -1,9 +1,19 @@
 //! Assertions signed with a certificate's key, and the certificates that tests are given.
 
-use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::{sync::Arc, time::Duration};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use ring::{
     rand::SystemRandom,
     signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair},
+};
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    pki_types::{ServerName, UnixTime},
 };
 use serde_json::{Value, json};
 
@@ -153,4 +163,24 @@ fn certificates_come_in_every_form_with_the_key_that_belongs_to_them() {
     }
     assert_eq!(TestCertificate::self_signed("rotator", 1).key_pkcs8(), issued.key_pkcs8(), "the same in every run");
     assert!(issued.secret_lines().len() > 30 && issued.secret_lines().iter().all(|line| line.len() == 64));
+}
+
+#[test]
+fn a_host_is_believed_by_whoever_trusts_its_issuer() {
+    let authority = TestCertificate::authority("issuer", 98);
+    let issued = authority.issue("front", 1, &["dev.azure.com", "login.microsoftonline.com"]);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let believes = |root: &TestCertificate, host: &'static str| {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.der.clone().into()).unwrap();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(1_795_489_200));
+        verifier
+            .verify_server_cert(&issued.der.clone().into(), &[], &ServerName::try_from(host).unwrap(), &[], at)
+            .is_ok()
+    };
+    assert!(believes(&authority, "login.microsoftonline.com"));
+    assert!(!believes(&authority, "vssps.dev.azure.com"));
+    assert!(!believes(&TestCertificate::authority("issuer", 97), "dev.azure.com"));
 }

@@ -111,6 +111,31 @@ fn a_vault_keeps_the_names_of_deleted_secrets_and_says_why_it_lets_nobody_in() {
     }
 }
 
+/// A change keeps what it does not name, and its tags replace all tags; a new version starts without any.
+/// <https://learn.microsoft.com/rest/api/keyvault/secrets/update-secret/update-secret>
+#[test]
+fn tags_are_kept_replaced_and_checked() {
+    let sim = Simulator::start(World::new());
+    let token = sim.world().app_token("pat-rotator", super::super::world::KEY_VAULT);
+    let send = |method: &str, body: &Value| {
+        let target = "/secrets/nuget-pat?api-version=7.4";
+        call(&sim, method, target, &bearer(&token), &body.to_string()).unwrap()
+    };
+    let tags = |answer: &Answer| answer.json()["tags"].clone();
+    let written = send("PUT", &json!({"value": "one", "contentType": "PAT", "tags": {"user": "rotator", "oid": "7"}}));
+    assert_eq!(tags(&written), json!({"user": "rotator", "oid": "7"}));
+    let kept = send("PATCH", &json!({"attributes": {"enabled": true}}));
+    assert_eq!((tags(&kept), &kept.json()["contentType"]), (json!({"user": "rotator", "oid": "7"}), &"PAT".into()));
+    assert_eq!(tags(&send("PATCH", &json!({"tags": {"user": "alice"}}))), json!({"user": "alice"}));
+    assert_eq!(tags(&send("PUT", &json!({"value": "two"}))), Value::Null);
+    for wrong in [json!({"user": 7}), json!({"user": "x".repeat(257)}), json!(["user"])] {
+        assert_eq!(send("PATCH", &json!({"tags": wrong})).status, 400);
+    }
+    let many: serde_json::Map<String, Value> = (0..16).map(|n| (n.to_string(), "x".into())).collect();
+    assert_eq!(send("PUT", &json!({"value": "three", "tags": many})).status, 400);
+    assert_eq!(sim.take_problems().len(), 4);
+}
+
 /// Whatever was said and done, the transcript names no secret, no port and no id.
 #[test]
 fn the_transcript_is_stable_and_keeps_secrets() {

@@ -66,7 +66,13 @@ fn as_bearer(world: &World, request: &Request, organization: &str) -> Reply {
         let name = format!("{} ({organization})", world.job_identity());
         return identity(world, organization, &world.job.project_id, &name, &name);
     }
-    match callers::good_for(world, request, organization).map(|token| &token.holder) {
+    let token = callers::good_for(world, request, organization);
+    if token.is_some()
+        && let Some(reply) = vss::denied(world, request)
+    {
+        return reply;
+    }
+    match token.map(|token| &token.holder) {
         Some(Holder::User(name)) => user(world, organization, name),
         Some(Holder::App(name)) => {
             let app = world.app(name);
@@ -88,8 +94,8 @@ fn challenge(world: &World, request: &Request, organization: &str) -> Reply {
 
 fn user(world: &World, organization: &str, name: &str) -> Reply {
     let user = world.user(name);
-    identity(world, organization, &user.identity, &user.name, &user.upn)
-        .with("X-VSS-UserData", &format!("{}:{}", user.identity, user.upn))
+    identity(world, organization, &user.identity, &user.name, user.known_name())
+        .with("X-VSS-UserData", &format!("{}:{}", user.identity, user.known_name()))
 }
 
 fn anonymous(world: &World, organization: &str) -> Reply {

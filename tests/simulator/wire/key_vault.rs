@@ -38,7 +38,7 @@ pub(crate) fn error(status: u16, code: &str, message: &str, inner: Option<&str>)
 
 /// Nobody is let in without this.
 pub(crate) fn challenged(world: &World, reply: Reply) -> Reply {
-    let tenant = &world.tenants[0].id;
+    let tenant = &world.vault.tenant;
     let challenge =
         format!("Bearer authorization=\"https://login.microsoftonline.com/{tenant}\", resource=\"{KEY_VAULT}\"");
     reply.with("WWW-Authenticate", &challenge)
@@ -53,6 +53,13 @@ fn enter(world: &World, request: &Request, writes: bool) -> Result<(), Refusal> 
         let message = "AKV10022: Invalid audience, or the token has expired. Expected https://vault.azure.net.";
         return Err(challenged(world, error(401, "Unauthorized", message, None)).into());
     };
+    if token.tenant != world.vault.tenant {
+        let message = format!(
+            "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/{}/, found https://sts.windows.net/{}/.",
+            world.vault.tenant, token.tenant
+        );
+        return Err(challenged(world, error(401, "Unauthorized", &message, None)).into());
+    }
     let (Holder::User(name) | Holder::App(name)) = &token.holder;
     let allowed = if writes { &world.vault.writers } else { &world.vault.readers };
     let nobody = matches!(world.vault.denial, VaultDenial::Firewall | VaultDenial::PrivateConnection);

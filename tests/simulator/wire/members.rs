@@ -26,10 +26,7 @@ pub(crate) fn enter(world: &World, request: &Request, scopes: &[&str]) -> Result
             Holder::User(name) => &world.user(name).oid,
             Holder::App(name) => &world.app(name).object_id,
         };
-        let message = format!(
-            "TF401444: Please sign-in at least once as {0}\\{0}\\{object} in a web browser to enable access to the service.",
-            token.tenant
-        );
+        let message = vss::never_signed_in(&token.tenant, object);
         return Err(vss::error(401, vss::UNAUTHORIZED, &message).into());
     }
     let has_scope = token.scopes.iter().any(|has| has == "user_impersonation" || scopes.contains(&has.as_str()));

@@ -39,6 +39,11 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
     }
     let (issuer, subject) = match request.field("serviceConnectionId") {
         Some(wanted) => match world.connections.iter().find(|known| known.id == wanted) {
+            Some(known) if known.unauthorized => {
+                // The words are from memory; that it is a 403 is what others report.
+                let message = format!("The pipeline is not authorized to use the service connection {wanted}.");
+                return vss::error(403, "AccessDeniedException", &message);
+            }
             Some(known) => (known.issuer.clone(), known.subject.clone()),
             None => {
                 let message = format!("The service connection {wanted} does not exist or has been disabled.");

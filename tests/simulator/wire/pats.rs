@@ -36,6 +36,9 @@ struct Context {
 fn enter(world: &World, request: &Request, changes: bool) -> Result<Context, Refusal> {
     let organization = vss::organization(world, &request.segments()[0])?;
     if callers::basic_password(request).is_some() {
+        if world.pat_as_caller_is_401 {
+            return Err(unauthorized("TF400813: The user '' is not authorized to access this resource."));
+        }
         return Err(forbidden("The requested operation is not allowed."));
     }
     if request.bearer().is_some_and(|token| world.job_of_token(token).is_some()) {
@@ -46,15 +49,15 @@ fn enter(world: &World, request: &Request, changes: bool) -> Result<Context, Ref
     let Some(token) = callers::good_for(world, request, &organization) else {
         return Err(vss::not_signed_in(world, request).into());
     };
+    if let Some(reply) = vss::denied(world, request) {
+        return Err(reply.into());
+    }
     let Holder::User(owner) = &token.holder else {
         return Err(forbidden("Service principals are not allowed to perform this action."));
     };
     let user = world.user(owner);
     if !user.member_of.iter().any(|name| name.eq_ignore_ascii_case(&organization)) {
-        let who = format!("{0}\\{0}\\{1}", user.tenant, user.oid);
-        return Err(unauthorized(&format!(
-            "TF401444: Please sign-in at least once as {who} in a web browser to enable access to the service."
-        )));
+        return Err(unauthorized(&vss::never_signed_in(&user.tenant, &user.oid)));
     }
     let has = |wanted: &str| token.scopes.iter().any(|scope| scope == wanted);
     // Measured by others: to create, one of the two scopes is not enough.

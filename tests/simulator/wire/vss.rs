@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::world::World;
+use super::super::world::{AccessDenial, Holder, World};
 use super::request::{Refusal, Reply, Request};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -62,6 +62,42 @@ pub(crate) fn not_signed_in(world: &World, request: &Request) -> Reply {
         return challenged(error(401, UNAUTHORIZED, message), tenant, &request.origin());
     }
     if request.method == "GET" { sign_in_page() } else { sign_in_redirect() }
+}
+
+/// What somebody with a good token meets all the same.
+pub(crate) fn denied(world: &World, request: &Request) -> Option<Reply> {
+    let user = request.bearer().and_then(|token| world.access_tokens.iter().find(|known| known.value == token));
+    let user = user.and_then(|token| match &token.holder {
+        Holder::User(name) => Some(world.user(name)),
+        Holder::App(_) => None,
+    });
+    Some(match world.access_denied? {
+        AccessDenial::NotAuthorized => {
+            let identity = user.map_or("", |user| user.identity.as_str());
+            let message = format!("TF400813: The user '{identity}' is not authorized to access this resource.");
+            error(401, UNAUTHORIZED, &message)
+        }
+        AccessDenial::NeverSignedIn => {
+            let (tenant, oid) = user.map_or(("", ""), |user| (user.tenant.as_str(), user.oid.as_str()));
+            error(401, UNAUTHORIZED, &never_signed_in(tenant, oid))
+        }
+        AccessDenial::Throttled => {
+            let message = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource 'Concurrency' in namespace 'User'.";
+            error(429, "RequestBlockedException", message).with("Retry-After", "1").with("X-RateLimit-Remaining", "0")
+        }
+        AccessDenial::ServicePrincipal => {
+            error(403, INVALID_ACCESS, "Service principals are not allowed to perform this action.")
+        }
+        AccessDenial::SignInPage => sign_in_page(),
+        AccessDenial::SignInRedirect => sign_in_redirect(),
+    })
+}
+
+/// The user exists in Entra and never came by.
+pub(crate) fn never_signed_in(tenant: &str, oid: &str) -> String {
+    format!(
+        "TF401444: Please sign-in at least once as {tenant}\\{tenant}\\{oid} in a web browser to enable access to the service."
+    )
 }
 
 /// The page for people that comes with 203.

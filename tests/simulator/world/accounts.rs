@@ -26,6 +26,17 @@ pub(crate) struct Organization {
     pub(crate) tenant: String,
 }
 
+/// The account behind a guest.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    /// The tenant that it comes from.
+    pub(crate) tenant: String,
+    /// The sign-in name there, which is the one that people know.
+    pub(crate) upn: String,
+    /// The object id there.
+    pub(crate) oid: String,
+}
+
 /// A person or a service account.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
@@ -41,6 +52,8 @@ pub(crate) struct User {
     pub(crate) tenant: String,
     /// Names of the organizations that it is a member of.
     pub(crate) member_of: Vec<String>,
+    /// Where it comes from, if it is a guest of its tenant.
+    pub(crate) home: Option<Home>,
     /// Its password, if it has one.
     pub(crate) password: Option<String>,
     /// How often a wrong password was tried; at the tenth the account is locked.
@@ -96,6 +109,8 @@ pub(crate) struct App {
     pub(crate) name: String,
     /// The tenant where it is registered.
     pub(crate) tenant: String,
+    /// Other tenants that have taken it in, for their users.
+    pub(crate) also_in: Vec<String>,
     /// Its application id.
     pub(crate) client_id: String,
     /// The object id of its service principal.
@@ -131,6 +146,25 @@ pub(crate) struct ServiceConnection {
     pub(crate) issuer: String,
     /// `sub` of the tokens that the job gets for it.
     pub(crate) subject: String,
+    /// The pipeline was not given it.
+    pub(crate) unauthorized: bool,
+}
+
+impl User {
+    /// Sign-in name and object id in a tenant, and whether the user is at home there; none if it is unknown there.
+    pub(crate) fn in_tenant(&self, tenant: &str) -> Option<(&str, &str, bool)> {
+        match &self.home {
+            Some(home) if home.tenant == tenant => Some((&home.upn, &home.oid, true)),
+            Some(home) if self.tenant == tenant => Some((&home.upn, &self.oid, false)),
+            None if self.tenant == tenant => Some((&self.upn, &self.oid, true)),
+            _ => None,
+        }
+    }
+
+    /// The name that the person knows.
+    pub(crate) fn known_name(&self) -> &str {
+        self.home.as_ref().map_or(&self.upn, |home| &home.upn)
+    }
 }
 
 impl World {
@@ -155,6 +189,7 @@ impl World {
             identity: ids::guid("identity", n),
             tenant: tenant.id.clone(),
             member_of: vec![self.organizations[0].name.clone()],
+            home: None,
             password: None,
             wrong_passwords: 0,
             agent_identity: None,
@@ -162,6 +197,25 @@ impl World {
         };
         self.users.push(user);
         self.user_mut(name)
+    }
+
+    /// Adds another tenant and returns its id.
+    pub(crate) fn add_tenant(&mut self, domain: &str) -> String {
+        let id = ids::guid("tenant", self.tenants.len() as u64 + 1);
+        self.tenants.push(Tenant { id: id.clone(), domain: domain.to_owned() });
+        id
+    }
+
+    /// Adds a guest of the first tenant and organization, who comes from the tenant of that domain.
+    pub(crate) fn add_guest(&mut self, name: &str, domain: &str) -> &mut User {
+        let known = self.tenants.iter().find(|tenant| tenant.domain == domain).map(|tenant| tenant.id.clone());
+        let tenant = known.unwrap_or_else(|| self.add_tenant(domain));
+        let oid = ids::guid("home oid", self.users.len() as u64 + 1);
+        let host = self.tenants[0].domain.clone();
+        let user = self.add_user(name);
+        user.upn = format!("{name}_{domain}#EXT#@{host}");
+        user.home = Some(Home { tenant, upn: format!("{name}@{domain}"), oid });
+        user
     }
 
     /// The app registration of that short name.
@@ -180,6 +234,7 @@ impl World {
         self.apps.push(App {
             name: name.to_owned(),
             tenant: self.tenants[0].id.clone(),
+            also_in: Vec::new(),
             client_id: ids::guid("client", n),
             object_id: ids::guid("principal", n),
             public: true,
@@ -282,8 +337,28 @@ impl World {
             app: app.to_owned(),
             issuer,
             subject,
+            unauthorized: false,
         });
         id
+    }
+
+    /// Turns a service connection into one from before Entra issued its tokens: with the issuer and the subject of
+    /// Azure DevOps, on both sides.
+    pub(crate) fn use_old_issuer(&mut self, connection: &str) {
+        let organization = &self.organizations[0];
+        let issuer = format!("https://vstoken.dev.azure.com/{}", organization.id);
+        let subject = format!("sc://{}/{}/{connection}", organization.name, self.job.project);
+        let found = self.connections.iter_mut().find(|known| known.name == connection);
+        let found = found.unwrap_or_else(|| panic!("no service connection {connection:?} in this world"));
+        (found.issuer, found.subject) = (issuer.clone(), subject.clone());
+        let app = found.app.clone();
+        self.app_mut(&app).federated = vec![FederatedCredential { issuer, subject }];
+    }
+
+    /// The token that a newer agent puts beside a service connection, so that a task need not ask for one.
+    pub(crate) fn id_token_of(&mut self, connection: &str) -> String {
+        let ServiceConnection { issuer, subject, .. } = self.service_connection(connection).clone();
+        self.oidc_token(&issuer, &subject)
     }
 
     /// The service connection of that name.

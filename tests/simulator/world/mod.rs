@@ -59,6 +59,23 @@ pub(crate) enum UnknownIdReply {
     In200,
 }
 
+/// Why Azure DevOps does not let in somebody whose token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccessDenial {
+    /// 401, `TF400813`.
+    NotAuthorized,
+    /// 401, `TF401444`: the user has never been there.
+    NeverSignedIn,
+    /// 429, `TF400733`.
+    Throttled,
+    /// 403, as app-only tokens meet it.
+    ServicePrincipal,
+    /// 203 with a page for people, whatever the client asked for.
+    SignInPage,
+    /// 302 to that page.
+    SignInRedirect,
+}
+
 /// Everything there is. The public fields are the switches and the state that tests may turn and look at.
 pub(crate) struct World {
     /// Where the time comes from.
@@ -136,6 +153,10 @@ pub(crate) struct World {
     pub(crate) anonymous_allowed: bool,
     /// The job's token speaks for the project collection and not for its project alone.
     pub(crate) job_reaches_all_projects: bool,
+    /// What every bearer token meets on the PAT API and on connection data.
+    pub(crate) access_denied: Option<AccessDenial>,
+    /// A PAT on the PAT API is 401 and not 403: both were seen.
+    pub(crate) pat_as_caller_is_401: bool,
     /// A list of variable groups does not say which projects they belong to.
     pub(crate) group_lists_omit_projects: bool,
     /// An unknown service connection is `null` in a 200, not a 404.
@@ -194,6 +215,7 @@ impl World {
             token: String::new(),
         };
         let start = Timestamp::new(1_795_489_200, 103_333_300).expect("a time within range");
+        let vault = Vault::new("contoso-kv", &tenant.id, &["pat-rotator"]);
         let mut world = Self {
             clock: Clock::Fixed(start),
             tenants: vec![tenant],
@@ -207,7 +229,7 @@ impl World {
             earlier_jobs: Vec::new(),
             builds: Vec::new(),
             pats: Vec::new(),
-            vault: Vault::new("contoso-kv", &["pat-rotator"]),
+            vault,
             groups: Vec::new(),
             group_writes: Vec::new(),
             endpoints: Vec::new(),
@@ -232,6 +254,8 @@ impl World {
             unknown_id_reply: UnknownIdReply::Mixed,
             anonymous_allowed: false,
             job_reaches_all_projects: false,
+            access_denied: None,
+            pat_as_caller_is_401: false,
             group_lists_omit_projects: true,
             unknown_endpoint_is_null: true,
             rs256_accepted: false,

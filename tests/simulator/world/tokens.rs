@@ -106,17 +106,25 @@ impl World {
         scopes: &str,
     ) -> String {
         let (user, app) = (self.user(user).clone(), self.app(app).clone());
-        let subject = vec![
+        let (name, oid, at_home) = user.in_tenant(tenant).unwrap_or((&user.upn, &user.oid, true));
+        let mut subject = vec![
             ("appid", text(&app.client_id)),
             ("appidacr", text(if app.public { "0" } else { "1" })),
             ("idtyp", text("user")),
             ("name", text(&user.name)),
-            ("oid", text(&user.oid)),
+            ("oid", text(oid)),
             ("scp", text(scopes)),
             ("sub", text(&ids::hex32(&user.name, 7))),
-            ("unique_name", text(&user.upn)),
-            ("upn", text(&user.upn)),
+            ("unique_name", text(name)),
         ];
+        match &user.home {
+            // A guest has no sign-in name here, but an identity provider.
+            Some(home) if !at_home => {
+                subject.push(("email", text(name)));
+                subject.push(("idp", text(&format!("https://sts.windows.net/{}/", home.tenant))));
+            }
+            _ => subject.push(("upn", text(name))),
+        }
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();
         let minutes = self.user_token_minutes;
         self.mint_access_token(Holder::User(user.name), tenant, audience, scopes, subject, minutes)
@@ -210,6 +218,7 @@ impl World {
     pub(super) fn mint_id_token(&mut self, user: &str, app: &str, tenant: &str, nonce: Option<&str>) -> String {
         let number = self.count("id token");
         let (user, app, now) = (self.user(user).clone(), self.app(app).clone(), self.now().as_second());
+        let (known_as, oid, _) = user.in_tenant(tenant).unwrap_or((&user.upn, &user.oid, true));
         let mut claims = vec![
             ("aud", text(&app.client_id)),
             ("exp", Claim::Number(now + 3600)),
@@ -217,8 +226,8 @@ impl World {
             ("iss", text(&format!("https://login.microsoftonline.com/{tenant}/v2.0"))),
             ("name", text(&user.name)),
             ("nbf", Claim::Number(now)),
-            ("oid", text(&user.oid)),
-            ("preferred_username", text(&user.upn)),
+            ("oid", text(oid)),
+            ("preferred_username", text(known_as)),
             ("sub", text(&ids::hex32(&user.name, 7))),
             ("tid", text(tenant)),
             ("ver", text("2.0")),

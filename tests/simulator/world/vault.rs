@@ -60,6 +60,8 @@ pub(crate) struct VaultSecret {
 pub(crate) struct Vault {
     /// Its name.
     pub(crate) name: String,
+    /// The tenant whose tokens it takes.
+    pub(crate) tenant: String,
     /// Its secrets.
     pub(crate) secrets: Vec<VaultSecret>,
     /// Short names of the apps and users that may read.
@@ -99,9 +101,15 @@ pub(crate) enum VaultRefusal {
 
 impl Vault {
     /// An empty vault that these may read and write.
-    pub(crate) fn new(name: &str, allowed: &[&str]) -> Self {
+    pub(crate) fn new(name: &str, tenant: &str, allowed: &[&str]) -> Self {
         let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
-        Self { name: name.to_owned(), readers: allowed.clone(), writers: allowed, ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            tenant: tenant.to_owned(),
+            readers: allowed.clone(),
+            writers: allowed,
+            ..Self::default()
+        }
     }
 
     /// The secret of that name, deleted or not.

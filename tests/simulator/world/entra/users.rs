@@ -48,7 +48,10 @@ impl World {
 
     /// The user with that sign-in name in the tenant.
     pub(super) fn user_of_name(&self, name: &str, tenant: &str) -> Option<&User> {
-        self.users.iter().find(|user| user.upn.eq_ignore_ascii_case(name) && user.tenant == tenant)
+        self.users.iter().find(|user| {
+            let is_guests = user.tenant == tenant && user.upn.eq_ignore_ascii_case(name);
+            is_guests || user.in_tenant(tenant).is_some_and(|(upn, ..)| upn.eq_ignore_ascii_case(name))
+        })
     }
 
     pub(super) fn redeem(&mut self, app: &App, token: &str, scope: &str, tenant: &str) -> Result<Issued, EntraRefusal> {
@@ -88,7 +91,7 @@ impl World {
         tenant: &str,
         nonce: Option<&str>,
     ) -> Result<Issued, EntraRefusal> {
-        if self.user(user).tenant != tenant {
+        if self.user(user).in_tenant(tenant).is_none() {
             return Err(EntraRefusal::of_user(50020));
         }
         let Wanted { audience, scopes, refresh_token, id_token } = self.wanted(app, scope)?;
