@@ -1,5 +1,6 @@
 //! A simulator of Azure DevOps (the PAT lifecycle API, connection data, builds, variable groups, service connections),
-//! Entra's token endpoint, Azure Key Vault and the job's OIDC endpoint, all on one loopback address.
+//! Entra's endpoints and sign-in page, managed identities, Azure Key Vault and the job's OIDC endpoint, all on one loopback
+//! address. Which service is meant is told by the path alone, so that a front may call it by the real host names.
 //!
 //! Strict, deterministic and nastier than the real services: whatever is undocumented about them is a switch of the
 //! world, so that a client can be tried against both readings. It never imports the program that it tests, and has wire
@@ -14,7 +15,7 @@
 //!
 //! # Limits
 //!
-//! Tokens are not signed but known by value. A list is a snapshot: what is created between two pages is not shown.
+//! Tokens are not signed but known by value; what an app signs itself is verified. A list is a snapshot: what is created between two pages is not shown.
 //! There is one vault and one pipeline, and only the first organization has projects. It must never be run anywhere but on loopback.
 
 #![allow(dead_code, reason = "each test target that includes this uses another part of it")]

@@ -122,6 +122,17 @@ fn a_code_is_bound_to_its_client_address_verifier_and_time() {
     assert_eq!(redeem(&[("code", "x")]), (400, 70000));
     let publisher = setting.sim.world().add_app("other").client_id.clone();
     assert_eq!(redeem(&[("client_id", &publisher)]), (400, 70000));
+    let elsewhere = setting.sim.world().add_tenant("fabrikam.onmicrosoft.com");
+    setting.sim.world().app_mut("pat-rotator-public").also_in.push(elsewhere.clone());
+    let body = form(&[
+        ("grant_type", "authorization_code"),
+        ("client_id", &setting.client),
+        ("code", &given),
+        ("redirect_uri", ADDRESS),
+        ("code_verifier", VERIFIER),
+    ]);
+    let there = call(&setting.sim, "POST", &format!("/{elsewhere}/oauth2/v2.0/token"), FORM, &body).unwrap();
+    assert_eq!(code(&there), (400, 700_005));
     setting.sim.world().advance(jiff::SignedDuration::from_mins(10));
     assert_eq!(redeem(&[]), (400, 70008));
     assert!(setting.sim.world().all_secrets().iter().any(|(_, secret)| *secret == given));

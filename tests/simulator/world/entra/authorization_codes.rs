@@ -45,6 +45,7 @@ pub(crate) struct AuthorizationCode {
     pub(crate) redeemed: bool,
     /// When it ends.
     pub(crate) expires: Timestamp,
+    tenant: String,
     user: String,
     app: String,
     page: SignInPage,
@@ -89,7 +90,15 @@ impl World {
         let answer = [("code", value.as_str()), ("state", &page.state), ("session_state", &page.id)];
         let location = with_query(&page.redirect_uri, &answer);
         let expires = self.now() + SignedDuration::from_mins(MINUTES);
-        self.authorization_codes.push(AuthorizationCode { value, redeemed: false, expires, user, app: app.name, page });
+        self.authorization_codes.push(AuthorizationCode {
+            value,
+            redeemed: false,
+            expires,
+            tenant,
+            user,
+            app: app.name,
+            page,
+        });
         self.sign_in_pages.retain(|page| page.id != id);
         Ok(location)
     }
@@ -115,6 +124,11 @@ impl World {
         let now = self.now();
         let known = self.authorization_codes.iter_mut().find(|known| known.value == code && known.app == app.name);
         let Some(known) = known else { return Err(EntraRefusal::of_user(70000)) };
+        if known.tenant != tenant {
+            // From memory of others' reports.
+            let text = "Provided Authorization Code is intended to use against other tenant, thus rejected.";
+            return Err(EntraRefusal::new("invalid_grant", 700_005, text));
+        }
         if known.redeemed {
             let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
             return Err(EntraRefusal::new("invalid_grant", 54005, text));

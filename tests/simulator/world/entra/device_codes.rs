@@ -48,6 +48,7 @@ pub(crate) struct DeviceCode {
     pub(crate) state: DeviceState,
     /// How often the client was told to poll less often.
     pub(crate) slowed: u64,
+    tenant: String,
     app: String,
     scope: String,
     last_poll: Option<Instant>,
@@ -78,6 +79,7 @@ impl World {
             expires: self.now() + SignedDuration::from_secs(self.device_code_seconds),
             state: DeviceState::Waiting,
             slowed: 0,
+            tenant,
             app: app.name,
             scope: scope.to_owned(),
             last_poll: None,
@@ -116,8 +118,9 @@ impl World {
         // How long a client waited can be measured only where its clock is the machine's.
         let measures = matches!(self.clock, Clock::Real(_));
         let (interval, scripted, block) = (self.device_interval, self.slow_downs > 0, self.device_flow_blocked);
-        let known = self.device_codes.iter_mut().find(|known| known.value == value && known.app == app.name);
-        let Some(known) = known.filter(|known| known.state != DeviceState::Redeemed) else {
+        let is_theirs = |known: &DeviceCode| known.app == app.name && known.tenant == tenant;
+        let known = self.device_codes.iter_mut().find(|known| known.value == value);
+        let Some(known) = known.filter(|known| is_theirs(known) && known.state != DeviceState::Redeemed) else {
             let text = "The verification code specified is invalid or malformed.";
             return Err(EntraRefusal::new("bad_verification_code", 70018, text));
         };
