@@ -1,25 +1,64 @@
 //! Turns `task.json`, the single source of the inputs' names, defaults and help, into constants,
 //! and stops the build when its version is not the crate's: agents fetch a task anew only when that number rises.
+//! Names the commit and the target for `--version`, too.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 use std::{env, fs};
 
 use serde_json::Value;
 
 const MANIFEST: &str = "task.json";
+/// Names the commit where there is no repository.
+const COMMIT: &str = "ROTATE_PAT_COMMIT";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={MANIFEST}");
     println!("cargo::rerun-if-changed=build.rs");
-    #[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folder in no other way")]
-    let out = env::var_os("OUT_DIR").ok_or("cargo did not name a folder for the output (OUT_DIR)")?;
+    let out = told_by_cargo("OUT_DIR")?;
     match generate(&Path::new(env!("CARGO_MANIFEST_DIR")).join(MANIFEST)) {
         Ok(code) => fs::write(Path::new(&out).join("manifest.rs"), code)?,
         Err(reason) => println!("cargo::error={MANIFEST}: {reason}"),
     }
+    println!("cargo::rustc-env=ROTATE_PAT_TARGET={}", told_by_cargo("TARGET")?);
+    println!("cargo::rustc-env=ROTATE_PAT_COMMIT={}", commit()?);
     Ok(())
+}
+
+/// What cargo tells a build script.
+#[expect(clippy::disallowed_methods, reason = "a build script is told in no other way")]
+fn told_by_cargo(name: &str) -> Result<String, Box<dyn Error>> {
+    env::var(name).map_err(|error| format!("{name}: {error}").into())
+}
+
+/// The commit that a release is built from: as given, else the repository's, where there is one. Any other build names
+/// none: it may hold anything, and need not be made again for every commit.
+fn commit() -> Result<String, Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed={COMMIT}");
+    if let Ok(given) = told_by_cargo(COMMIT) {
+        return Ok(given);
+    }
+    if told_by_cargo("PROFILE")? != "release" {
+        return Ok("none".to_owned());
+    }
+    // Unpacked inside another repository, that one's commit says nothing.
+    if git(&["rev-parse", "--show-prefix"]).is_none_or(|prefix| !prefix.is_empty()) {
+        return Ok("unknown".to_owned());
+    }
+    // Each commit and each checkout adds a line to this file.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo::rerun-if-changed={log}");
+    }
+    Ok(git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// What git answers in this folder; nothing without git or a repository.
+fn git(arguments: &[&str]) -> Option<String> {
+    let answer = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    answer.status.success().then(|| text.trim().to_owned())
 }
 
 /// The text of `manifest.rs`. The module that includes it defines `Input`.

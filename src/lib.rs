@@ -56,6 +56,17 @@ use crate::settings::environment::Environment;
 use crate::settings::{Command, Fault, Settings};
 use crate::work::{Rotating, Surroundings, Work};
 
+/// What `--version` says: a release's commit, and the target it was built for.
+pub const VERSION: &str = concat!(
+    "rotate-pat ",
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("ROTATE_PAT_COMMIT"),
+    ", target ",
+    env!("ROTATE_PAT_TARGET"),
+    ")"
+);
+
 /// The two stages that the agent starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
@@ -124,6 +135,10 @@ pub fn start(start: Start) -> u8 {
     let stage = Stage::parse(&word);
     if stage.is_none() && word != "sign-in" {
         let console = Console::new(out, false);
+        if word == "--version" {
+            console.say(VERSION);
+            return told(console.check(), Told::Succeeded).exit_code();
+        }
         console.say("This program is started by the pipeline task RotatePat, with `task` or `settle`; see its README.");
         console.say("A person signs in once with:");
         console.say(workstation::USAGE);

@@ -23,6 +23,7 @@ mod lifetimes;
 mod local;
 mod lost_replies;
 mod packaging;
+mod program;
 mod refusals;
 mod refused_renames;
 mod rivals;
