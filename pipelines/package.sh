@@ -1,94 +1,110 @@
 #!/usr/bin/env bash
-# Assembles the task's folder exactly as it is shipped, with the binary of this machine's platform only:
+# Assembles what is shipped: the task's folder, and the extension with it. The same sources and binaries give the same bytes.
 #
-#   pipelines/package.sh [--binary FILE] [--out DIR]
+#   pipelines/package.sh [--all] [--publisher NAME] [PLATFORM...]     builds them first; default: this machine's platform
+#   pipelines/package.sh [--all] [--publisher NAME] --binaries DIR    takes all rotate-pat-PLATFORM in a folder
+#   pipelines/package.sh --binary FILE [--out DIR]                    takes one, as this machine's platform
 #
-#   --binary FILE   take this binary instead of building one
-#   --out DIR       put the folder there; default: target/extension/RotatePat
+#   --all              there must be a binary for each platform that the launcher knows
+#   --publisher NAME   the Marketplace's publisher, in place of the manifest's
+#   --out DIR          the task's folder alone, there, without its icon: for the tests. Needs no network
 #
-# Needs Rust and a C compiler (unless --binary is given), and Node.
+# Leaves target/extension/RotatePat, the folder exactly as shipped, and PUBLISHER.rotate-pat-VERSION.vsix beside it.
+# Needs Node and npm, and what pipelines/build.sh needs if it is to build. Packaging tools come from npm, by a lock file.
 set -euo pipefail
 
 die() { printf 'package.sh: %s\n' "$*" >&2; exit 1; }
 absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s' "$PWD/$1" ;; esac }
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-out=$top/target/extension/RotatePat
-binary=
+stage=$top/target/extension
+out= binary= binaries= publisher= all= platforms=()
 while [ $# -gt 0 ]; do
   case $1 in
     --binary) [ $# -ge 2 ] || die "--binary needs a file"; binary=$(absolute "$2"); shift 2 ;;
+    --binaries) [ $# -ge 2 ] || die "--binaries needs a folder"; binaries=$(absolute "$2"); shift 2 ;;
     --out) [ $# -ge 2 ] || die "--out needs a folder"; out=$(absolute "$2"); shift 2 ;;
-    *) die "unknown argument: $1" ;;
+    --publisher) [ $# -ge 2 ] || die "--publisher needs a name"; publisher=$2; shift 2 ;;
+    --all) all=yes; shift ;;
+    -*) die "unknown argument: $1" ;;
+    *) platforms+=("$1"); shift ;;
   esac
 done
+[ -z "$binary" ] || [ -z "$binaries" ] || die "--binary and --binaries exclude each other"
+[ ${#platforms[@]} -eq 0 ] || [ -z "$binary$binaries" ] || die "platforms are built, and so exclude --binary and --binaries"
+folder=${out:-$stage/RotatePat}
 
-case $(uname -s)-$(uname -m) in
-  Linux-x86_64) platform=linux-x64 arch=x86_64 ;;
-  Linux-aarch64 | Linux-arm64) platform=linux-arm64 arch=aarch64 ;;
-  Darwin-x86_64) platform=macos-x64 arch=x86_64 ;;
-  Darwin-arm64) platform=macos-arm64 arch=aarch64 ;;
-  *) die "this script builds on Linux and macOS (x64, arm64), not on $(uname -s) $(uname -m)" ;;
-esac
-
-# Whether an empty program links for a target with the given flags.
-links() {
-  local try
-  try=$(mktemp -d)
-  printf 'fn main() {}\n' >"$try/main.rs"
-  if rustc --edition 2024 --target "$1" "${@:2}" -o "$try/main" "$try/main.rs" >/dev/null 2>&1; then
-    rm -rf "$try"
+# Which binaries, as files whose names are those that the launcher knows.
+files=() names=()
+if [ -n "$binary" ]; then
+  [ -f "$binary" ] || die "no such binary: $binary"
+  case $(uname -s)-$(uname -m) in
+    Linux-x86_64) names=(rotate-pat-linux-x64) ;;
+    Linux-aarch64 | Linux-arm64) names=(rotate-pat-linux-arm64) ;;
+    Darwin-x86_64) names=(rotate-pat-macos-x64) ;;
+    Darwin-arm64) names=(rotate-pat-macos-arm64) ;;
+    *) die "--binary takes this machine's platform, and $(uname -s) $(uname -m) is none that the launcher knows" ;;
+  esac
+  files=("$binary")
+else
+  if [ -z "$binaries" ]; then
+    built=$("$top/pipelines/build.sh" ${platforms[@]+"${platforms[@]}"}) || exit 1
+    while read -r file; do files+=("$file"); done <<<"$built"
   else
-    rm -rf "$try"
-    return 1
+    for file in "$binaries"/rotate-pat-*; do if [ -f "$file" ]; then files+=("$file"); fi; done
   fi
-}
-
-# Whether there is a C compiler for musl (`ring` has C in it): the names that the `cc` crate looks for.
-musl_cc() {
-  local named=CC_${arch}_unknown_linux_musl
-  [ -n "${!named:-}" ] || command -v "$arch-linux-musl-gcc" >/dev/null || command -v musl-gcc >/dev/null
-}
-
-# Builds a release binary, static on Linux, and prints its path.
-build() {
-  local target static flags=${RUSTFLAGS:-} folder
-  command -v cargo >/dev/null || die "cargo is not installed; give a ready binary with --binary"
-  if [ "${platform%-*}" = macos ]; then
-    target=$arch-apple-darwin static=
-  elif musl_cc && links "$arch-unknown-linux-musl"; then
-    target=$arch-unknown-linux-musl static=
-  else
-    # musl is the better one (smaller, and it never loads the host's name services), where it can be had.
-    target=$arch-unknown-linux-gnu static="-C target-feature=+crt-static"
-    links "$target" -C target-feature=+crt-static ||
-      die "could not link a static program for $target. Install the static C library (libc6-dev, glibc-static), or rustup's target $arch-unknown-linux-musl and musl-tools"
-  fi
-  # The target is named even if it is the host's: otherwise RUSTFLAGS would reach build scripts and macros too.
-  if [ -n "$static" ]; then export RUSTFLAGS="${flags:+$flags }$static"; fi
-  if [ -n "${CARGO_TARGET_DIR:-}" ]; then CARGO_TARGET_DIR=$(absolute "$CARGO_TARGET_DIR"); export CARGO_TARGET_DIR; fi
-  cd "$top"
-  cargo build --release --locked --target "$target" >&2
-  folder=$(cargo metadata --no-deps --locked --format-version 1 |
-    node -e 'process.stdout.write(JSON.parse(require("fs").readFileSync(0, "utf8")).target_directory)')
-  printf '%s' "$folder/$target/release/rotate-pat"
-}
-
-if [ -z "$binary" ]; then binary=$(build); fi
-[ -f "$binary" ] || die "no such binary: $binary"
+  [ ${#files[@]} -gt 0 ] || die "there is no binary to package"
+  # Binaries of several commits or versions are not one release.
+  said=
+  for file in "${files[@]}"; do
+    names+=("$(basename "$file")")
+    says=$(grep -aom1 'rotate-pat [0-9.]* (commit [0-9a-z]*, target' "$file") || die "$file names no version and commit"
+    [ -z "$said" ] || [ "$said" = "$says" ] || die "$file is ${says% target}), another is ${said% target})"
+    said=$says
+  done
+fi
 
 # Only a folder that an earlier call made is removed.
-if [ -e "$out" ] && [ -n "$(ls -A "$out")" ] && ! { [ -f "$out/task.json" ] && [ -f "$out/launcher.js" ]; }; then
-  die "$out is not empty and holds no packaged task: name another folder, or delete it"
+if [ -e "$folder" ] && [ -n "$(ls -A "$folder")" ] && ! { [ -f "$folder/task.json" ] && [ -f "$folder/launcher.js" ]; }; then
+  die "$folder is not empty and holds no packaged task: name another folder, or delete it"
 fi
-rm -rf "$out"
-mkdir -p "$out/bin"
-files=("$top/task.json" "$top"/pipelines/launcher/*.js)
-if [ -f "$top/extension/icon.png" ]; then files+=("$top/extension/icon.png"); fi
-cp "${files[@]}" "$out/"
-cp "$binary" "$out/bin/rotate-pat-$platform"
+rm -rf "$folder"
+mkdir -p "$folder/bin"
+cp "$top/task.json" "$top"/pipelines/launcher/*.js "$folder/"
+for i in "${!files[@]}"; do cp "${files[$i]}" "$folder/bin/${names[$i]}"; done
+node - "$folder" "$top/pipelines/packaging/checks.js" "$all" <<'CHECKS' || exit 1
+const fs = require('fs');
+const [folder, checks, all] = process.argv.slice(2);
+const { filesOf, folder: check } = require(checks);
+// The launcher compares each program with its line.
+const line = (file) => `${require('crypto').createHash('sha256').update(fs.readFileSync(`${folder}/bin/${file}`)).digest('hex')}  ${file}\n`;
+fs.writeFileSync(`${folder}/bin/SHA256SUMS`, filesOf(`${folder}/bin`).map(line).join(''));
+try {
+  const missing = check(folder).filter(({ there }) => !there).map(({ program }) => program);
+  if (all && missing.length > 0) throw new Error(`no binary: ${missing.join(', ')}`);
+} catch (error) {
+  console.error(`package.sh: ${error.message}`);
+  process.exitCode = 1;
+}
+CHECKS
 # An extension's archive carries no modes, so what reaches an agent may not be executed: the launcher sees to that.
-find "$out" -type f -exec chmod 644 {} +
+find "$folder" -type f -exec chmod 644 {} +
 
-printf '%s\n' "$out"
-(cd "$out" && find . -type f | sort | while read -r file; do printf '%10d  %s\n' "$(wc -c <"$file")" "${file#./}"; done)
+if [ -z "$out" ]; then
+  # By the lock file, with checksums, and without running anything that the packages bring.
+  tools=$top/target/tools/npm
+  if ! cmp -s "$top/pipelines/packaging/package-lock.json" "$tools/installed"; then
+    rm -rf "$tools"
+    mkdir -p "$tools"
+    cp "$top"/pipelines/packaging/package*.json "$tools/"
+    npm ci --prefix "$tools" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || die "could not install the packaging tools; the task's folder is $folder, without its icon"
+    cp "$tools/package-lock.json" "$tools/installed"
+  fi
+  find "$stage" -mindepth 1 -maxdepth 1 ! -name RotatePat -exec rm -rf {} +
+  kinds=()
+  for name in "${names[@]}"; do name=${name#rotate-pat-}; kinds+=("${name%.exe}"); done
+  node "$top/pipelines/packaging/extension.js" "$top" "$stage" "$tools" "$publisher" "${kinds[@]}"
+fi
+
+printf '%s\n' "$folder"
+(cd "$folder" && find . -type f | LC_ALL=C sort | while read -r file; do printf '%10d  %s\n' "$(wc -c <"$file")" "${file#./}"; done)

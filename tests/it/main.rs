@@ -18,6 +18,7 @@ mod healing;
 mod hostile;
 mod inputs;
 mod late;
+mod launcher;
 mod layering;
 mod lifetimes;
 mod local;
