@@ -117,6 +117,9 @@ impl Pipeline {
             .job_token(&run.token)
             .endpoint(endpoint)
             .installed();
+        if let Some(preload) = of_this_machine("ROTATE_PAT_PRELOAD") {
+            job = job.raw_env("NODE_OPTIONS", format!("--require {}", preload.display()));
+        }
         for (label, value) in world.all_secrets() {
             job.watch_secret(&label, &value);
         }
@@ -251,10 +254,19 @@ fn plain(name: &str, now: jiff::Timestamp) -> String {
     format!("{name} [{state}{}]", ends.unwrap_or_default())
 }
 
+/// Where another package is tried than the one of this build, on another platform: see `pipelines/try-platforms.sh`.
+#[expect(clippy::disallowed_methods, reason = "said by whoever runs the tests")]
+fn of_this_machine(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
 /// The task's folder, assembled once by the script that assembles the shipped one, with the program under test.
 pub(crate) fn package() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
+        if let Some(folder) = of_this_machine("ROTATE_PAT_PACKAGE") {
+            return folder;
+        }
         let program = Path::new(env!("CARGO_BIN_EXE_rotate-pat"));
         let built = fs::metadata(program).unwrap().modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
