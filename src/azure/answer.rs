@@ -99,7 +99,7 @@ impl Reply {
     }
 
     pub(super) fn error(&self, kind: Kind) -> CallError {
-        CallError { activity: activity(&self.headers), ..CallError::new(self.service, kind) }
+        CallError { activity: activity(&self.headers), date: self.date, ..CallError::new(self.service, kind) }
     }
 }
 
@@ -112,6 +112,8 @@ pub struct CallError {
     pub kind: Kind,
     /// The service's id of the request, which its support asks for.
     pub activity: Option<String>,
+    /// The server's time, where it answered.
+    pub date: Option<Timestamp>,
     /// Whether the service may have carried it out: this try or an earlier one got no answer.
     pub may_be_done: bool,
 }
@@ -167,7 +169,7 @@ impl CallError {
             kind,
             Kind::NotSent(_) | Kind::NotBegun(_) | Kind::NotSignedIn { .. } | Kind::Refused { .. } | Kind::Abandoned
         );
-        Self { service, kind, activity: None, may_be_done: !is_definite }
+        Self { service, kind, activity: None, date: None, may_be_done: !is_definite }
     }
 
     /// Whether the same request may succeed a little later.

@@ -34,5 +34,5 @@ pub async fn token(
         url.query_pairs_mut().append_pair("client_id", client);
     }
     let call = Call::new(Service::ManagedIdentity, Method::GET, url, auth, Body::Empty);
-    http.repeat(&Call { secret_reply: true, ..call }).await?.json()
+    http.repeat(&call).await?.json()
 }

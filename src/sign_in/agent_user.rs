@@ -2,9 +2,10 @@
 //! a user, with no stored secret at all. Documented; whether the PAT lifecycle API takes such a user's token is not.
 //! <https://learn.microsoft.com/entra/agent-id/agent-user-oauth-flow>
 
-use super::connection::{credential, needed};
+use super::connection::{needed, prove};
 use super::{UNCHANGED, UserToken, client};
-use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE};
+use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
+use crate::azure::http::CallError;
 use crate::outcome::Failure;
 use crate::work::{Work, on};
 
@@ -19,23 +20,21 @@ pub(super) async fn sign_in(work: &Work, agent: &str) -> Result<UserToken, Failu
     let blueprint = client::id(work, None, "`entraAgentId`")?;
     let exchange = format!("{TOKEN_EXCHANGE}/.default");
     let scope = super::requested_scope(work);
-    let ask = async |client: &str, credential: &Credential, grant: Grant<'_>, scope: &str, what: String| {
-        let answer = entra::token(&work.http, issuer, client, credential, grant, scope).await;
+    let taken = |answer: Result<Tokens, CallError>, as_whom: String| {
+        let what = format!("could not sign in as the {as_whom}");
         let tokens = answer.map_err(|error| Failure::new(on(error, &what), UNCHANGED))?;
         work.console.hide(&tokens.access_token);
         Ok::<_, Failure>(tokens)
     };
 
     client::check_cloud(connection, issuer, "could not sign in as the blueprint")?;
-    let proof = credential(work, connection, &blueprint, issuer).await?;
-    let what = format!("could not sign in as the blueprint {blueprint}");
-    let first = ask(&blueprint, &proof, Grant::AgentIdentity(agent), &exchange, what).await?;
-    let as_agent = Credential::Assertion(first.access_token);
-    let what = format!("could not sign in as the agent identity {agent}");
-    let second = ask(agent, &as_agent, Grant::ClientCredentials, &exchange, what).await?;
-    let grant = Grant::AgentUser { user, token: &second.access_token };
-    let what = format!("could not sign in as the agent user {user}");
-    let tokens = ask(agent, &as_agent, grant, &scope, what).await?;
+    let first = prove(work, connection, issuer, &blueprint, Grant::AgentIdentity(agent), &exchange).await?;
+    let as_agent = Credential::Assertion(taken(first, format!("blueprint {blueprint}"))?.access_token);
+    let ask = async |grant, scope| entra::token(&work.http, issuer, agent, &as_agent, grant, scope).await;
+    let second = ask(Grant::ClientCredentials, &exchange).await;
+    let second = taken(second, format!("agent identity {agent}"))?;
+    let third = ask(Grant::AgentUser { user, token: &second.access_token }, &scope).await;
+    let tokens = taken(third, format!("agent user {user}"))?;
     work.console.say(&format!("signed in as the agent user {user}"));
     super::note_scopes(work, tokens.scope.as_deref());
     Ok(UserToken::new(tokens.access_token, tokens.expires_in, &work.clock))

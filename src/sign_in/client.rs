@@ -34,30 +34,28 @@ pub(super) async fn ask(
 ) -> Result<Result<Tokens, CallError>, Failure> {
     let connection = work.access.connection.as_ref();
     let own = connection.filter(|connection| is_app_of(connection, client));
-    let proof = match own {
+    let unproved = async || entra::token(&work.http, issuer, client, &Credential::Public, grant, scope).await;
+    let mut answer = match own {
         Some(connection) => {
             check_cloud(connection, issuer, what)?;
-            connection::credential(work, connection, client, issuer).await?
+            connection::prove(work, connection, issuer, client, grant, scope).await?
         }
-        None => Credential::Public,
+        None => unproved().await,
     };
-    let send = async |credential: &Credential| entra::token(&work.http, issuer, client, credential, grant, scope).await;
-    let mut answer = send(&proof).await;
     let is_told = |code: &str| {
         let refusal = answer.as_ref().err().and_then(|error| error.refusal());
         refusal.is_some_and(|(_, told)| told == code)
     };
     if own.is_some() && is_told(PUBLIC) {
         work.console.say("note: the service connection's app is a public client, so it is sent no credential");
-        answer = send(&Credential::Public).await;
+        answer = unproved().await;
     } else if own.is_none()
         && is_told(CONFIDENTIAL)
         && let Some(connection) = connection.filter(|connection| is_federated(connection))
     {
         // Another app may trust the same pipeline or machine.
         work.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
-        let proof = connection::credential(work, connection, client, issuer).await?;
-        answer = send(&proof).await;
+        answer = connection::prove(work, connection, issuer, client, grant, scope).await?;
     }
     Ok(answer)
 }
@@ -93,4 +91,38 @@ pub(super) fn id(work: &Work, told: Option<String>, of_what: &str) -> Result<Str
         );
         Failure::new(error, UNCHANGED).advise("Name that app with `clientId`.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn an_app_of_another_cloud_is_sent_nowhere_and_both_clouds_are_named() {
+        let [public, government] = ["https://login.microsoftonline.com/", "https://login.microsoftonline.us/"]
+            .map(|url| Url::parse(url).unwrap());
+        let connection = |authority: &Url| ServiceConnection {
+            id: "id".to_owned(),
+            authority: authority.clone(),
+            scheme: Scheme::App {
+                tenant: "home".to_owned(),
+                client: "app".to_owned(),
+                proof: Proof::Secret(Secret::new("s".to_owned())),
+            },
+        };
+        let users = Issuer { authority: &public, tenant: "users" };
+        assert!(check_cloud(&connection(&public), users, "what").is_ok());
+        let refused = check_cloud(&connection(&government), users, "could not do it").unwrap_err().in_full();
+        for words in [
+            "could not do it: the service connection's app is in another cloud",
+            "(login.microsoftonline.us) than the users (login.microsoftonline.com)",
+            "Nothing was changed.",
+            "name it with `clientId`",
+        ] {
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
 }

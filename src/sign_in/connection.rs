@@ -1,21 +1,29 @@
 //! The service connection signs in as its own app: for the vault, and to prove that the app that a user signed in to is
 //! itself. Its token for Azure DevOps is tried too where no other source is given; the server is expected to refuse it.
 
-use super::{UNCHANGED, UserToken, users_tenant};
-use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
+use super::{UNCHANGED, UserToken, client, users_tenant};
+use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
+use crate::azure::http::CallError;
 use crate::azure::{managed_identity, oidc};
 use crate::outcome::Failure;
 use crate::secret::Secret;
 use crate::settings::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
 use crate::work::{Work, on};
 
+const COULD_NOT: &str = "could not sign in as the app of the service connection";
+/// The assertion was not valid when it arrived.
+const UNTIMELY: &str = "AADSTS700024";
+
 /// The connection's own token, as if it were a user's.
 pub(super) async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
     let connection = needed(work)?;
-    let scope = super::requested_scope(work);
+    // Single scopes can be asked for in a user's name only.
+    let scope = format!("{AZURE_DEVOPS}/.default");
     work.console.say("signing in as the app of the service connection");
     let tokens = match connection.app() {
         Some((home, _)) => {
+            let users = Issuer { authority: work.access.organization.login(), tenant: home };
+            client::check_cloud(connection, users, COULD_NOT)?;
             let tenant = users_tenant(work).await?.unwrap_or_else(|| home.to_owned());
             app_tokens(work, connection, &tenant, &scope).await?
         }
@@ -54,10 +62,9 @@ async fn app_tokens(work: &Work, connection: &ServiceConnection, tenant: &str, s
         Scheme::ManagedIdentity { endpoint, client } => machine_tokens(work, endpoint, client.as_deref(), scope).await,
         Scheme::App { client, .. } => {
             let issuer = Issuer { authority: &connection.authority, tenant };
-            let credential = credential(work, connection, client, issuer).await?;
-            entra::token(&work.http, issuer, client, &credential, Grant::ClientCredentials, scope).await.map_err(
-                |error| Failure::new(on(error, "could not sign in as the app of the service connection"), UNCHANGED),
-            )
+            prove(work, connection, issuer, client, Grant::ClientCredentials, scope)
+                .await?
+                .map_err(|error| Failure::new(on(error, COULD_NOT), UNCHANGED))
         }
     }
 }
@@ -75,8 +82,33 @@ async fn machine_tokens(
     })
 }
 
+/// Asks for a token, with the connection's credential as the proof that `client` is itself. What a certificate signs by an
+/// agent's clock that is wrong is refused; it is signed once more by the time of the refusal.
+pub(super) async fn prove(
+    work: &Work,
+    connection: &ServiceConnection,
+    issuer: Issuer<'_>,
+    client: &str,
+    grant: Grant<'_>,
+    scope: &str,
+) -> Result<Result<Tokens, CallError>, Failure> {
+    let send = async || {
+        let credential = credential(work, connection, client, issuer).await?;
+        Ok::<_, Failure>(entra::token(&work.http, issuer, client, &credential, grant, scope).await)
+    };
+    let answer = send().await?;
+    if let Err(error) = &answer
+        && let (Some((_, UNTIMELY)), Some(date)) = (error.refusal(), error.date)
+        && matches!(connection.scheme, Scheme::App { proof: Proof::Certificate(_), .. })
+    {
+        work.clock.correct(date);
+        return send().await;
+    }
+    Ok(answer)
+}
+
 /// What the connection proves with that `client` is itself, made right before it is used.
-pub(super) async fn credential(
+async fn credential(
     work: &Work,
     connection: &ServiceConnection,
     client: &str,

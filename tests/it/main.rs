@@ -29,6 +29,7 @@ mod refusals;
 mod refused_renames;
 mod rivals;
 mod rotation;
+mod schemes;
 mod second_look;
 mod service_connections;
 mod settling;

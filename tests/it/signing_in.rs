@@ -12,7 +12,7 @@ use crate::simulator::world::{App, NO_TENANT, Organization, SecretVersion, Tenan
 use crate::simulator::{Exchange, Fault, Op, When};
 
 /// Not the home of anything before a test makes it so.
-const ELSEWHERE: &str = "e15e0000-0000-4000-8000-000000000001";
+pub(crate) const ELSEWHERE: &str = "e15e0000-0000-4000-8000-000000000001";
 
 /// The service connection's app by a secret, under another name than the federated one.
 fn by_secret(pipeline: &Pipeline, job: Job) -> Job {
@@ -42,7 +42,7 @@ fn public_client(pipeline: &Pipeline, tags: &[(&str, &str)]) -> String {
 }
 
 /// The stored refresh token is that old.
-fn age(pipeline: &Pipeline, hours: i64) {
+pub(crate) fn age(pipeline: &Pipeline, hours: i64) {
     let mut world = pipeline.sim.world();
     let (age, value) = (SignedDuration::from_hours(hours), world.vault.value(REFRESH).to_owned());
     world.age_refresh_token(&value, age);
@@ -50,7 +50,7 @@ fn age(pipeline: &Pipeline, hours: i64) {
     stored.created -= age;
 }
 
-fn versions(pipeline: &Pipeline) -> Vec<SecretVersion> {
+pub(crate) fn versions(pipeline: &Pipeline) -> Vec<SecretVersion> {
     pipeline.sim.world().vault.secret(REFRESH).unwrap().versions.clone()
 }
 
@@ -70,7 +70,7 @@ fn operations(pipeline: &Pipeline) -> Vec<Op> {
 }
 
 #[track_caller]
-fn failed_without_a_trace(pipeline: &Pipeline, run: &StepRun, texts: &[&str]) {
+pub(crate) fn failed_without_a_trace(pipeline: &Pipeline, run: &StepRun, texts: &[&str]) {
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
     says(run, texts);
     says(run, &["Nothing was changed."]);
@@ -79,7 +79,7 @@ fn failed_without_a_trace(pipeline: &Pipeline, run: &StepRun, texts: &[&str]) {
 }
 
 #[track_caller]
-fn settled(pipeline: &Pipeline) {
+pub(crate) fn settled(pipeline: &Pipeline) {
     assert_eq!(pipeline.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#2 {NAME}")]);
 }
 
@@ -284,7 +284,7 @@ fn an_organization_backed_by_microsoft_accounts_is_refused_at_once() {
 }
 
 /// A second tenant with an organization, the rotating user and the public client in it; the connection stays at home.
-fn another_tenant(pipeline: &Pipeline) {
+pub(crate) fn another_tenant(pipeline: &Pipeline) {
     let mut world = pipeline.sim.world();
     world.tenants.push(Tenant { id: ELSEWHERE.to_owned(), domain: "fabrikam.onmicrosoft.com".to_owned() });
     let id = "0f000000-0000-4000-8000-000000000009".to_owned();
@@ -298,7 +298,7 @@ fn another_tenant(pipeline: &Pipeline) {
 }
 
 /// The tenant that each kind of token came from.
-fn tenants(pipeline: &Pipeline) -> Vec<(Op, String)> {
+pub(crate) fn tenants(pipeline: &Pipeline) -> Vec<(Op, String)> {
     let transcript = pipeline.sim.transcript();
     let asked =
         transcript.iter().filter(|exchange| matches!(exchange.op, Op::TokenRefresh | Op::TokenClientCredentials));

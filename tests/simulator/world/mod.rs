@@ -161,6 +161,10 @@ pub(crate) struct World {
     pub(crate) group_lists_omit_projects: bool,
     /// An unknown service connection is `null` in a 200, not a 404.
     pub(crate) unknown_endpoint_is_null: bool,
+    /// Assertions that apps sign are judged by the world's clock, also where a test moved it away from the machine's.
+    pub(crate) assertions_by_own_clock: bool,
+    /// User tokens cannot be read, as Entra reserves for itself.
+    pub(crate) opaque_tokens: bool,
     /// Assertions signed the old way, with RS256, are accepted.
     pub(crate) rs256_accepted: bool,
     /// Scopes that are consented to and asked for, and not granted all the same.
@@ -258,6 +262,8 @@ impl World {
             pat_as_caller_is_401: false,
             group_lists_omit_projects: true,
             unknown_endpoint_is_null: true,
+            assertions_by_own_clock: false,
+            opaque_tokens: false,
             rs256_accepted: false,
             scopes_withheld: Vec::new(),
             device_code_seconds: 900,

@@ -169,7 +169,9 @@ impl World {
             ("uti", text(&ids::hex32("uti", number))),
             ("ver", text("1.0")),
         ]);
-        let value = jwt::encode(claims, &ids::secret("simulated-access-", number, 43));
+        let label = ids::secret("simulated-access-", number, 43);
+        let is_opaque = self.opaque_tokens && matches!(holder, Holder::User(_));
+        let value = if is_opaque { label } else { jwt::encode(claims, &label) };
         let kind = match &holder {
             Holder::User(name) => format!("access token {number} of user {name}"),
             Holder::App(name) => format!("access token {number} of app {name}"),

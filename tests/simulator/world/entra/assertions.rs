@@ -65,7 +65,7 @@ impl World {
     /// What an app signed itself.
     /// <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
     fn check_signed(&mut self, app: &App, said: &Assertion, request: &TokenRequest) -> Result<(), EntraRefusal> {
-        let now = self.clients_now();
+        let now = if self.assertions_by_own_clock { self.now() } else { self.clients_now() };
         let named = said.thumbprint.as_deref().unwrap_or_default();
         let Some(certificate) = app.certificates.iter().find(|known| known.thumbprint == named) else {
             let text = format!(
