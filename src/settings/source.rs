@@ -102,6 +102,8 @@ impl Reader<'_> {
     /// At most one way of signing in; none means the connection's own token.
     pub(super) fn source(&mut self, inputs: &Inputs, seen: Seen) -> Option<Source> {
         let given = given(inputs);
+        // Its own faults are told whatever else is wrong.
+        let secret = self.vault_secret(inputs, seen);
         if let [first, rest @ ..] = &given[..]
             && !rest.is_empty()
         {
@@ -129,7 +131,7 @@ impl Reader<'_> {
             }
             None => Some(Source::Connection),
             Some("accessToken") => self.word("accessToken", inputs.access_token.as_ref()).map(Source::AccessToken),
-            Some("refreshTokenSecret") => self.vault_secret(inputs, seen).map(Source::RefreshTokenSecret),
+            Some("refreshTokenSecret") => secret.map(Source::RefreshTokenSecret),
             Some("refreshToken") => {
                 self.needs_client(inputs, seen, "that the refresh token was issued to");
                 let store = self.store(inputs, seen);

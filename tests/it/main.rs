@@ -34,6 +34,7 @@ mod second_look;
 mod service_connections;
 mod settling;
 mod signing_in;
+mod sources;
 mod stopping;
 mod variable_groups;
 mod vault;
