@@ -50,11 +50,11 @@ pub(super) async fn publish(
 /// Whether the variable can hold a secret, and these plain ones beside it a record.
 pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]) -> Result<(), Failure> {
     let unfit = |why: String, advice: &str| {
-        Err(Failure::new(anyhow::anyhow!("cannot publish to {variable}: {why}"), UNCHANGED).advise(advice))
+        Err(Failure::new(anyhow::anyhow!("cannot write {variable}: {why}"), UNCHANGED).advise(advice))
     };
     if group.is_linked() {
         let why = "the group takes its values from a key vault".to_owned();
-        return unfit(why, "Publish to that vault's secret instead: `keyVault: VAULT/SECRET`.");
+        return unfit(why, "Name that vault's secret instead: `keyVault: VAULT/SECRET`.");
     }
     if let Some((_, false)) = group.variable(&variable.variable) {
         return unfit("it is there, but not secret".to_owned(), "Make it a secret variable, or name another one.");

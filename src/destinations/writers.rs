@@ -124,7 +124,7 @@ impl Refused<'_> {
     pub(super) fn failed_read(self, what: &str, role: &str) -> Failure {
         let who = self.who().to_owned();
         if self.error.refusal().is_some_and(|(_, code)| code == UNSEEN) {
-            let advice = format!("Check its name and project in `publishTo`, and give {who} {role}.");
+            let advice = format!("Check its name and project, and give {who} {role}.");
             return Failure::new(anyhow::anyhow!("{who} sees no {what}"), UNCHANGED).advise(advice);
         }
         let advice = self.advice(role);

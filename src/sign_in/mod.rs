@@ -78,10 +78,10 @@ pub fn is_nearly_over(expires: Option<Timestamp>, now: Timestamp) -> bool {
 /// What failed; nothing that anybody uses was changed.
 pub async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
     let user = match &work.access.source {
-        Source::AccessToken(token) => access_token::sign_in(work, token),
-        Source::AgentUser(agent) => agent_user::sign_in(work, agent).await?,
+        Source::AccessToken(token) => meant(work, access_token::sign_in(work, token))?,
+        Source::AgentUser(agent) => meant(work, agent_user::sign_in(work, agent).await?)?,
         Source::Connection => connection::sign_in(work).await?,
-        Source::Password(password) => password::sign_in(work, password).await?,
+        Source::Password(password) => meant(work, password::sign_in(work, password).await?)?,
         Source::RefreshTokenSecret(secret) => refresh_token::from_vault(work, secret).await?,
         Source::RefreshToken(token, store) => refresh_token::from_variable(work, token, store.as_ref()).await?,
         Source::Person => {
@@ -90,11 +90,16 @@ pub async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
         }
     };
     work.console.hide(&user.token);
-    if let Some(wanted) = &work.access.user {
-        user::check(work, user.claims.as_ref(), &user::Expected::named(wanted))?;
-    }
     if user.claims.is_none() {
         work.console.debug("the token's claims cannot be read, so a refusal cannot be explained by them");
+    }
+    Ok(user)
+}
+
+/// The token, unless it acts for somebody else than `userName` says. Compared before anything is stored.
+fn meant(work: &Work, user: UserToken) -> Result<UserToken, Failure> {
+    if let Some(wanted) = &work.access.user {
+        user::check(work, user.claims.as_ref(), &user::Expected::named(wanted))?;
     }
     Ok(user)
 }

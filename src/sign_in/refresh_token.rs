@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::store::{IDLE_LIFE, Kept};
-use super::user::{self, Expected};
+use super::user;
 use super::{UNCHANGED, UserToken, client};
 use crate::azure::entra::{Grant, Issuer};
 use crate::outcome::Failure;
@@ -22,8 +22,7 @@ const WARN_BELOW: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
 /// Redeems the refresh token in a vault, and stores the newer one before anything else is done.
 pub(super) async fn from_vault(work: &Work, secret: &VaultSecret) -> Result<UserToken, Failure> {
-    let (kept, tenant) = tokio::join!(Kept::read_vault(work, secret), super::tenant(work));
-    let (kept, tenant) = (kept?, tenant?);
+    let (kept, tenant) = tokio::try_join!(Kept::read_vault(work, secret), super::tenant(work))?;
     let Kept::Vault { stored: Some(stored), .. } = &kept else {
         let error = anyhow::anyhow!("there is no {secret}, which should hold the refresh token");
         return Err(Failure::new(error, UNCHANGED).advise(
@@ -33,8 +32,8 @@ pub(super) async fn from_vault(work: &Work, secret: &VaultSecret) -> Result<User
     let tagged = stored.tags.get(user::CLIENT_TAG).cloned();
     let from = format!("in {secret}");
     let (user, newer) = redeem(work, &tenant, tagged, &stored.value, &from).await?;
-    user::check(work, user.claims.as_ref(), &Expected::tagged(&stored.tags))?;
-    keep_fresh(work, &kept, &from, newer).await;
+    user::check(work, user.claims.as_ref(), &kept.whose())?;
+    keep_fresh(work, &kept, &from, newer, "stored").await;
     Ok(user)
 }
 
@@ -51,7 +50,10 @@ pub(super) async fn from_variable(work: &Work, token: &Secret, store: Option<&St
         return Ok(user);
     };
     match Kept::read(work, store).await {
-        Ok(kept) => keep_fresh(work, &kept, &format!("in {store}"), newer).await,
+        Ok(kept) => {
+            user::check(work, user.claims.as_ref(), &kept.whose())?;
+            keep_fresh(work, &kept, &format!("in {store}"), newer, "used").await;
+        }
         Err(failure) => {
             let (error, advice) = failure.into_parts();
             work.console.warn(&format!(
@@ -84,14 +86,14 @@ async fn redeem(
     let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
     work.console.say(&format!("signed in as {} with the refresh token {from}", crate::text::one_line(who)));
     super::note_scopes(work, tokens.scope.as_deref());
-    Ok((user, tokens.refresh_token.filter(|newer| newer != token)))
+    Ok((super::meant(work, user)?, tokens.refresh_token.filter(|newer| newer != token)))
 }
 
-/// Stores the newer refresh token. Failing to is no failure of the run: the one used stays valid.
-async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Secret>) {
+/// Stores the newer refresh token. Failing to is no failure of the run: the one stored or used stays valid.
+async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Secret>, still_works: &str) {
     let age = kept.age(work.clock.now());
     let warn_of_age = || {
-        let left = IDLE_LIFE.saturating_sub(age);
+        let left = IDLE_LIFE.saturating_sub(age.unwrap_or_default());
         if left < WARN_BELOW {
             let days = counted(i64::try_from(left.as_secs() / DAY.as_secs()).unwrap_or_default(), "day");
             work.console.warn(&format!(
@@ -101,7 +103,7 @@ async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Sec
         }
     };
     let Some(newer) = newer.filter(|newer| !kept.holds(newer)) else { return warn_of_age() };
-    if age < STORED_AT_LEAST_EVERY {
+    if age.is_some_and(|age| age < STORED_AT_LEAST_EVERY) {
         return;
     }
     match kept.write(work, &newer, None).await {
@@ -110,7 +112,7 @@ async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Sec
             let advice = failed.advice.as_deref().unwrap_or("Look into it before the 90 days are over.");
             let error = failed.error;
             work.console.warn(&format!(
-                "could not store the newer refresh token {place}: {error:#}. The one stored still works. {advice}"
+                "could not store the newer refresh token {place}: {error:#}. The one {still_works} still works. {advice}"
             ));
             warn_of_age();
         }

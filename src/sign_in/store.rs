@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::UNCHANGED;
 use super::connection::token_for;
+use super::user::Expected;
 use crate::azure::http::{CallError, Http};
 use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::azure::variable_groups::Variable;
@@ -78,15 +79,19 @@ impl<'a> Kept<'a> {
         Ok(Self::Vault { secret, token, stored })
     }
 
-    /// How long ago the stored one was written; without a date of its own, it counts as old.
-    pub(super) fn age(&self, now: Timestamp) -> Duration {
+    /// How long ago the stored one was written, where there is one that tells.
+    pub(super) fn age(&self, now: Timestamp) -> Option<Duration> {
         match self {
-            Self::Vault { stored, .. } => {
-                stored.as_ref().and_then(|stored| stored.created).map_or(IDLE_LIFE, |created| now.since(created))
-            }
-            Self::Group { valid_to, .. } => {
-                valid_to.map_or(IDLE_LIFE, |valid_to| IDLE_LIFE.saturating_sub(valid_to.since(now)))
-            }
+            Self::Vault { stored, .. } => Some(now.since(stored.as_ref()?.created?)),
+            Self::Group { valid_to, .. } => Some(IDLE_LIFE.saturating_sub((*valid_to)?.since(now))),
+        }
+    }
+
+    /// Whose it is, as far as that is kept beside it.
+    pub(super) fn whose(&self) -> Expected {
+        match self {
+            Self::Vault { stored: Some(stored), .. } => Expected::tagged(&stored.tags),
+            _ => Expected::default(),
         }
     }
 
