@@ -125,7 +125,7 @@ impl PartialEq for VaultSecret {
     }
 }
 
-/// Hosts of Azure Key Vault, by cloud. Documented.
+/// Hosts of Azure Key Vault, by cloud, in the order of [`LOGIN_HOSTS`]. Documented.
 const VAULT_SUFFIXES: [&str; 3] = ["vault.azure.net", "vault.usgovcloudapi.net", "vault.azure.cn"];
 
 impl VaultSecret {
@@ -171,6 +171,13 @@ impl VaultSecret {
     /// Whether it is in a vault of Azure, and not on this machine.
     pub fn is_in_the_cloud(&self) -> bool {
         self.suffix.is_some()
+    }
+
+    /// Whether this login host hands out tokens for it; on this machine, any does.
+    pub fn is_in_cloud_of(&self, authority: &Url) -> bool {
+        let mut clouds = VAULT_SUFFIXES.into_iter().zip(LOGIN_HOSTS);
+        let cloud = clouds.find(|(suffix, _)| self.suffix == Some(*suffix));
+        cloud.is_none_or(|(_, login)| authority.host_str() == Some(login))
     }
 
     /// The name of the secret.

@@ -108,3 +108,29 @@ fn users_of_azure_devops_sign_in_to_the_public_cloud_whatever_the_connections_cl
     let access = access(&[(&data("ENVIRONMENT"), "AzureUSGovernment")]);
     assert_eq!(access.organization.login().as_str(), "https://login.microsoftonline.com/");
 }
+
+#[test]
+fn a_vault_is_in_the_connections_cloud_and_its_token_is_for_that_cloud() {
+    let cloud = data("ENVIRONMENT");
+    for (environment, suffix) in [
+        ("AzureCloud", "vault.azure.net"),
+        ("AzureUSGovernment", "vault.usgovcloudapi.net"),
+        ("AzureChinaCloud", "vault.azure.cn"),
+    ] {
+        for own in ["vault.azure.net", "vault.usgovcloudapi.net", "vault.azure.cn"] {
+            let address = format!("https://contoso-kv.{own}/secrets/refresh");
+            let place = format!("https://contoso-kv.{own}/secrets/nuget-pat");
+            let changes =
+                [(&cloud[..], environment), ("INPUT_REFRESHTOKENSECRET", &address), ("INPUT_PUBLISHTO", &place)];
+            let expected: &[&str] = if own == suffix { &[] } else { &["publishTo", "refreshTokenSecret"] };
+            assert_eq!(inputs_at_fault(&changes), expected, "{environment} {own}");
+            if own == suffix {
+                let Source::RefreshTokenSecret(secret) = access(&changes).source else { panic!("a vault") };
+                assert_eq!(secret.scope(), format!("https://{own}/.default"));
+            }
+        }
+    }
+    let short = [(&cloud[..], "AzureUSGovernment"), ("INPUT_PUBLISHTO", "keyVault: contoso-kv/nuget-pat")];
+    let told = faults(&short).concat();
+    assert!(told.contains("\"contoso-kv.vault.azure.net\" is not"), "{told}");
+}

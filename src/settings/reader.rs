@@ -20,11 +20,13 @@ pub(super) struct Reader<'a> {
 
 /// What is known of the connections and of where everything is, before the rest is read.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct Seen<'a> {
     /// Whether a connection is named, be it a usable one or not.
     pub(super) has_connection: bool,
     /// Unknown where the organization is: then nothing can be said of a vault.
     pub(super) is_on_loopback: Option<bool>,
+    /// The login host of the connection, where there is a usable one.
+    pub(super) authority: Option<&'a Url>,
 }
 
 impl Reader<'_> {
@@ -41,6 +43,7 @@ impl Reader<'_> {
         let seen = Seen {
             has_connection: inputs.service_connection.is_some() || self.is_spoiled("serviceConnection"),
             is_on_loopback: organization.as_ref().map(|organization| organization.loopback().is_some()),
+            authority: connection.as_ref().map(|connection| &connection.authority),
         };
         for (input, id) in [("tenantId", &inputs.tenant_id), ("clientId", &inputs.client_id)] {
             if id.as_deref().is_some_and(|id| AuthorizationId::parse(id).is_none()) {

@@ -41,7 +41,7 @@ pub enum Retirement {
 
 impl Reader<'_> {
     /// The rotation's inputs; what only a rotation needs is missed only where there is to be one.
-    pub(super) fn rotate(&mut self, inputs: &Inputs, seen: Seen, is_wanted: bool) -> Option<RotateSettings> {
+    pub(super) fn rotate(&mut self, inputs: &Inputs, seen: Seen<'_>, is_wanted: bool) -> Option<RotateSettings> {
         let has_places = inputs.publish_to.is_some() || self.is_spoiled("publishTo");
         let name = match inputs.pat_name.as_deref().map(PatName::parse) {
             Some(name) => self.take("patName", name),
@@ -107,7 +107,7 @@ impl Reader<'_> {
         Some(RotateSettings { wish, dry_run, variable, publish_to, confirm_variable, retirement })
     }
 
-    fn publish_to(&mut self, inputs: &Inputs, seen: Seen) -> Vec<Destination> {
+    fn publish_to(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Vec<Destination> {
         let lines = inputs.publish_to.as_deref().unwrap_or_default();
         let (destinations, faults) = publish_to::read(lines, &self.own_project());
         for fault in faults {
@@ -118,10 +118,8 @@ impl Reader<'_> {
             self.fault("serviceConnection", "the service connection whose app may write the vaults of `publishTo`");
         }
         for destination in &destinations {
-            if let Destination::KeyVault(secret) = destination
-                && seen.is_on_loopback == Some(secret.is_in_the_cloud())
-            {
-                self.fault("publishTo", &format!("a vault where the organization is, in the cloud or not: {secret}"));
+            if let Destination::KeyVault(secret) = destination {
+                self.at_home("publishTo", secret, seen);
             }
         }
         let (stores, _) =

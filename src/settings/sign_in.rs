@@ -12,7 +12,7 @@ pub struct SignInSettings {
 }
 
 impl Reader<'_> {
-    pub(super) fn sign_in(&mut self, inputs: &Inputs, seen: Seen) -> Option<SignInSettings> {
+    pub(super) fn sign_in(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<SignInSettings> {
         for (input, is_given) in [
             ("refreshToken", inputs.refresh_token.is_some()),
             ("entraAgentId", inputs.entra_agent_id.is_some()),

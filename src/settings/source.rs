@@ -100,7 +100,7 @@ fn given(inputs: &Inputs) -> Vec<&'static str> {
 
 impl Reader<'_> {
     /// At most one way of signing in; none means the connection's own token.
-    pub(super) fn source(&mut self, inputs: &Inputs, seen: Seen) -> Option<Source> {
+    pub(super) fn source(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<Source> {
         let given = given(inputs);
         // Its own faults are told whatever else is wrong.
         let secret = self.vault_secret(inputs, seen);
@@ -167,7 +167,7 @@ impl Reader<'_> {
     }
 
     /// The vault's secret that holds the refresh token.
-    pub(super) fn vault_secret(&mut self, inputs: &Inputs, seen: Seen) -> Option<VaultSecret> {
+    pub(super) fn vault_secret(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<VaultSecret> {
         let secret = VaultSecret::parse(inputs.refresh_token_secret.as_deref()?);
         let secret = self.take("refreshTokenSecret", secret)?;
         self.at_home("refreshTokenSecret", &secret, seen);
@@ -175,7 +175,7 @@ impl Reader<'_> {
     }
 
     /// The place where a newer refresh token goes.
-    pub(super) fn store(&mut self, inputs: &Inputs, seen: Seen) -> Option<Store> {
+    pub(super) fn store(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<Store> {
         let expected = "one line, a vault's secret or a variable of a group";
         let (places, faults) = publish_to::read(inputs.refresh_token_store.as_deref()?, &self.own_project());
         for fault in &faults {
@@ -205,13 +205,20 @@ impl Reader<'_> {
         [get("SYSTEM_TEAMPROJECT"), get("SYSTEM_TEAMPROJECTID")]
     }
 
-    fn at_home(&mut self, input: &'static str, secret: &VaultSecret, seen: Seen) {
+    /// A vault must be where the organization is, and where the connection's token is good.
+    pub(super) fn at_home(&mut self, input: &'static str, secret: &VaultSecret, seen: Seen<'_>) {
         if seen.is_on_loopback == Some(secret.is_in_the_cloud()) {
-            self.fault(input, "a vault where the organization is, in the cloud or not");
+            self.fault(input, &format!("a vault where the organization is, in the cloud or not: {secret}"));
+        } else if seen.authority.is_some_and(|authority| !secret.is_in_cloud_of(authority)) {
+            let host = quoted(secret.url().host_str().unwrap_or_default());
+            self.fault(
+                input,
+                &format!("a secret's address in a vault of the service connection's cloud: {host} is not"),
+            );
         }
     }
 
-    fn needs_client(&mut self, inputs: &Inputs, seen: Seen, which: &str) {
+    fn needs_client(&mut self, inputs: &Inputs, seen: Seen<'_>, which: &str) {
         if inputs.client_id.is_none() && !self.is_spoiled("clientId") && !seen.has_connection {
             self.fault("clientId", &format!("the client id of the app {which}, or a `serviceConnection` for its app"));
         }
