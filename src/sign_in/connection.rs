@@ -11,6 +11,8 @@ use crate::settings::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
 use crate::work::{Work, on};
 
 const COULD_NOT: &str = "could not sign in as the app of the service connection";
+const NO_MACHINE: &str =
+    "Run the job on an agent of your own in Azure whose machine has that identity: Microsoft-hosted agents have none.";
 /// The assertion was not valid when it arrived.
 const UNTIMELY: &str = "AADSTS700024";
 
@@ -78,7 +80,10 @@ async fn machine_tokens(
     // This endpoint wants the resource that the scope names.
     let resource = scope.trim_end_matches("/.default");
     managed_identity::token(&work.http, endpoint, client, resource).await.map_err(|error| {
-        Failure::new(on(error, "could not sign in as the managed identity of the service connection"), UNCHANGED)
+        let is_there = error.refusal().is_some();
+        let what = "could not sign in as the managed identity of the service connection";
+        let failure = Failure::new(on(error, what), UNCHANGED);
+        if is_there { failure } else { failure.advise(NO_MACHINE) }
     })
 }
 

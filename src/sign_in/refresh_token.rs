@@ -31,7 +31,9 @@ pub(super) async fn from_vault(work: &Work, secret: &VaultSecret) -> Result<User
     };
     let tagged = stored.tags.get(user::CLIENT_TAG).cloned();
     let from = format!("in {secret}");
-    let (user, newer) = redeem(work, &tenant, tagged, &stored.value, &from).await?;
+    // Stored by hand, it may have a line end behind it.
+    let token = Secret::new(stored.value.reveal().trim().to_owned());
+    let (user, newer) = redeem(work, &tenant, tagged, &token, &from).await?;
     user::check(work, user.claims.as_ref(), &kept.whose())?;
     keep_fresh(work, &kept, &from, newer, "stored").await;
     Ok(user)
@@ -39,7 +41,6 @@ pub(super) async fn from_vault(work: &Work, secret: &VaultSecret) -> Result<User
 
 /// Redeems a refresh token that the job was given. The newer one is lost unless there is a store for it.
 pub(super) async fn from_variable(work: &Work, token: &Secret, store: Option<&Store>) -> Result<UserToken, Failure> {
-    work.console.hide(token);
     let tenant = super::tenant(work).await?;
     let (user, newer) = redeem(work, &tenant, None, token, "of `refreshToken`").await?;
     let Some(store) = store else {
@@ -72,6 +73,7 @@ async fn redeem(
     token: &Secret,
     from: &str,
 ) -> Result<(UserToken, Option<Secret>), Failure> {
+    work.console.hide(token);
     let app = client::id(work, tagged, "the refresh token")?;
     let scope = super::requested_scope(work);
     let scope = if scope.contains("offline_access") { scope } else { format!("{scope} offline_access") };

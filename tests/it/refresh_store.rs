@@ -303,3 +303,15 @@ fn a_fault_at_any_request_to_the_group_leaves_it_with_a_refresh_token_that_works
         }
     }
 }
+
+#[test]
+fn a_refresh_token_that_somebody_stored_with_a_line_end_is_redeemed_without() {
+    for ends in ["\n", "\r\n", " "] {
+        let pipeline = Pipeline::with_pat(5);
+        let stored = pipeline.sim.world().vault.value(REFRESH).to_owned() + ends;
+        pipeline.sim.world().vault.secrets.clear();
+        pipeline.sim.world().set_secret(REFRESH, &stored, &[]);
+        pipeline.rotate(&mut pipeline.job(), &[]);
+        settled(&pipeline);
+    }
+}

@@ -1,6 +1,9 @@
 //! Every kind of service connection signs in for a whole rotation: for the vault, and to prove whose refresh token it is.
 
+use rotate_pat::Told;
+
 use crate::agent::{Endpoint, Job, StepRun, TaskResult};
+use crate::local::{Local, logs};
 use crate::pipeline::{NAME, Pipeline, REFRESH, lines_with, says};
 use crate::signing_in::{failed_without_a_trace, settled};
 use crate::simulator::certificates::{PemForm, TestCertificate};
@@ -132,6 +135,13 @@ fn every_connection_with_an_app_rotates_into_a_vault_with_a_refresh_token_of_tha
         assert_eq!(redemptions(&pipeline), [("client pat-rotator".to_owned(), true)], "{scheme:?}");
         let is_federated = matches!(scheme, Scheme::Federated | Scheme::OldIssuer);
         assert_eq!(pipeline.sim.count(Op::OidcToken) > 0, is_federated, "{scheme:?}");
+        if is_federated {
+            let asked: Vec<Op> = pipeline.sim.transcript().iter().map(|exchange| exchange.op).collect();
+            let asked: Vec<Op> = asked.into_iter().filter(|op| *op == Op::OidcToken || op.is_token()).collect();
+            let in_turn =
+                asked.chunks(2).all(|two| two[0] == Op::OidcToken && two.get(1).is_some_and(|op| op.is_token()));
+            assert!(in_turn, "each is asked for right before its use: {asked:?}");
+        }
         let issuers: Vec<String> = pipeline.sim.world().oidc_tokens.iter().map(|token| token.issuer.clone()).collect();
         assert_eq!(issuers.iter().any(|issuer| issuer.contains("vstoken")), scheme == Scheme::OldIssuer, "{scheme:?}");
     }
@@ -357,4 +367,18 @@ fn a_machine_without_that_identity_is_told_apart_from_other_failures() {
         let what = "could not sign in as the managed identity of the service connection";
         failed_without_a_trace(&pipeline, &run, &[what, words]);
     }
+}
+
+#[test]
+fn an_agent_without_any_managed_identity_is_told_where_there_is_one() {
+    let local = Local::with_pat(5);
+    let id = "5c4e3e00-0000-4000-8000-000000000003";
+    let mut job = local.job(&[("serviceConnection", id), ("accessToken", "")]);
+    job.set(&format!("ENDPOINT_AUTH_SCHEME_{id}"), "ManagedServiceIdentity");
+    local.sim.inject(Fault::Refused, When::every(Op::ManagedIdentity));
+    assert_eq!(job.main(), Told::Failed);
+    let told =
+        ["could not sign in as the managed identity", "Microsoft-hosted agents have none.", "Nothing was changed."];
+    logs(&job, &told);
+    assert_eq!(local.active(), [format!("#1 {NAME}")]);
 }
