@@ -3,7 +3,7 @@
 
 use super::{UNCHANGED, UserToken, client, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
-use crate::azure::http::CallError;
+use crate::azure::http::{CallError, Kind};
 use crate::azure::{managed_identity, oidc};
 use crate::outcome::Failure;
 use crate::secret::Secret;
@@ -80,10 +80,9 @@ async fn machine_tokens(
     // This endpoint wants the resource that the scope names.
     let resource = scope.trim_end_matches("/.default");
     managed_identity::token(&work.http, endpoint, client, resource).await.map_err(|error| {
-        let is_there = error.refusal().is_some();
+        let is_silent = matches!(error.kind, Kind::NotSent(_) | Kind::NoAnswer(_));
         let what = "could not sign in as the managed identity of the service connection";
-        let failure = Failure::new(on(error, what), UNCHANGED);
-        if is_there { failure } else { failure.advise(NO_MACHINE) }
+        Failure::new(on(error, what), UNCHANGED).advise_if(is_silent.then(|| NO_MACHINE.to_owned()))
     })
 }
 

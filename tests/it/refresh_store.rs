@@ -157,6 +157,32 @@ fn a_group_that_only_the_job_may_write_is_written_with_a_warning() {
 }
 
 #[test]
+fn a_public_client_without_any_connection_keeps_its_refresh_token_in_a_group_that_the_job_may_write() {
+    let grouped = Grouped::new();
+    let client = {
+        let mut world = grouped.world();
+        world.variable_group_mut(grouped.group).administrators = vec![BUILD_SERVICE.to_owned()];
+        let refresh = world.refresh_token_for("rotator", "pat-rotator-public");
+        world.set_group_variable(grouped.group, VARIABLE, &refresh);
+        world.app("pat-rotator-public").client_id.clone()
+    };
+    let mut job = grouped.job();
+    let token = format!("$({VARIABLE})");
+    let inputs = [
+        NO_SECRET,
+        ("azureSubscription", ""),
+        ("clientId", client.as_str()),
+        ("refreshToken", token.as_str()),
+        ("refreshTokenStore", GROUP_LINE),
+    ];
+    grouped.pipeline.rotate(&mut job, &inputs);
+    settled(&grouped.pipeline);
+    grouped.wrote_nothing_else();
+    let by: Vec<String> = grouped.world().group_writes.iter().map(|write| write.by.clone()).collect();
+    assert_eq!(by, [BUILD_SERVICE]);
+}
+
+#[test]
 fn a_group_that_cannot_be_read_or_written_is_a_warning_and_the_token_used_still_works() {
     type Arrange = fn(&Grouped);
     let cases: [(&str, Arrange, &[&str]); 5] = [

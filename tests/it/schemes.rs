@@ -324,6 +324,27 @@ fn an_agent_whose_clock_is_wrong_signs_once_more_by_the_servers_time() {
 }
 
 #[test]
+fn the_settle_stage_signs_by_the_time_that_the_main_stage_learned() {
+    let pipeline = Pipeline::with_pat(5);
+    let mut job = job(&pipeline, Scheme::Certificate(PemForm::Pkcs8));
+    {
+        let mut world = pipeline.sim.world();
+        world.assertions_by_own_clock = true;
+        world.user_token_minutes = 4;
+        world.advance(jiff::SignedDuration::from_hours(2));
+    }
+    let main = pipeline.main(&mut job, &[BY_SCHEME]);
+    assert_eq!(main.result, TaskResult::Succeeded, "{}", main.log);
+    pipeline.sim.world().expire_all_tokens();
+    pipeline.sim.clear_transcript();
+    let post = pipeline.post(&mut job);
+    assert_eq!(post.result, TaskResult::Succeeded, "{}", post.log);
+    says(&post, &["signing in again"]);
+    assert!(pipeline.sim.transcript().iter().all(|exchange| !exchange.op.is_token() || exchange.status == Some(200)));
+    settled(&pipeline);
+}
+
+#[test]
 fn an_untimely_assertion_is_not_signed_again_and_again() {
     let pipeline = Pipeline::with_pat(5);
     let mut job = job(&pipeline, Scheme::Certificate(PemForm::Pkcs8));
