@@ -10,6 +10,8 @@ use crate::work::{Work, on};
 
 const PUBLIC: &str = "AADSTS700025";
 const CONFIDENTIAL: &str = "AADSTS7000218";
+/// The app has no federated credential at all.
+const UNTRUSTING: &str = "AADSTS70025";
 
 /// Exchanges what a user gave for tokens of that user.
 pub(super) async fn redeem(
@@ -42,22 +44,26 @@ pub(super) async fn ask(
         }
         None => unproved().await,
     };
-    let is_told = |code: &str| {
-        let refusal = answer.as_ref().err().and_then(|error| error.refusal());
-        refusal.is_some_and(|(_, told)| told == code)
-    };
-    if own.is_some() && is_told(PUBLIC) {
+    if own.is_some() && is_refused(&answer, PUBLIC) {
         work.console.say("note: the service connection's app is a public client, so it is sent no credential");
         answer = unproved().await;
     } else if own.is_none()
-        && is_told(CONFIDENTIAL)
+        && is_refused(&answer, CONFIDENTIAL)
         && let Some(connection) = connection.filter(|connection| is_federated(connection))
     {
         // Another app may trust the same pipeline or machine.
         work.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
-        answer = connection::prove(work, connection, issuer, client, grant, scope).await?;
+        let proved = connection::prove(work, connection, issuer, client, grant, scope).await?;
+        // Of an app that trusts nobody, the first refusal says more.
+        if !is_refused(&proved, UNTRUSTING) {
+            answer = proved;
+        }
     }
     Ok(answer)
+}
+
+fn is_refused(answer: &Result<Tokens, CallError>, code: &str) -> bool {
+    answer.as_ref().err().and_then(CallError::refusal).is_some_and(|(_, told)| told == code)
 }
 
 fn is_app_of(connection: &ServiceConnection, client: &str) -> bool {

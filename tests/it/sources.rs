@@ -167,7 +167,7 @@ fn a_refresh_token_of_the_job_rotates_without_a_store_and_the_loss_is_warned_abo
 #[test]
 fn an_app_that_trusts_the_same_pipeline_is_proved_with_the_connections_credential() {
     let pipeline = Pipeline::with_pat(5);
-    let client = {
+    {
         let mut world = pipeline.sim.world();
         let trusted = world.app("pat-rotator").federated.clone();
         let app = world.add_app("another-app");
@@ -175,15 +175,34 @@ fn an_app_that_trusts_the_same_pipeline_is_proved_with_the_connections_credentia
         let client = app.client_id.clone();
         let refresh = world.refresh_token_for("rotator", "another-app");
         world.set_secret(REFRESH, &refresh, &[("clientId", &client)]);
-        client
-    };
-    assert!(!client.is_empty());
+    }
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);
     settled(&pipeline);
     says(&main, &["note: the app of `clientId` wants a credential; trying the service connection's"]);
     let redeemed = exchanges(&pipeline).into_iter().filter(|(op, ..)| *op == Op::TokenRefresh);
     assert_eq!(redeemed.map(|(.., proved)| proved).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn an_app_that_trusts_another_pipeline_is_told_apart_from_one_that_trusts_none() {
+    for (is_trusting, code) in [(true, "AADSTS700213"), (false, "AADSTS7000218")] {
+        let pipeline = Pipeline::with_pat(5);
+        {
+            let mut world = pipeline.sim.world();
+            world.vault.secrets.clear();
+            let mut trusted = world.app("pat-rotator").federated.clone();
+            trusted[0].subject.push_str("-renamed");
+            let app = world.add_app("another-app");
+            (app.public, app.federated) = (false, if is_trusting { trusted } else { Vec::new() });
+            let client = app.client_id.clone();
+            let refresh = world.refresh_token_for("rotator", "another-app");
+            world.set_secret(REFRESH, &refresh, &[("clientId", &client)]);
+        }
+        let run = pipeline.main(&mut pipeline.job(), &[]);
+        failed_without_a_trace(&pipeline, &run, &["trying the service connection's", code]);
+        assert_eq!(pipeline.sim.count(Op::TokenRefresh), 2);
+    }
 }
 
 #[test]
