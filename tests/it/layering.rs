@@ -137,7 +137,8 @@ fn only_the_hand_over_spells_task_variables() {
 
 #[test]
 fn the_environment_the_clock_and_standard_output_enter_in_main_alone() {
-    let doors = ["std::env", "env::var", "env::args", "SystemTime", "Timestamp::now", "stdout()", "stderr()", "println!"];
+    let doors =
+        ["std::env", "env::var", "env::args", "SystemTime", "Timestamp::now", "stdout()", "stderr()", "println!"];
     let mut broken = elsewhere(&["main.rs", "timestamp.rs"], &doors);
     let clock = named("timestamp").lines_with(&doors);
     broken.extend(clock.iter().filter(|line| !line.ends_with("Self(jiff::Timestamp::now())")).cloned());
