@@ -9,6 +9,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`secret`], [`timestamp`], [`text`], [`pat`] | values; know nothing of each other's users |
+//! | [`certificate`], [`private_key`] | what signs for an app, and what a passphrase protects |
 //! | [`plan`], [`look`] | what to do and whether it may be committed: pure |
 //! | [`settings`] | the task's inputs and the agent's environment, read once |
 //! | [`azure`] | the services, one file each; the only place that names the HTTP client |
@@ -31,6 +32,7 @@ pub mod outcome;
 pub mod pat;
 pub mod patience;
 pub mod plan;
+pub mod private_key;
 pub mod report;
 pub mod rotate;
 pub mod secret;
@@ -47,6 +49,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::azure::http::Http;
+use crate::azure::tls::Files;
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::commands::{Console, StepResult};
@@ -157,7 +160,7 @@ pub fn start(start: Start) -> u8 {
                 let patience = Patience::default();
                 run(stage, Surroundings { environment, clock, out, cancel, has_launcher, patience }).await.exit_code()
             }
-            None => workstation::run(arguments, clock, input, out, cancel).await,
+            None => workstation::run(arguments, environment, clock, input, out, cancel).await,
         }
     })
 }
@@ -186,8 +189,12 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
             }
         },
     };
-    let settings = match settings::read(&environment) {
-        Ok(settings) => settings,
+    let ready = settings::read(&environment).and_then(|settings| {
+        let files = Files::read(&settings.network)?;
+        Ok((settings, files))
+    });
+    let (Settings { access, command, network }, files) = match ready {
+        Ok(ready) => ready,
         Err(faults) => {
             if let Some(handed) = &handed {
                 let name = text::quoted(&handed.state.own.display_name);
@@ -196,11 +203,13 @@ pub async fn run(stage: Stage, surroundings: Surroundings) -> Told {
             return told(tell_faults(&console, &faults), Told::Failed);
         }
     };
-    let http = match Http::new(Rc::new(patience), cancel, has_launcher, console.hidden()) {
+    for remark in network.remarks() {
+        console.warn(&remark);
+    }
+    let http = match Http::new(network, files, Rc::new(patience), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,
         Err(error) => return told(Failure::new(error, "Nothing was changed.").tell(&console), Told::Failed),
     };
-    let Settings { access, command } = settings;
     let work = Work { access, http, console, clock, tokens: <_>::default() };
     let version = env!("CARGO_PKG_VERSION");
     let organization = work.access.organization.clone();
@@ -242,13 +251,14 @@ async fn rotate(work: &Rotating) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every fault of the inputs, each an issue of its own.
+/// Every fault of the inputs and of the agent's own settings, each an issue of its own.
 fn tell_faults(console: &Console, faults: &[Fault]) -> io::Result<()> {
     for fault in faults {
         console.error(&fault.to_string());
     }
-    console.say("nothing was sent and nothing was changed; correct the inputs and run again");
-    let count = timestamp::counted(i64::try_from(faults.len()).unwrap_or(i64::MAX), "input");
+    let what = if faults.iter().all(Fault::is_of_an_input) { "input" } else { "setting" };
+    console.say(&format!("nothing was sent and nothing was changed; correct the {what}s and run again"));
+    let count = timestamp::counted(i64::try_from(faults.len()).unwrap_or(i64::MAX), what);
     console.complete(StepResult::Failed, &format!("{count} cannot be used as given"))
 }
 

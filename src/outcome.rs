@@ -162,6 +162,7 @@ pub fn advice_for(error: &CallError) -> Option<&'static str> {
         Kind::Unreadable { .. } => {
             Some("Run again; if it stays so, report it with the activity id, as the service has changed.")
         }
+        Kind::Barred { remedy, .. } => Some(remedy),
         Kind::NotSent(_) => {
             Some("Check that the agent can reach the service: network, proxy, firewall. Then run again.")
         }

@@ -123,6 +123,13 @@ pub struct CallError {
 pub enum Kind {
     /// No connection: the service never saw it.
     NotSent(String),
+    /// No connection, and the next try will get none either: the service never saw it.
+    Barred {
+        /// What stands in the way.
+        why: String,
+        /// The one thing to do.
+        remedy: &'static str,
+    },
     /// Sent, and no whole answer came: the service may have acted on it.
     NoAnswer(String),
     /// The service cannot at the moment.
@@ -167,7 +174,12 @@ impl CallError {
         // A service that is busy, or answers what it does not document, may have acted before it failed to say so.
         let is_definite = matches!(
             kind,
-            Kind::NotSent(_) | Kind::NotBegun(_) | Kind::NotSignedIn { .. } | Kind::Refused { .. } | Kind::Abandoned
+            Kind::NotSent(_)
+                | Kind::Barred { .. }
+                | Kind::NotBegun(_)
+                | Kind::NotSignedIn { .. }
+                | Kind::Refused { .. }
+                | Kind::Abandoned
         );
         Self { service, kind, activity: None, date: None, may_be_done: !is_definite }
     }
@@ -195,7 +207,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let service = self.service;
         match &self.kind {
-            Kind::NotSent(why) => write!(f, "could not connect to {service}: {why}")?,
+            Kind::NotSent(why) | Kind::Barred { why, .. } => write!(f, "could not connect to {service}: {why}")?,
             Kind::NoAnswer(why) => write!(f, "{service} gave no whole answer: {why}")?,
             Kind::Busy { status, retry_after: None } => write!(f, "{service} answered {status}")?,
             Kind::Busy { status, retry_after: Some(time) } => {

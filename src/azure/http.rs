@@ -15,12 +15,14 @@ use url::Url;
 use crate::cancel::Cancel;
 use crate::patience::{Backoff, Patience};
 use crate::secret::{Hidden, Secret};
-use crate::text;
+use crate::settings::network::Network;
 use crate::timestamp::Timestamp;
 
 pub use reqwest::Method;
 
 pub use super::answer::{CallError, Kind, Reply};
+use super::tls::Files;
+use super::transport::Transport;
 
 /// Largest reply read. A page of a hundred tokens has some 50 kB.
 const LARGEST_BODY: usize = 4 << 20;
@@ -128,7 +130,7 @@ impl<'a> Call<'a> {
 /// Sends requests. Clones share connections.
 #[derive(Clone)]
 pub struct Http {
-    client: reqwest::Client,
+    transport: Transport,
     patience: Rc<Patience>,
     cancel: Cancel,
     has_launcher: Rc<dyn Fn() -> bool>,
@@ -139,32 +141,20 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client with the limits of `patience`.
+    /// A client that goes this way, with the limits of `patience`.
     ///
     /// # Errors
     /// When the TLS configuration is refused, which no input can cause.
     pub fn new(
+        network: Network,
+        files: Files,
         patience: Rc<Patience>,
         cancel: Cancel,
         has_launcher: Rc<dyn Fn() -> bool>,
         hidden: Hidden,
     ) -> anyhow::Result<Self> {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .user_agent(concat!("rotate-pat/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(patience.connect)
-            .read_timeout(patience.read)
-            .build()?;
-        Ok(Self { client, patience, cancel, has_launcher, hidden, resting: Rc::default() })
+        let transport = Transport::new(network, files, &patience)?;
+        Ok(Self { transport, patience, cancel, has_launcher, hidden, resting: Rc::default() })
     }
 
     /// The limits in force.
@@ -268,7 +258,8 @@ impl Http {
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let failed = |kind| CallError::new(call.service, kind);
-        let mut request = self.client.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
+        let mut request =
+            self.transport.client.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
         if matches!(call.service, Service::AzureDevOps | Service::Oidc) {
             // Without it, a refused credential is answered by a redirect (seen in code: the agent, Azure SDKs).
             request = request.header("X-TFS-FedAuthRedirect", "Suppress");
@@ -296,10 +287,8 @@ impl Http {
                 request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned())
             }
         };
-        let mut response = request.send().await.map_err(|error| {
-            let why = causes(&error);
-            failed(if error.is_connect() { Kind::NotSent(why) } else { Kind::NoAnswer(why) })
-        })?;
+        let broken = |error: reqwest::Error| failed(self.transport.failure(&error, &call.url));
+        let mut response = request.send().await.map_err(broken)?;
         let mut reply = Reply {
             service: call.service,
             hidden: self.hidden.clone(),
@@ -311,7 +300,7 @@ impl Http {
         if let Some(time) = reply.retry_after() {
             self.resting.borrow_mut().insert(call.url.authority().to_owned(), Instant::now() + time);
         }
-        while let Some(piece) = response.chunk().await.map_err(|error| failed(Kind::NoAnswer(causes(&error))))? {
+        while let Some(piece) = response.chunk().await.map_err(broken)? {
             if reply.body.len() + piece.len() > LARGEST_BODY {
                 let seen = format!("more than {} MiB", LARGEST_BODY >> 20);
                 return Err(reply.error(Kind::Unreadable { status: reply.status, seen }));
@@ -324,13 +313,4 @@ impl Http {
             _ => reply.success(call.secret_reply),
         }
     }
-}
-
-/// The innermost reason, which is the one that says something; the address is left out, as it is named elsewhere.
-fn causes(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    text::one_line(&innermost.to_string())
 }

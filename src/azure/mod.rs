@@ -11,4 +11,6 @@ pub mod managed_identity;
 pub mod oidc;
 pub mod pats;
 pub mod service_endpoints;
+pub mod tls;
+mod transport;
 pub mod variable_groups;

@@ -272,7 +272,7 @@ pub(crate) fn origin(url: &Url) -> Url {
     origin
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && match url.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -7,6 +7,7 @@ pub mod environment;
 mod inputs;
 mod job_end;
 pub mod manifest;
+pub mod network;
 mod publish_to;
 mod reader;
 mod report;
@@ -28,6 +29,7 @@ pub use self::source::{Source, Store, UserName};
 
 use self::address::Organization;
 use self::environment::Environment;
+use self::network::Network;
 use self::reader::Reader;
 use crate::secret::Secret;
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub access: Access,
     /// What to do.
     pub command: Command,
+    /// The way to the services.
+    pub network: Network,
 }
 
 /// What to do.
@@ -87,10 +91,10 @@ pub struct Pipeline {
     pub oidc: Option<Url>,
 }
 
-/// What is wrong with one input.
+/// What is wrong with one input, or with a variable of the agent's environment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// The input, as the manifest spells it.
+    /// The input, as the manifest spells it, or the variable.
     pub input: &'static str,
     expected: String,
 }
@@ -99,11 +103,17 @@ impl Fault {
     fn new(input: &'static str, expected: &str) -> Self {
         Self { input, expected: expected.to_owned() }
     }
+
+    /// Whether it is about an input, which the pipeline gives.
+    pub fn is_of_an_input(&self) -> bool {
+        manifest::input(self.input).is_some()
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` needs {}", self.input, self.expected)
+        let what = if self.is_of_an_input() { "" } else { "the agent's variable " };
+        write!(f, "{what}`{}` needs {}", self.input, self.expected)
     }
 }
 
@@ -119,10 +129,21 @@ pub fn read(environment: &Environment) -> Result<Settings, Vec<Fault>> {
     let spoiled = faults.iter().map(|fault| fault.input).collect();
     let mut reader = Reader { environment, faults, spoiled };
     let settings = reader.settings(inputs);
+    let network = network::read(environment, &mut reader.faults);
     match settings {
-        Some(settings) if reader.faults.is_empty() => Ok(settings),
+        Some((access, command)) if reader.faults.is_empty() => Ok(Settings { access, command, network }),
         _ => Err(reader.faults),
     }
+}
+
+/// Reads the way to the services alone, where there is no pipeline.
+///
+/// # Errors
+/// Every fault there is.
+pub fn read_network(environment: &Environment) -> Result<Network, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let network = network::read(environment, &mut faults);
+    if faults.is_empty() { Ok(network) } else { Err(faults) }
 }
 
 /// Whether the agent writes debug lines to the log.
@@ -150,8 +171,10 @@ pub fn secrets(environment: &Environment) -> Vec<Secret> {
     // Shorter values would blot out ordinary words; the agent masks them all the same.
     environment
         .iter()
-        .filter(|(name, value)| is_secret(name) && value.trim().len() >= 8)
+        .filter(|(name, _)| is_secret(name))
         .map(|(_, value)| Secret::new(value.trim().to_owned()))
+        .chain(network::secrets(environment))
+        .filter(|secret| secret.reveal().len() >= 8)
         .collect()
 }
 

@@ -5,7 +5,7 @@ use url::Url;
 use super::address::{self, NoOrganization, Organization};
 use super::environment::Environment;
 use super::inputs::Inputs;
-use super::{Access, Command, Fault, Pipeline, ServiceConnection, Settings, Source, connection, manifest};
+use super::{Access, Command, Fault, Pipeline, ServiceConnection, Source, connection, manifest};
 use crate::pat::AuthorizationId;
 use crate::secret::Secret;
 use crate::text::quoted;
@@ -31,7 +31,7 @@ pub(super) struct Seen<'a> {
 
 impl Reader<'_> {
     /// `None` only with a fault noted; most faults are noted and reading goes on, to find the others.
-    pub(super) fn settings(&mut self, inputs: Inputs) -> Option<Settings> {
+    pub(super) fn settings(&mut self, inputs: Inputs) -> Option<(Access, Command)> {
         let command = self.choice("command", inputs.command.as_deref());
         let pipeline = self.pipeline();
         let organization = self.organization(inputs.organization.as_deref(), pipeline.as_ref());
@@ -87,7 +87,7 @@ impl Reader<'_> {
             requested_scopes: inputs.requested_scopes,
             pipeline: pipeline?,
         };
-        Some(Settings { access, command: command? })
+        Some((access, command?))
     }
 
     fn connection(

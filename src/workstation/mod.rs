@@ -12,13 +12,16 @@ use std::rc::Rc;
 use crate::azure::entra::{self, Credential, Grant, Issuer};
 use crate::azure::http::Http;
 use crate::azure::key_vault::{self, NewVersion};
+use crate::azure::tls::Files;
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::commands::Console;
 use crate::outcome::Failure;
 use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::settings;
 use crate::settings::address::VaultSecret;
+use crate::settings::environment::Environment;
 use crate::sign_in::person::{AND_WHO, NOTHING_STORED, accept};
 use crate::sign_in::store::{CONTENT_TYPE, IDLE_LIFE, replace};
 use crate::text::quoted;
@@ -32,6 +35,7 @@ use self::arguments::Arguments;
 /// arguments that are wrong.
 pub async fn run(
     arguments: Vec<OsString>,
+    environment: Environment,
     clock: Clock,
     input: Box<dyn Read>,
     out: Box<dyn Write>,
@@ -50,7 +54,26 @@ pub async fn run(
             return 2;
         }
     };
-    let http = Http::new(Rc::new(Patience::default()), cancel, Rc::new(|| true), console.hidden());
+    for secret in settings::secrets(&environment) {
+        console.hide(&secret);
+    }
+    let ready = settings::read_network(&environment).and_then(|network| {
+        let files = Files::read(&network)?;
+        Ok((network, files))
+    });
+    let (network, files) = match ready {
+        Ok(ready) => ready,
+        Err(faults) => {
+            for fault in faults {
+                console.say(&format!("error: {fault}"));
+            }
+            return 1;
+        }
+    };
+    for remark in network.remarks() {
+        console.say(&format!("warning: {remark}"));
+    }
+    let http = Http::new(network, files, Rc::new(Patience::default()), cancel, Rc::new(|| true), console.hidden());
     let station = match http {
         Ok(http) => Station { http, console, clock, arguments },
         Err(error) => {
