@@ -118,7 +118,7 @@ fn the_machines_list_is_one_of_hosts_and_domains_with_or_without_a_port() {
     ] {
         assert_eq!(takes(proxy, url), is_taken, "{url}");
     }
-    let all = super::read(&environment(&[("HTTPS_PROXY", "http://proxy"), ("no_proxy", "*")]), &mut Vec::new());
+    let all = read(&environment(&[("HTTPS_PROXY", "http://proxy"), ("no_proxy", "*")]), &mut Vec::new());
     assert!(!takes(all.proxy.as_ref().unwrap(), "https://dev.azure.com/"));
 }
 

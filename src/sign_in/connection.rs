@@ -149,8 +149,9 @@ async fn federated(work: &Work, connection: &ServiceConnection) -> Result<Secret
     };
     oidc::assertion(&work.http, uri, &connection.id, job_token).await.map_err(|error| {
         let what = format!("could not get an OIDC token for the service connection {}", connection.id);
-        Failure::new(on(error, &what), UNCHANGED)
-            .advise("Check that this pipeline is authorized to use the service connection, then run again.")
+        let is_refused = error.refusal().is_some() || error.is_about_signing_in();
+        let authorize = "Check that this pipeline is authorized to use the service connection, then run again.";
+        Failure::new(on(error, &what), UNCHANGED).advise_if(is_refused.then(|| authorize.to_owned()))
     })
 }
 

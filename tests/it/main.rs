@@ -14,6 +14,7 @@ mod pipeline;
 
 mod destinations;
 mod every_request;
+mod gateway;
 mod healing;
 mod hostile;
 mod inputs;
@@ -25,6 +26,7 @@ mod layering;
 mod lifetimes;
 mod local;
 mod lost_replies;
+mod network;
 mod packaging;
 mod program;
 mod refresh_store;
