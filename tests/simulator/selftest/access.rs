@@ -15,6 +15,8 @@ fn each_denial_meets_the_list_and_the_connection_data_alike() {
         (AccessDenial::NeverSignedIn, 401, "TF401444: Please sign-in at least once as "),
         (AccessDenial::Throttled, 429, "TF400733: "),
         (AccessDenial::ServicePrincipal, 403, "Service principals are not allowed to perform this action."),
+        (AccessDenial::PersonalAccessToken, 403, "The requested operation is not allowed."),
+        (AccessDenial::ConditionalAccess, 403, "VS403463: "),
         (AccessDenial::SignInPage, 203, "Azure DevOps Services | Sign In"),
         (AccessDenial::SignInRedirect, 302, "Object moved"),
     ] {

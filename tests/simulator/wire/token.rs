@@ -143,7 +143,7 @@ fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
     }
 }
 
-/// A refusal as the endpoint words it. What is wrong with the client is 401, all else 400.
+/// A refusal as the endpoint words it. What is wrong with the client is 401, too many requests are 429, all else 400.
 pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
     let EntraRefusal { error, code, text, suberror, violation } = refusal;
     let (trace, correlation) = ("0f000000-0000-4000-8000-000000000001", "0f000000-0000-4000-8000-000000000002");
@@ -160,6 +160,10 @@ pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
     if let Some(suberror) = suberror {
         body["suberror"] = (*suberror).into();
     }
-    let reply = Reply::json(if *error == "invalid_client" { 401 } else { 400 }, &body);
+    let reply = match *error {
+        "invalid_client" => Reply::json(401, &body),
+        "temporarily_unavailable" => Reply::json(429, &body).with("Retry-After", "300"),
+        _ => Reply::json(400, &body),
+    };
     if *violation { reply.violating(text.as_str()) } else { reply }
 }

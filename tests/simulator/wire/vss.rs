@@ -88,6 +88,12 @@ pub(crate) fn denied(world: &World, request: &Request) -> Option<Reply> {
         AccessDenial::ServicePrincipal => {
             error(403, INVALID_ACCESS, "Service principals are not allowed to perform this action.")
         }
+        AccessDenial::PersonalAccessToken => error(403, INVALID_ACCESS, "The requested operation is not allowed."),
+        // As in others' reports, which show no other exception.
+        AccessDenial::ConditionalAccess => {
+            let message = "VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed.";
+            error(403, "VssServiceException", message)
+        }
         AccessDenial::SignInPage => sign_in_page(),
         AccessDenial::SignInRedirect => sign_in_redirect(),
     })

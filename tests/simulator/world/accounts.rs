@@ -131,6 +131,8 @@ pub(crate) struct App {
     pub(crate) blueprint: Option<String>,
     /// Delegated permissions on Azure DevOps that were consented to; none means `AADSTS65001`.
     pub(crate) delegated: Vec<String>,
+    /// The `AADSTS` number that whatever it asks for is refused with, if it is: 7000112, 700238, 900382, 90055 …
+    pub(crate) refused_with: Option<u32>,
 }
 
 /// A service connection of the pipeline's project.
@@ -245,6 +247,7 @@ impl World {
             managed: None,
             blueprint: None,
             delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],
+            refused_with: None,
         });
         self.app_mut(name)
     }

@@ -70,6 +70,10 @@ pub(crate) enum AccessDenial {
     Throttled,
     /// 403, as app-only tokens meet it.
     ServicePrincipal,
+    /// 403, as personal access tokens meet it.
+    PersonalAccessToken,
+    /// 403, `VS403463`: the organization applies Conditional Access itself.
+    ConditionalAccess,
     /// 203 with a page for people, whatever the client asked for.
     SignInPage,
     /// 302 to that page.

@@ -135,10 +135,11 @@ impl World {
     fn known_app(&self, client_id: &str, tenant: &str) -> Result<App, EntraRefusal> {
         let is_here = |app: &&App| app.tenant == tenant || app.also_in.iter().any(|other| other == tenant);
         let mut known = self.apps.iter().filter(is_here).filter(|app| app.managed.is_none());
-        known.find(|app| app.client_id.eq_ignore_ascii_case(client_id)).cloned().ok_or_else(|| {
+        let app = known.find(|app| app.client_id.eq_ignore_ascii_case(client_id)).cloned().ok_or_else(|| {
             let text = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
             EntraRefusal::new("unauthorized_client", 700_016, text)
-        })
+        })?;
+        app.refused_with.map_or(Ok(app), |code| Err(EntraRefusal::of_app(code)))
     }
 
     fn check_credential(&mut self, app: &App, request: &TokenRequest, needed: bool) -> Result<(), EntraRefusal> {

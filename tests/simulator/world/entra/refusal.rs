@@ -118,4 +118,37 @@ impl EntraRefusal {
         };
         Self { suberror, ..Self::new("invalid_grant", code, text) }
     }
+
+    /// A refusal of an app, whatever it asks for, by number. Words as in the reference, where it has any.
+    pub(crate) fn of_app(code: u32) -> Self {
+        let (error, text) = match code {
+            50196 => (
+                "invalid_grant",
+                "The server terminated an operation because it encountered a client request loop. Please contact your app vendor.",
+            ),
+            65002 => (
+                "invalid_grant",
+                "Consent between first party application 'x' and first party resource 'y' must be configured via preauthorization.",
+            ),
+            70001 | 7_000_112 => ("unauthorized_client", "The application is disabled."),
+            70052 => ("unauthorized_client", "The application does not support users of several tenants."),
+            90055 => ("temporarily_unavailable", "The tenant is throttled due to too many incoming requests."),
+            650_056 => (
+                "invalid_client",
+                "Misconfigured application. This could be due to one of the following: the client has not listed any permissions in the requested permissions in the client's application registration. Or, the admin has not consented in the tenant.",
+            ),
+            650_057 => (
+                "invalid_resource",
+                "Invalid resource. The client has requested access to a resource which isn't listed in the requested permissions in the client's application registration.",
+            ),
+            700_223 | 700_238 => ("invalid_client", "Federated identity credentials are not allowed in this tenant."),
+            700_229 => (
+                "invalid_client",
+                "Only app-only tokens can be used as federated identity credentials for this issuer.",
+            ),
+            900_382 | 900_432 => ("invalid_request", "Confidential clients are not supported in cross-cloud requests."),
+            _ => ("invalid_client", "The application is refused."),
+        };
+        Self::new(error, code, text)
+    }
 }
