@@ -11,6 +11,7 @@
 //! | [`secret`], [`timestamp`], [`text`], [`pat`] | values; know nothing of each other's users |
 //! | [`certificate`], [`private_key`] | what signs for an app, and what a passphrase protects |
 //! | [`plan`], [`look`] | what to do and whether it may be committed: pure |
+//! | [`advice`] | what a refusal means, and the one thing to do about it: pure |
 //! | [`settings`] | the task's inputs and the agent's environment, read once |
 //! | [`azure`] | the services, one file each; the only place that names the HTTP client |
 //! | [`sign_in`] | a token that acts for a user, one file a source |
@@ -20,6 +21,7 @@
 //! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
 //! | [`work`], [`clock`], [`patience`], [`cancel`] | what an acting part is given |
 
+pub mod advice;
 pub mod azure;
 pub mod cancel;
 pub mod certificate;

@@ -5,8 +5,8 @@ use std::fmt;
 
 use anyhow::Error;
 
+use crate::advice::{self, Named, Row, Seen};
 use crate::azure::http::{CallError, Kind, Service};
-use crate::azure::{entra, key_vault, pats};
 use crate::commands::{Console, StepResult};
 use crate::timestamp::Timestamp;
 
@@ -107,7 +107,7 @@ impl Failure {
             return advice.clone();
         }
         let call = self.error.downcast_ref::<CallError>();
-        call.and_then(advice_for).unwrap_or("Run again.").to_owned()
+        call.and_then(|call| advice_for(call, Named::default())).unwrap_or_else(|| "Run again.".to_owned())
     }
 
     /// What failed and what to do, to be told as part of something larger.
@@ -144,28 +144,31 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The remedy for what a service answered.
-pub fn advice_for(error: &CallError) -> Option<&'static str> {
-    if let Some((status, code)) = error.refusal() {
-        return match error.service {
-            Service::AzureDevOps if status == 200 => pats::advice(code),
-            Service::Entra => entra::advice(code),
-            Service::KeyVault => key_vault::advice(status, code),
-            Service::ManagedIdentity => Some(
-                "Check that the agent's machine has the managed identity that the service connection names, and that \
-                 pipelines on it may use it.",
-            ),
-            Service::AzureDevOps | Service::Oidc => Some("Mend what the service names, then run again."),
-        };
+/// What the table says about an answer; nothing where there was none to ask for.
+pub fn row_for(error: &CallError, service: advice::Service) -> Option<&'static Row> {
+    let seen = match &error.kind {
+        Kind::Refused { status, code, message } => Seen::Refused { status: *status, code, message },
+        Kind::Busy { status, code, .. } => Seen::Refused { status: *status, code, message: "" },
+        Kind::NotSignedIn { .. } => Seen::SignInPage,
+        Kind::NotSent(_) => Seen::NoConnection,
+        Kind::NoAnswer(_) => Seen::NoAnswer,
+        Kind::Unreadable { .. } => Seen::Unclear,
+        Kind::Barred { .. } | Kind::NotBegun(_) | Kind::Cancelled | Kind::Abandoned => return None,
+    };
+    advice::of(service, error.by, seen)
+}
+
+/// The remedy for what a service answered, with the names that are known, or for what stands before it.
+pub fn advice_for(error: &CallError, named: Named<'_>) -> Option<String> {
+    if let Kind::Barred { remedy, .. } = error.kind {
+        return Some(remedy.to_owned());
     }
-    match &error.kind {
-        Kind::Unreadable { .. } => {
-            Some("Run again; if it stays so, report it with the activity id, as the service has changed.")
-        }
-        Kind::Barred { remedy, .. } => Some(remedy),
-        Kind::NotSent(_) => {
-            Some("Check that the agent can reach the service: network, proxy, firewall. Then run again.")
-        }
-        _ => None,
-    }
+    let service = match error.service {
+        Service::AzureDevOps => advice::Service::AzureDevOps,
+        Service::Entra => advice::Service::Entra,
+        Service::KeyVault => advice::Service::KeyVault,
+        Service::Oidc => advice::Service::Oidc,
+        Service::ManagedIdentity => advice::Service::ManagedIdentity,
+    };
+    row_for(error, service).map(|row| row.remedy(named))
 }

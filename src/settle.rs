@@ -377,7 +377,7 @@ fn is_superseded(member: &Member) -> bool {
 /// inferred from the names; the specification describes none of them.
 fn is_about_that_pat(error: &CallError) -> bool {
     let of_the_moment = ["failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy"];
-    let of_the_caller = ["InvalidAccessException", "UnauthorizedRequestException"];
+    let of_the_caller = ["InvalidAccessException", "UnauthorizedRequestException", "TF400813", "VS403463"];
     match error.refusal() {
         Some((status, code)) => status != 401 && !of_the_moment.contains(&code) && !of_the_caller.contains(&code),
         None => false,

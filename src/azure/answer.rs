@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::http::Service;
+use crate::advice::By;
 use crate::secret::{Hidden, wipe};
 use crate::text;
 use crate::timestamp::Timestamp;
@@ -75,9 +76,15 @@ impl Reply {
         let kind = match status {
             203 | 300..=399 => Kind::NotSignedIn { status },
             200..=299 => return Ok(self),
-            408 | 429 | 500..=599 => Kind::Busy { status, retry_after: self.retry_after() },
+            408 | 429 | 500..=599 => {
+                let (code, _) = reason(without_bom(&self.body));
+                Kind::Busy { status, code: word(&code), retry_after: self.retry_after() }
+            }
             _ => {
-                let (code, message) = reason(without_bom(&self.body));
+                let (code, mut message) = reason(without_bom(&self.body));
+                if let Some(tenant) = self.tenant_of_vault().filter(|tenant| !message.contains(*tenant)) {
+                    message.push_str(&format!(" (the vault's tenant is {tenant})"));
+                }
                 let message = if secret_reply {
                     String::new()
                 } else {
@@ -87,6 +94,17 @@ impl Reply {
             }
         };
         Err(self.error(kind))
+    }
+
+    /// The tenant whose tokens a vault takes, as it tells those whom it refuses.
+    fn tenant_of_vault(&self) -> Option<&str> {
+        if self.service != Service::KeyVault || self.status != 401 {
+            return None;
+        }
+        let (_, rest) = self.header("www-authenticate")?.split_once("authorization=\"")?;
+        let tenant = rest.split_once('"')?.0.rsplit('/').next()?;
+        let is_id = tenant.len() == 36 && tenant.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        is_id.then_some(tenant)
     }
 
     /// When the service asks to come back; also with a success.
@@ -116,6 +134,8 @@ pub struct CallError {
     pub date: Option<Timestamp>,
     /// Whether the service may have carried it out: this try or an earlier one got no answer.
     pub may_be_done: bool,
+    /// What somebody tried to sign in with, where it was that.
+    pub by: Option<By>,
 }
 
 /// What became of a request that did not succeed.
@@ -136,6 +156,8 @@ pub enum Kind {
     Busy {
         /// The status.
         status: u16,
+        /// The service's own short word for the reason.
+        code: String,
         /// When to come back.
         retry_after: Option<Duration>,
     },
@@ -181,7 +203,7 @@ impl CallError {
                 | Kind::Refused { .. }
                 | Kind::Abandoned
         );
-        Self { service, kind, activity: None, date: None, may_be_done: !is_definite }
+        Self { service, kind, activity: None, date: None, may_be_done: !is_definite, by: None }
     }
 
     /// Whether the same request may succeed a little later.
@@ -209,9 +231,14 @@ impl fmt::Display for CallError {
         match &self.kind {
             Kind::NotSent(why) | Kind::Barred { why, .. } => write!(f, "could not connect to {service}: {why}")?,
             Kind::NoAnswer(why) => write!(f, "{service} gave no whole answer: {why}")?,
-            Kind::Busy { status, retry_after: None } => write!(f, "{service} answered {status}")?,
-            Kind::Busy { status, retry_after: Some(time) } => {
-                write!(f, "{service} answered {status} and asks to wait {} s", time.as_secs())?;
+            Kind::Busy { status, code, retry_after } => {
+                write!(f, "{service} answered {status}")?;
+                if !code.is_empty() {
+                    write!(f, " {code}")?;
+                }
+                if let Some(time) = retry_after {
+                    write!(f, " and asks to wait {} s", time.as_secs())?;
+                }
             }
             Kind::NotSignedIn { status } => write!(f, "{service} answered {status} with its sign-in page")?,
             Kind::Refused { status: 200, code, message } => {
@@ -267,8 +294,21 @@ fn reason(body: &[u8]) -> (String, String) {
             let sentence = sentence.split(" Trace ID:").next().unwrap_or_default();
             (code.clone(), sentence.trim_start_matches(&format!("{code}:")).trim().to_owned())
         }
-        _ => (text(&body["typeKey"]), text(&body["message"])),
+        // Azure DevOps: a number in front of the sentence tells more than the exception's name.
+        _ => {
+            let message = text(&body["message"]);
+            match message.split_once(": ").filter(|(number, _)| is_number(number)) {
+                Some((number, rest)) => (number.to_owned(), rest.to_owned()),
+                None => (text(&body["typeKey"]), message),
+            }
+        }
     }
+}
+
+/// Whether a word is one of the numbers that Azure DevOps puts in front of its sentences, such as `TF400813`.
+fn is_number(word: &str) -> bool {
+    let digits = word.strip_prefix("TF").or_else(|| word.strip_prefix("VS"));
+    digits.is_some_and(|digits| (4..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A code as a single short word, so that it cannot carry anything else.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
+use crate::advice::By;
 use crate::secret::Secret;
 use crate::settings::UserName;
 use crate::settings::address::segment;
@@ -98,6 +99,18 @@ impl Issuer<'_> {
 }
 
 impl<'a> Grant<'a> {
+    /// What its refusal is explained by.
+    fn by(self) -> By {
+        match self {
+            Self::ClientCredentials | Self::AgentIdentity(_) => By::App,
+            Self::AgentUser { .. } => By::AgentUser,
+            Self::Password { .. } => By::Password,
+            Self::RefreshToken(_) => By::RefreshToken,
+            Self::DeviceCode(_) => By::DeviceCode,
+            Self::AuthorizationCode { .. } => By::Browser,
+        }
+    }
+
     fn fields(self) -> Vec<(&'static str, &'a str)> {
         let mut fields = Vec::with_capacity(5);
         fields.push((
@@ -167,7 +180,8 @@ pub async fn token(
     }
     let url = issuer.endpoint("token");
     let call = Call::new(Service::Entra, Method::POST, url, Auth::Nobody, Body::form(&fields));
-    http.repeat(&call).await?.json()
+    let refused = |error| CallError { by: Some(grant.by()), ..error };
+    http.repeat(&call).await.map_err(refused)?.json()
 }
 
 /// What a person needs to sign in on another device.
@@ -195,41 +209,8 @@ pub struct DeviceCode {
 pub async fn device_code(http: &Http, issuer: Issuer<'_>, client: &str, scope: &str) -> Result<DeviceCode, CallError> {
     let body = Body::form(&[("client_id", client), ("scope", scope)]);
     let call = Call::new(Service::Entra, Method::POST, issuer.endpoint("devicecode"), Auth::Nobody, body);
-    http.repeat(&call).await?.json()
-}
-
-/// What to do about a refusal, by its `AADSTS` number.
-/// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
-pub fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "AADSTS700082" | "AADSTS70008" | "AADSTS50173" | "AADSTS50132" | "AADSTS50133" | "AADSTS700084"
-        | "AADSTS70043" => "Sign in again as the rotating user and store the new refresh token in the vault.",
-        "AADSTS70000" => {
-            "Sign in again as the rotating user and store the new refresh token in the vault; if it was issued to \
-             another app, name that app with `clientId`."
-        }
-        "AADSTS7000218" => "Set `clientId` to a public client, or let the connection's own app redeem the token.",
-        "AADSTS7000215" | "AADSTS7000222" => "Renew the client secret of the service connection's app.",
-        "AADSTS700016" | "AADSTS90002" => "Check `tenantId` and `clientId`: the app must be known in that tenant.",
-        "AADSTS70021" | "AADSTS700211" | "AADSTS700213" | "AADSTS70025" => {
-            "Compare issuer and subject of the app's federated credential with those of the service connection."
-        }
-        "AADSTS700024" => "Check the agent's clock: the assertion was not valid at the time it arrived.",
-        "AADSTS65001" | "AADSTS90094" | "AADSTS650057" => {
-            "Grant the app the delegated permissions `vso.pats` and `vso.pats_manage`, with admin consent."
-        }
-        "AADSTS70011" | "AADSTS500011" => "Check `requestedScopes`.",
-        "AADSTS50076" | "AADSTS50079" | "AADSTS50072" | "AADSTS50074" | "AADSTS50078" | "AADSTS530035" => {
-            "Sign in again with a second factor as the rotating user and store the new refresh token in the vault."
-        }
-        "AADSTS53003" | "AADSTS53000" | "AADSTS53001" | "AADSTS53002" | "AADSTS530032" | "AADSTS50097" => {
-            "Ask for a Conditional Access exception for the rotating user, or use an agent at a location it allows."
-        }
-        "AADSTS50057" | "AADSTS50034" | "AADSTS50053" | "AADSTS50105" => {
-            "Check the rotating user's account: it is disabled, locked, missing or not assigned to the app."
-        }
-        _ => return None,
-    })
+    let refused = |error| CallError { by: Some(By::DeviceCode), ..error };
+    http.repeat(&call).await.map_err(refused)?.json()
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {

@@ -151,25 +151,6 @@ pub async fn disable_older(
     Ok(disabled)
 }
 
-/// What to do about a refusal, by its code.
-pub fn advice(status: u16, code: &str) -> Option<&'static str> {
-    Some(match (status, code) {
-        (403, "ForbiddenByFirewall") => "Allow the agent's address in the vault's firewall, or use an agent inside it.",
-        (403, "ForbiddenByConnection") => {
-            "Use a self-hosted agent: the vault takes private connections only, which hosted agents cannot make."
-        }
-        (403, "ForbiddenByRbac") => "Give the service connection's app the role Key Vault Secrets Officer on it.",
-        (403, "SecretDisabled") => "Enable the current version of that secret, or write a new one.",
-        (403, _) => {
-            "Give the service connection's app the role Key Vault Secrets Officer on it, or the access policy to get \
-             and set secrets."
-        }
-        (409, _) => "Recover or purge the deleted secret of that name, or name another one.",
-        (401, _) => "Check that the vault is in the tenant of the service connection's app.",
-        _ => return None,
-    })
-}
-
 fn address(secret: &VaultSecret, version: Option<&str>) -> Url {
     let mut url = secret.url().clone();
     if let (Some(version), Ok(mut segments)) = (version, url.path_segments_mut()) {

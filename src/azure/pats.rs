@@ -14,6 +14,7 @@ use url::Url;
 
 use super::answer::word;
 use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Reply, Service};
+use crate::advice::{self, Row, Seen};
 use crate::pat::{AuthorizationId, Pat, Scopes};
 use crate::secret::Secret;
 use crate::settings::address::Organization;
@@ -281,40 +282,11 @@ pub fn means_gone(code: &str) -> bool {
         || ["expiredPatCannotBeExtended", "SessionTokenNotFoundException"].contains(&code)
 }
 
-/// What to do about a refusal of the service, by its code; open, as new ones come under old versions.
-pub fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "displayNameRequired" | "invalidDisplayName" => "Choose another `patName`: the service does not accept it.",
-        "invalidValidTo" => "Lower `validForDays`.",
-        "patLifespanPolicyViolation" => {
-            "Lower `validForDays`, or ask an Azure DevOps Administrator about \"Enforce maximum personal access token \
-             lifespan\"."
-        }
-        "invalidScope" => "Correct `scopes`: the service does not know one of them.",
-        "fullScopePatPolicyViolation" => {
-            "Name the `scopes` needed in place of `app_token`: the tenant's policy \"Restrict full-scoped personal \
-             access token creation\" forbids it."
-        }
-        "globalPatPolicyViolation" | "globalPATCreationBlocked" => {
-            "Nothing here asks for a token that spans all organizations: report this to us."
-        }
-        "disablePatCreationPolicyViolation" => {
-            "Ask a Project Collection Administrator to put the rotating account on the allowlist of \"Restrict \
-             personal access token creation\"."
-        }
-        "failedToReadTenantPolicy"
-        | "failedToReadOrgPolicy"
-        | "failedToIssueAccessToken"
-        | "failedToUpdateAccessToken" => "Run again: the service could not do it at the moment.",
-        "accessDenied" | "userIdRequired" | "invalidUserId" | "invalidUserType" => {
-            "Sign in as an ordinary user who is a member of the organization."
-        }
-        _ => return None,
-    })
-}
-
+/// A refusal in a 200: a word without a sentence, so the table's is told.
 fn refused(code: &str) -> CallError {
-    let kind = Kind::Refused { status: 200, code: word(code), message: String::new() };
+    let seen = Seen::Refused { status: 200, code, message: "" };
+    let means = advice::of(advice::Service::AzureDevOps, None, seen).map(Row::means);
+    let kind = Kind::Refused { status: 200, code: word(code), message: means.unwrap_or_default().to_owned() };
     CallError::new(Service::AzureDevOps, kind)
 }
 

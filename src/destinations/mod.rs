@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 
 use self::variable_group::Groups;
 use self::writers::Writers;
+use crate::advice::Named;
 use crate::azure::http::CallError;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, advice_for};
 use crate::pat::Pat;
 use crate::plan::Record;
 use crate::secret::Secret;
@@ -32,7 +33,7 @@ pub struct NotWritten {
 
 impl From<CallError> for NotWritten {
     fn from(error: CallError) -> Self {
-        let advice = crate::outcome::advice_for(&error).map(str::to_owned);
+        let advice = advice_for(&error, Named::default());
         Self { may_hold_it: error.may_be_done, advice, error: error.into() }
     }
 }

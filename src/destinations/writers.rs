@@ -5,9 +5,10 @@ use tokio::sync::OnceCell;
 
 use super::{NotWritten, UNCHANGED};
 
+use crate::advice::{self, Named};
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::http::{CallError, Kind, Service};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, row_for};
 use crate::secret::Secret;
 use crate::settings::ServiceConnection;
 use crate::sign_in::connection;
@@ -131,20 +132,10 @@ impl Refused<'_> {
         Failure::new(on(self.error, &format!("could not read {what} as {who}")), UNCHANGED).advise_if(advice)
     }
 
-    /// What the identity lacks, by the kind of the refusal.
+    /// What the identity lacks.
     fn advice(&self, role: &str) -> Option<String> {
-        let who = self.who();
-        match self.error.refusal() {
-            _ if self.error.is_about_signing_in() => {
-                Some(format!("Make {who} a member of the pipeline's organization, and give it {role}; then run again."))
-            }
-            Some((403, _)) => Some(format!("Give {who} {role}, then run again.")),
-            Some((404, _)) => Some(format!(
-                "Check the project's name; if it exists, {who} must be a member of it, and a job's own identity also needs \
-                 \"Limit job authorization scope to current project\" to be off."
-            )),
-            _ => None,
-        }
+        let named = Named { writer: Some(self.who()), role: Some(role), ..Named::default() };
+        row_for(&self.error, advice::Service::Places).map(|row| row.remedy(named))
     }
 }
 

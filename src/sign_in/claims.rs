@@ -53,48 +53,45 @@ impl Claims {
         self.idtyp.as_deref() == Some("app") || (self.scp.is_none() && self.idtyp.as_deref() != Some("user"))
     }
 
-    /// The likeliest reason for a refusal and what to do about it.
-    pub fn explain(&self, now: Timestamp, tenant: Option<&str>) -> String {
+    /// What is wrong with the token by its own words, and what to do about it.
+    pub fn explain(&self, now: Timestamp, tenant: Option<&str>) -> Option<String> {
         let known =
             |audience: &str| audience == AZURE_DEVOPS || audience.starts_with("https://app.vssps.visualstudio.com");
         if let Some(audience) = self.aud.as_deref().filter(|audience| !known(audience)) {
-            return format!(
+            return Some(format!(
                 "The token is for {}, not for Azure DevOps: ask for the scope `{AZURE_DEVOPS}/.default`.",
                 quoted(audience)
-            );
+            ));
         }
         if let Some(expired) = self.exp.and_then(Timestamp::from_unix).filter(|expires| *expires <= now) {
-            return format!("The token has expired at {expired}: make it right before this step.");
+            return Some(format!("The token has expired at {expired}: make it right before this step."));
         }
         if let (Some(own), Some(tenant)) = (&self.tid, tenant)
             && !own.eq_ignore_ascii_case(tenant)
         {
-            return format!(
+            return Some(format!(
                 "The token is from tenant {}, and the organization belongs to tenant {tenant}: sign in there (`tenantId`).",
                 one_line(own)
-            );
+            ));
         }
         if self.is_app_only() {
             let app = self.appid.as_deref().or(self.azp.as_deref()).unwrap_or("unknown");
-            return format!(
+            return Some(format!(
                 "The token acts for the app {}, and the PAT lifecycle API accepts only tokens that act for a user: give \
                  `refreshTokenSecret`, the refresh token of a user who signed in once.",
                 one_line(app)
-            );
+            ));
         }
         let user = one_line(self.user().unwrap_or("the user"));
         let scopes = self.scp.as_deref().unwrap_or_default();
         if !suffice(scopes) {
-            return format!(
+            return Some(format!(
                 "The token of {user} has the scopes {}: grant the app the delegated permissions `vso.pats` and \
                  `vso.pats_manage`, with admin consent.",
                 quoted(scopes)
-            );
+            ));
         }
-        format!(
-            "Check that {user} is a member of the organization, has signed in to it once with a browser, and is on the \
-             allowlist of its token policies."
-        )
+        None
     }
 }
 
@@ -128,11 +125,12 @@ mod tests {
                 r#"{"tid":"b","scp":"vso.pats","upn":"r@contoso.com"}"#,
                 "token of r@contoso.com has the scopes \"vso.pats\"",
             ),
-            (r#"{"tid":"b","scp":"vso.pats vso.pats_manage","upn":"r"}"#, "Check that r is a member"),
         ] {
-            let explained = Claims::read(&token(claims)).unwrap().explain(now, Some("b"));
+            let explained = Claims::read(&token(claims)).unwrap().explain(now, Some("b")).unwrap();
             assert!(explained.contains(remedy), "{claims}: {explained}");
         }
+        let good = token(r#"{"tid":"b","scp":"vso.pats vso.pats_manage","upn":"r"}"#);
+        assert_eq!(Claims::read(&good).unwrap().explain(now, Some("b")), None);
     }
 
     #[test]

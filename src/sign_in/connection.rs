@@ -123,10 +123,9 @@ async fn credential(
         Scheme::App { proof: Proof::Certificate(certificate), .. } => {
             let endpoint = issuer.endpoint("token");
             certificate.assertion(client, endpoint.as_str(), work.clock.now()).map_err(|why| {
-                Failure::new(
-                    anyhow::anyhow!("could not sign with the service connection's certificate: {why}"),
-                    UNCHANGED,
-                )
+                let error = anyhow::anyhow!("could not sign with the service connection's certificate: {why}");
+                Failure::new(error, UNCHANGED)
+                    .advise("Put a certificate with its key into the service connection anew.")
             })?
         }
         Scheme::App { proof: Proof::WorkloadIdentityFederation, .. } => federated(work, connection).await?,
@@ -149,9 +148,7 @@ async fn federated(work: &Work, connection: &ServiceConnection) -> Result<Secret
     };
     oidc::assertion(&work.http, uri, &connection.id, job_token).await.map_err(|error| {
         let what = format!("could not get an OIDC token for the service connection {}", connection.id);
-        let is_refused = error.refusal().is_some() || error.is_about_signing_in();
-        let authorize = "Check that this pipeline is authorized to use the service connection, then run again.";
-        Failure::new(on(error, &what), UNCHANGED).advise_if(is_refused.then(|| authorize.to_owned()))
+        Failure::new(on(error, &what), UNCHANGED)
     })
 }
 

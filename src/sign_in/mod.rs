@@ -14,11 +14,12 @@ mod user;
 use std::time::Duration;
 
 use self::claims::Claims;
+use crate::advice::{self, Named};
 use crate::azure::connection_data::{self, Tenant};
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::http::CallError;
 use crate::clock::Clock;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, advice_for};
 use crate::secret::{Secret, is_like_a_pat};
 use crate::settings::{ServiceConnection, Source};
 use crate::timestamp::Timestamp;
@@ -164,18 +165,24 @@ fn note_scopes(work: &Work, granted: Option<&str>) {
     }
 }
 
-/// Why the service may not have taken the token, and the remedy. The claims explain; they have decided nothing.
+/// The remedy where the service did not take the token. The claims explain a refusal that says little; they have
+/// decided nothing.
 pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -> Option<String> {
-    if error.refusal().is_some_and(|(status, _)| status == 404) {
-        return Some(
-            "Check `organization`: the service knows none of that name, or none that the user can see.".to_owned(),
-        );
-    }
-    if !error.is_about_signing_in() && error.refusal().is_none_or(|(status, _)| status != 403) {
-        return None;
-    }
+    let by_claims = if is_vague(error) { explain_by_claims(work, user).await } else { None };
+    let named = user.claims.as_ref().and_then(Claims::user).map(crate::text::one_line);
+    by_claims.or_else(|| advice_for(error, Named { user: named.as_deref(), ..Named::default() }))
+}
+
+/// Whether the service refuses the caller without saying why.
+fn is_vague(error: &CallError) -> bool {
+    let says_why = error.refusal().is_some_and(|(_, code)| ["TF401444", "VS403463"].contains(&code));
+    let is_about_the_caller = error.is_about_signing_in() || error.refusal().is_some_and(|(status, _)| status == 403);
+    is_about_the_caller && !says_why
+}
+
+async fn explain_by_claims(work: &Work, user: &UserToken) -> Option<String> {
     if user.claims.is_none() && is_like_a_pat(user.token.reveal()) {
-        return Some(access_token::PAT_ADVICE.to_owned());
+        return Some(advice::NO_PAT.to_owned());
     }
     let tenant = match connection_data::tenant(&work.http, &work.access.organization).await {
         Ok(Tenant::Entra(tenant)) => Some(tenant),
@@ -185,7 +192,7 @@ pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -
         _ => None,
     };
     match (&user.claims, &work.access.source) {
-        (Some(claims), _) => Some(claims.explain(work.clock.now(), tenant.as_deref())),
+        (Some(claims), _) => claims.explain(work.clock.now(), tenant.as_deref()),
         (None, Source::AccessToken(_)) => Some(access_token::NO_TOKEN_ADVICE.to_owned()),
         (None, _) => None,
     }

@@ -307,7 +307,7 @@ fn places_that_disagree_make_a_run_due_and_are_brought_together() {
 fn a_vault_that_lets_nobody_in_is_found_before_anything_is_made_and_the_remedy_is_named() {
     for (denial, said) in [
         (VaultDenial::Role, ["ForbiddenByRbac", "Key Vault Secrets Officer"]),
-        (VaultDenial::AccessPolicy, ["403", "or the access policy to get and set secrets"]),
+        (VaultDenial::AccessPolicy, ["403 AccessDenied", "an access policy for secrets: get, list and set"]),
         (VaultDenial::Firewall, ["ForbiddenByFirewall", "Allow the agent's address in the vault's firewall"]),
         (VaultDenial::PrivateConnection, ["ForbiddenByConnection", "Use a self-hosted agent"]),
     ] {

@@ -223,13 +223,13 @@ fn a_refused_creation_changes_nothing_and_names_the_policy_and_the_way_out() {
         ("disablePatCreationPolicyViolation", "Ask a Project Collection Administrator"),
         ("fullScopePatPolicyViolation", "Name the `scopes` needed in place of `app_token`"),
         ("patLifespanPolicyViolation", "Enforce maximum personal access token lifespan"),
-        ("globalPATCreationBlocked", "report this to us"),
+        ("globalPATCreationBlocked", "Report it: nothing here asks for that."),
         ("invalidScope", "Correct `scopes`"),
         ("invalidValidTo", "Lower `validForDays`."),
         ("invalidDisplayName", "Choose another `patName`"),
         ("failedToIssueAccessToken", "Run again: the service could not do it at the moment."),
         ("accessDenied", "Sign in as an ordinary user"),
-        ("aCodeOfTomorrow", "Run again."),
+        ("aCodeOfTomorrow", "Look among the policies of the organization"),
     ];
     for (code, advice) in refusals {
         let brief = Brief::with_pat("24");
@@ -275,8 +275,14 @@ fn a_list_that_is_none_ends_the_run_before_anything_is_changed() {
     let nonsense: [(Fault, &[&str]); 6] = [
         (Fault::WrongShape, &["could not list the tokens", "JSON that is not as documented"]),
         (Fault::HugeBody(8 << 20), &["could not list the tokens", "more than 4 MiB"]),
-        (Fault::SignInPage, &["203 with its sign-in page", "Check that rotator@contoso"]),
-        (Fault::SignInRedirect, &["302 with its sign-in page", "Check that rotator@contoso"]),
+        (
+            Fault::SignInPage,
+            &["203 with its sign-in page", "Open the organization in a browser as the rotating user rotator@contoso"],
+        ),
+        (
+            Fault::SignInRedirect,
+            &["302 with its sign-in page", "Open the organization in a browser as the rotating user rotator@contoso"],
+        ),
         (Fault::Status(403), &["Azure DevOps answered 403"]),
         (Fault::Throttled(3600), &["asks to wait 3600 s"]),
     ];

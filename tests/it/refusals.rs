@@ -151,7 +151,7 @@ fn an_access_token_that_is_not_the_rotating_users_own_is_explained() {
                     token
                 })
             },
-            said: &["answered 401", "Check that rotator@contoso.onmicrosoft.com is a member of the organization"],
+            said: &["answered 401 TF400813", "Open the organization in a browser as the rotating user rotator@contoso"],
         },
         Row {
             what: "an organization backed by Microsoft accounts",
@@ -199,23 +199,26 @@ fn a_user_or_a_token_that_may_not_manage_tokens_is_explained() {
             },
             said: &[
                 "TF401444",
-                "Check that alice@contoso.onmicrosoft.com is a member of the organization, has signed in to it once",
+                "Let the rotating user alice@contoso.onmicrosoft.com sign in to the organization once with a browser",
             ],
         },
         Row {
             what: "a policy's 403",
             arrange: |pipeline| met_by(pipeline, Fault::Status(403), Op::ListPats),
-            said: &["answered 403 InvalidAccessException", "the allowlist of its token policies"],
+            said: &[
+                "answered 403 InvalidAccessException",
+                "which policy stops the rotating user rotator@contoso.onmicrosoft.com",
+            ],
         },
         Row {
             what: "a sign-in page (203)",
             arrange: |pipeline| met_by(pipeline, Fault::SignInPage, Op::ListPats),
-            said: &["answered 203 with its sign-in page", "Check that rotator@contoso.onmicrosoft.com is a member"],
+            said: &["answered 203 with its sign-in page", "Open the organization in a browser as the rotating user"],
         },
         Row {
             what: "a redirect to a sign-in page (302)",
             arrange: |pipeline| met_by(pipeline, Fault::SignInRedirect, Op::ListPats),
-            said: &["answered 302 with its sign-in page", "Check that rotator@contoso.onmicrosoft.com is a member"],
+            said: &["answered 302 with its sign-in page", "Open the organization in a browser as the rotating user"],
         },
         Row {
             what: "a sign-in page in place of the new token",
@@ -223,13 +226,13 @@ fn a_user_or_a_token_that_may_not_manage_tokens_is_explained() {
             said: &[
                 "could not create",
                 "answered 203 with its sign-in page",
-                "Check that rotator@contoso.onmicrosoft.com is a member",
+                "Open the organization in a browser as the rotating user",
             ],
         },
         Row {
             what: "an organization that is not there",
             arrange: |_| vec![("organization", "fabrikam".to_owned())],
-            said: &["fabrikam", "answered 404"],
+            said: &["fabrikam", "answered 404 TF400814", "Check `organization`"],
         },
     ]);
 }
@@ -248,33 +251,33 @@ fn a_refresh_token_that_entra_does_not_take_is_explained() {
             said: &[
                 "AADSTS700082",
                 "inactive for 90.00:00:00",
-                "Sign in again as the rotating user and store the new refresh token",
+                "Let the rotating user sign in again: `rotate-pat sign-in`",
             ],
         },
         Row {
             what: "a changed password",
             arrange: |pipeline| broken(pipeline, 50173),
-            said: &["AADSTS50173", "changed or reset their password", "Sign in again as the rotating user"],
+            said: &["AADSTS50173", "changed or reset their password", "Let the rotating user sign in again"],
         },
         Row {
             what: "a sign-in frequency policy",
             arrange: |pipeline| broken(pipeline, 70043),
-            said: &["AADSTS70043", "Sign in again as the rotating user"],
+            said: &["AADSTS70043", "exclude the rotating user from the sign-in frequency"],
         },
         Row {
             what: "a second factor asked for anew",
             arrange: |pipeline| broken(pipeline, 50076),
-            said: &["AADSTS50076", "Sign in again with a second factor"],
+            said: &["AADSTS50076", "sign in again, with the second factor"],
         },
         Row {
             what: "Conditional Access",
             arrange: |pipeline| broken(pipeline, 53003),
-            said: &["AADSTS53003", "Ask for a Conditional Access exception for the rotating user"],
+            said: &["AADSTS53003", "let the rotating user in from the agent's address"],
         },
         Row {
             what: "a disabled account",
             arrange: |pipeline| broken(pipeline, 50057),
-            said: &["AADSTS50057", "Check the rotating user's account: it is disabled"],
+            said: &["AADSTS50057", "Enable the rotating user's account"],
         },
         Row {
             what: "a consent that was withdrawn",
@@ -292,7 +295,7 @@ fn a_refresh_token_that_entra_does_not_take_is_explained() {
         Row {
             what: "a resource that is not there",
             arrange: |_| vec![("requestedScopes", "https://nowhere.example/.default".to_owned())],
-            said: &["AADSTS500011", "Check `requestedScopes`"],
+            said: &["AADSTS500011", "Correct the service in `requestedScopes`"],
         },
         Row {
             what: "a refresh token of another app",
@@ -302,7 +305,7 @@ fn a_refresh_token_that_entra_does_not_take_is_explained() {
                 world.set_secret(REFRESH, &other, &[]);
                 Vec::new()
             },
-            said: &["AADSTS70000", "`clientId`"],
+            said: &["AADSTS70000", "sign in again to the app that this pipeline uses"],
         },
         Row {
             what: "something in the vault that is no refresh token",
@@ -310,7 +313,7 @@ fn a_refresh_token_that_entra_does_not_take_is_explained() {
                 pipeline.sim.world().set_secret(REFRESH, "correct-horse-battery-staple", &[]);
                 Vec::new()
             },
-            said: &["AADSTS70000", "Sign in again as the rotating user and store the new refresh token"],
+            said: &["AADSTS70000", "Let the rotating user sign in again"],
         },
     ]);
 }
@@ -324,18 +327,18 @@ fn an_app_that_entra_does_not_take_is_explained() {
             said: &[
                 "AADSTS7000215",
                 "Invalid client secret",
-                "Renew the client secret of the service connection's app",
+                "Put the value of a client secret, not its id, into the service connection",
             ],
         },
         Row {
             what: "a client that is not known in the tenant",
             arrange: |_| vec![("clientId", ELSEWHERE.to_owned())],
-            said: &["AADSTS700016", "Check `tenantId` and `clientId`"],
+            said: &["AADSTS700016", "Check `clientId` and `tenantId`"],
         },
         Row {
             what: "a tenant that is not there",
             arrange: |_| vec![("tenantId", ELSEWHERE.to_owned())],
-            said: &["AADSTS90002", "Check `tenantId` and `clientId`"],
+            said: &["AADSTS90002", "Correct `tenantId`"],
         },
         Row {
             what: "a tenant that does not know the app",
@@ -344,7 +347,7 @@ fn an_app_that_entra_does_not_take_is_explained() {
                 pipeline.sim.world().tenants.push(tenant);
                 vec![("tenantId", ELSEWHERE.to_owned())]
             },
-            said: &["AADSTS700016", "Check `tenantId` and `clientId`"],
+            said: &["AADSTS700016", "Check `clientId` and `tenantId`"],
         },
         Row {
             what: "another confidential client",
@@ -355,10 +358,8 @@ fn an_app_that_entra_does_not_take_is_explained() {
                 world.add_client_secret("pat-rotator-public");
                 vec![("clientId", world.app("pat-rotator-public").client_id.clone())]
             },
-            said: &[
-                "AADSTS7000218",
-                "Set `clientId` to a public client, or let the connection's own app redeem the token",
-            ],
+            // The connection's proof is tried in the place of the one that is missing, and refused as well.
+            said: &["AADSTS70025", "Copy issuer and subject of the service connection into a federated credential"],
         },
         Row {
             what: "a federated credential for another subject",
@@ -369,7 +370,7 @@ fn an_app_that_entra_does_not_take_is_explained() {
             said: &[
                 "AADSTS700213",
                 "presented assertion subject",
-                "Compare issuer and subject of the app's federated credential",
+                "Copy issuer and subject of the service connection into a federated credential of the app",
             ],
         },
         Row {
@@ -378,7 +379,10 @@ fn an_app_that_entra_does_not_take_is_explained() {
                 pipeline.sim.world().app_mut("pat-rotator").federated.clear();
                 Vec::new()
             },
-            said: &["AADSTS70025", "Compare issuer and subject of the app's federated credential"],
+            said: &[
+                "AADSTS70025",
+                "Copy issuer and subject of the service connection into a federated credential of the app",
+            ],
         },
         Row {
             what: "a service connection that was disabled",
@@ -389,7 +393,7 @@ fn an_app_that_entra_does_not_take_is_explained() {
             said: &[
                 "could not get an OIDC token",
                 "answered 404",
-                "Check that this pipeline is authorized to use the service connection",
+                "Enable the service connection, or name another one",
             ],
         },
     ]);

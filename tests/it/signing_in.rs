@@ -377,11 +377,11 @@ fn a_refresh_token_that_cannot_be_read_is_explained() {
         ),
         (
             |pipeline| pipeline.sim.world().vault.current_mut(REFRESH).unwrap().enabled = false,
-            &["answered 403 SecretDisabled", "Enable the current version"],
+            &["answered 403 SecretDisabled", "Enable the secret's current version"],
         ),
         (
             |pipeline| pipeline.sim.inject(Fault::Status(401), When::every(Op::VaultRead)),
-            &["answered 401", "Check that the vault is in the tenant of the service connection's app"],
+            &["answered 401", "Use a service connection whose app is in the vault's tenant"],
         ),
     ];
     for (arrange, explained) in cases {

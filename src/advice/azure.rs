@@ -1,0 +1,149 @@
+//! Key Vault, the endpoints that a service connection signs in with, and what any service may answer.
+
+use crate::advice::Answer::{Busy, Code, NoAnswer, NoConnection, Other, Says, SignInPage, Status, Unclear};
+use crate::advice::{Group, Row, Service};
+
+pub(super) const SIGNING_IN: &[Group] = &[
+    Group {
+        title: "The pipeline's OIDC endpoint",
+        service: Some(Service::Oidc),
+        rows: &[
+            Row::new(
+                &[Status(401), SignInPage],
+                "the job's own token is not taken, or has ended",
+                "Run the pipeline again: a new job gets a new token.",
+            ),
+            // Inferred: the words differ, the statuses were seen.
+            Row::new(
+                &[Status(403)],
+                "the pipeline may not use the service connection",
+                "Authorize this pipeline for the service connection (Project settings > Service connections > Security).",
+            ),
+            Row::new(
+                &[Status(404)],
+                "the service connection is disabled or deleted",
+                "Enable the service connection, or name another one in `serviceConnection`.",
+            ),
+        ],
+    },
+    Group {
+        title: "A managed identity",
+        service: Some(Service::ManagedIdentity),
+        rows: &[
+            Row::new(
+                &[Says("Identity not found")],
+                "the machine does not have that identity",
+                "Assign the managed identity that the service connection names to the machine of the agent.",
+            ),
+            Row::new(
+                &[Says("Multiple user assigned identities")],
+                "the machine has several identities, and none is named",
+                "Name the identity's client id in the service connection.",
+            ),
+            Row::new(
+                &[Status(401)],
+                "`IDENTITY_HEADER` is not the one of this App Service",
+                "Restart the agent, so that it starts with the current `IDENTITY_HEADER`.",
+            ),
+            Row::new(
+                &[Status(404), SignInPage, NoConnection, NoAnswer],
+                "the machine hands out no tokens of a managed identity",
+                "Run the job on an agent in Azure, on a machine that has the service connection's managed identity.",
+            ),
+            Row::new(
+                &[Status(400), Other],
+                "another refusal",
+                "Check which managed identity the service connection names, and that the agent's machine has it.",
+            ),
+        ],
+    },
+];
+
+pub(super) const VAULT_AND_ANY: &[Group] = &[
+    Group {
+        title: "Azure Key Vault",
+        service: Some(Service::KeyVault),
+        rows: &[
+            Row::new(
+                &[Code("ForbiddenByFirewall")],
+                "the vault's firewall keeps the agent out",
+                "Allow the agent's address in the vault's firewall (Networking).",
+            ),
+            Row::new(
+                &[Code("ForbiddenByConnection")],
+                "the vault takes private connections only",
+                "Use a self-hosted agent in a network that is connected to the vault: hosted agents are in none.",
+            ),
+            Row::new(
+                &[Code("ForbiddenByRbac")],
+                "the app has no role on the vault",
+                "Give the service connection's app the role Key Vault Secrets Officer on the vault.",
+            ),
+            // Seen in others' reports: the first for vaults with access policies.
+            Row::new(
+                &[Code("AccessDenied"), Code("ForbiddenByPolicy")],
+                "the app has no access policy in the vault",
+                "Give the service connection's app an access policy for secrets: get, list and set.",
+            ),
+            Row::new(
+                &[Code("SecretDisabled")],
+                "the current version is disabled",
+                "Enable the secret's current version, or write a new one.",
+            ),
+            Row::new(
+                &[Status(403)],
+                "the app may not do this",
+                "Give the service connection's app the role Key Vault Secrets Officer on the vault.",
+            ),
+            Row::new(
+                &[Status(401)],
+                "the vault does not take tokens of the app's tenant",
+                "Use a service connection whose app is in the vault's tenant.",
+            ),
+            Row::new(
+                &[Status(404)],
+                "no such secret or version",
+                "Check the secret's name: the vault has none like it.",
+            ),
+            Row::new(
+                &[Status(409)],
+                "a deleted secret still has that name",
+                "Recover or purge the deleted secret of that name.",
+            ),
+            Row::new(
+                &[Status(429)],
+                "too many requests to the vault",
+                "Run again later: others ask this vault too much at the moment.",
+            ),
+            Row::new(
+                &[NoConnection],
+                "no connection to the vault",
+                "Check the vault's name, and that the agent's network reaches it.",
+            ),
+        ],
+    },
+    Group {
+        title: "Any service",
+        service: None,
+        rows: &[
+            Row::new(
+                &[NoConnection],
+                "no connection",
+                "Let the agent reach the service: look at its network, proxy and firewall.",
+            ),
+            Row::new(&[NoAnswer], "the answer was lost, or did not come in time", "Run again."),
+            Row::new(&[Busy], "the service cannot at the moment", "Run again later."),
+            Row::new(
+                &[SignInPage],
+                "something else answered than the service",
+                "Let the agent reach the service with no page of a proxy or network in between.",
+            ),
+            Row::new(
+                &[Unclear],
+                "the service answered what it does not document",
+                "Report it with the activity id if it stays so in the next run.",
+            ),
+            Row::new(&[Other], "another refusal", "Mend what the message names."),
+        ],
+    },
+];

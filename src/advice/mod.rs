@@ -1,0 +1,233 @@
+//! What a service's refusal means, and the one thing to do about it: the only table of that. The README shows the same
+//! table, and a test keeps the two equal. Pure: it knows answers as they are told, not how they came.
+
+mod azure;
+mod azure_devops;
+mod entra;
+
+use std::fmt;
+
+/// Who answered, as far as remedies differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// Azure DevOps, asked as the rotating user.
+    AzureDevOps,
+    /// Azure DevOps, asked as the identity that writes variable groups and service connections.
+    Places,
+    /// The pipeline's OIDC endpoint.
+    Oidc,
+    /// Microsoft Entra's token endpoint.
+    Entra,
+    /// The machine's endpoint for its managed identity.
+    ManagedIdentity,
+    /// Azure Key Vault.
+    KeyVault,
+}
+
+/// What somebody signed in with, where the same answer has another remedy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// The app's own credential.
+    App,
+    /// A refresh token.
+    RefreshToken,
+    /// A user's password.
+    Password,
+    /// An agent identity, for its agent user.
+    AgentUser,
+    /// A code that a person enters on another device.
+    DeviceCode,
+    /// A browser on a workstation.
+    Browser,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::App => "the app's own credential",
+            Self::RefreshToken => "a refresh token",
+            Self::Password => "`password`",
+            Self::AgentUser => "`entraAgentId`",
+            Self::DeviceCode => "`command: signIn`",
+            Self::Browser => "`rotate-pat sign-in`",
+        })
+    }
+}
+
+/// What a row is about. A row has several where they mean the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// This code.
+    Code(&'static str),
+    /// A sentence with these words, where the code does not tell.
+    Says(&'static str),
+    /// This status, whatever the code.
+    Status(u16),
+    /// A page for people, or the way to one.
+    SignInPage,
+    /// Too busy, or out of order.
+    Busy,
+    /// No connection.
+    NoConnection,
+    /// Sent, and no whole answer came.
+    NoAnswer,
+    /// Something that the service does not document.
+    Unclear,
+    /// Any other refusal.
+    Other,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "`{code}`"),
+            Self::Says(words) => write!(f, "*{words}*"),
+            Self::Status(200) => f.write_str("another word"),
+            Self::Status(status) => write!(f, "{status}"),
+            Self::SignInPage => f.write_str("a sign-in page (203, 302)"),
+            Self::Busy => f.write_str("408, 429, 5xx"),
+            Self::NoConnection => f.write_str("no connection"),
+            Self::NoAnswer => f.write_str("no whole answer"),
+            Self::Unclear => f.write_str("JSON that is not as documented"),
+            Self::Other => f.write_str("any other refusal"),
+        }
+    }
+}
+
+/// What a service answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seen<'a> {
+    /// No, or not now.
+    Refused {
+        /// The status; 200 where the body holds the refusal.
+        status: u16,
+        /// The service's short word for the reason.
+        code: &'a str,
+        /// Its sentence.
+        message: &'a str,
+    },
+    /// A page for people, or the way to one.
+    SignInPage,
+    /// No connection.
+    NoConnection,
+    /// Sent, and no whole answer came.
+    NoAnswer,
+    /// Something that the service does not document.
+    Unclear,
+}
+
+/// What is wrong where a personal access token takes the place of a user's access token.
+pub const NO_PAT: &str = "Give `accessToken` an Entra access token of a user: what it holds looks like a personal access \
+                          token, and those cannot manage tokens.";
+
+impl Answer {
+    fn is(self, seen: Seen<'_>) -> bool {
+        match (self, seen) {
+            (Self::Code(wanted), Seen::Refused { code, .. }) => code == wanted,
+            (Self::Says(words), Seen::Refused { message, .. }) => message.contains(words),
+            (Self::Status(wanted), Seen::Refused { status, .. }) => status == wanted,
+            (Self::Busy, Seen::Refused { status, .. }) => matches!(status, 408 | 429 | 500..=599),
+            (Self::Other, Seen::Refused { .. }) => !Self::Busy.is(seen),
+            (Self::SignInPage, Seen::SignInPage)
+            | (Self::NoConnection, Seen::NoConnection)
+            | (Self::NoAnswer, Seen::NoAnswer)
+            | (Self::Unclear, Seen::Unclear) => true,
+            _ => false,
+        }
+    }
+}
+
+/// One meaning and one remedy.
+#[derive(Debug)]
+pub struct Row {
+    answers: &'static [Answer],
+    by: &'static [By],
+    means: &'static str,
+    remedy: &'static str,
+}
+
+/// Those whom a remedy names, where they are known.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Named<'a> {
+    /// The user whose tokens are rotated.
+    pub user: Option<&'a str>,
+    /// The identity that was to write.
+    pub writer: Option<&'a str>,
+    /// What it needs.
+    pub role: Option<&'a str>,
+}
+
+impl Row {
+    const fn new(answers: &'static [Answer], means: &'static str, remedy: &'static str) -> Self {
+        Self { answers, by: &[], means, remedy }
+    }
+
+    /// Only for those who signed in like this.
+    const fn by(self, by: &'static [By]) -> Self {
+        Self { by, ..self }
+    }
+
+    /// What the answer means, in a few words.
+    pub fn means(&self) -> &'static str {
+        self.means
+    }
+
+    /// The one thing to do.
+    pub fn remedy(&self, named: Named<'_>) -> String {
+        let user = named.user.map_or("the rotating user".to_owned(), |user| format!("the rotating user {user}"));
+        self.remedy
+            .replace("{user}", &user)
+            .replace("{writer}", named.writer.unwrap_or("the identity that writes"))
+            .replace("{role}", named.role.unwrap_or("the role that the message names"))
+    }
+}
+
+/// Rows that belong together.
+struct Group {
+    title: &'static str,
+    /// None for what any service may answer.
+    service: Option<Service>,
+    rows: &'static [Row],
+}
+
+/// In the order of a run. Within a service the first row that fits is meant, so what is special comes first.
+fn groups() -> impl Iterator<Item = &'static Group> {
+    let parts = [azure::SIGNING_IN, entra::GROUPS, azure_devops::GROUPS, azure::VAULT_AND_ANY];
+    parts.into_iter().flatten()
+}
+
+/// What an answer means, and what to do about it.
+pub fn of(service: Service, by: Option<By>, seen: Seen<'_>) -> Option<&'static Row> {
+    let fits = |row: &&Row| {
+        let is_so_signed_in = row.by.is_empty() || by.is_some_and(|by| row.by.contains(&by));
+        is_so_signed_in && row.answers.iter().any(|answer| answer.is(seen))
+    };
+    let of = |service: Option<Service>| groups().filter(move |group| group.service == service);
+    of(Some(service)).chain(of(None)).flat_map(|group| group.rows).find(fits)
+}
+
+/// Every row about one service, or about any.
+pub fn rows(service: Option<Service>) -> impl Iterator<Item = &'static Row> {
+    groups().filter(move |group| group.service == service).flat_map(|group| group.rows)
+}
+
+/// The whole table in Markdown, as the README has it.
+pub fn markdown() -> String {
+    let mut text = String::new();
+    for Group { title, rows, .. } in groups() {
+        text.push_str(&format!("#### {title}\n\n| answer | what it means | what to do |\n|---|---|---|\n"));
+        for row in *rows {
+            let answers: Vec<String> = row.answers.iter().map(Answer::to_string).collect();
+            let by: Vec<String> = row.by.iter().map(By::to_string).collect();
+            let by = if by.is_empty() { String::new() } else { format!(", with {}", by.join(" or ")) };
+            let remedy = row.remedy(Named::default());
+            text.push_str(&format!("| {}{by} | {} | {remedy} |\n", answers.join(", "), row.means));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "advice_tests.rs"]
+mod tests;
