@@ -52,7 +52,7 @@ pub(super) const SIGNING_IN: &[Group] = &[
             ),
             Row::new(
                 &[Status(400), Other],
-                "another refusal",
+                "what its message says",
                 "Check which managed identity the service connection names, and that the agent's machine has it.",
             ),
         ],
@@ -117,7 +117,7 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
             ),
             Row::new(
                 &[NoConnection],
-                "no connection to the vault",
+                "there is no such vault, or no way to it",
                 "Check the vault's name, and that the agent's network reaches it.",
             ),
         ],
@@ -128,7 +128,7 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
         rows: &[
             Row::new(
                 &[NoConnection],
-                "no connection",
+                "something on the way lets nothing through",
                 "Let the agent reach the service: look at its network, proxy and firewall.",
             ),
             Row::new(&[NoAnswer], "the answer was lost, or did not come in time", "Run again."),
@@ -143,7 +143,7 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
                 "the service answered what it does not document",
                 "Report it with the activity id if it stays so in the next run.",
             ),
-            Row::new(&[Other], "another refusal", "Mend what the message names."),
+            Row::new(&[Other], "what its message says", "Mend what the message names."),
         ],
     },
 ];

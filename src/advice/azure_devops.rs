@@ -178,7 +178,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "too many requests by that identity",
                 "Run again later: the limit counts what was asked in five minutes.",
             ),
-            Row::new(&[Other], "another refusal", "Mend what the message names in the group or the connection."),
+            Row::new(&[Other], "what its message says", "Mend what the message names in the group or the connection."),
         ],
     },
 ];

@@ -340,7 +340,7 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             Row::new(
                 &[Other],
-                "another number",
+                "what its sentence says",
                 "Look the number up at https://login.microsoftonline.com/error, and mend what it says there.",
             ),
         ],

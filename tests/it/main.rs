@@ -12,6 +12,7 @@ mod simulator;
 mod in_process;
 mod pipeline;
 
+mod advice;
 mod destinations;
 mod every_request;
 mod gateway;

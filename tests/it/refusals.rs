@@ -7,7 +7,7 @@ use crate::pipeline::{NAME, Pipeline, REFRESH};
 use crate::simulator::world::{AZURE_DEVOPS, KEY_VAULT, NO_TENANT, Tenant};
 use crate::simulator::{Fault, Op, When, World};
 
-const ELSEWHERE: &str = "e15e0000-0000-4000-8000-000000000001";
+pub(crate) const ELSEWHERE: &str = "e15e0000-0000-4000-8000-000000000001";
 
 /// One way to be refused.
 struct Row {
@@ -75,7 +75,7 @@ fn refuse(rows: &[Row]) {
 }
 
 /// Everything that a run could have changed.
-fn world(pipeline: &Pipeline) -> String {
+pub(crate) fn world(pipeline: &Pipeline) -> String {
     let world = pipeline.sim.world();
     let vault: Vec<String> =
         world.vault.secrets.iter().map(|secret| format!("{} {:?}", secret.name, secret.versions)).collect();
