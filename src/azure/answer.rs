@@ -88,7 +88,7 @@ impl Reply {
                 let message = if secret_reply {
                     String::new()
                 } else {
-                    text::one_line(self.hidden.redacted(message.trim()).as_str())
+                    text::one_line(self.hidden.redacted(message.trim()).trim_end_matches('.'))
                 };
                 Kind::Refused { status, code: word(&code), message }
             }

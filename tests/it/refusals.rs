@@ -62,7 +62,7 @@ fn refuse(rows: &[Row]) {
         let run = pipeline.main(&mut job, &inputs);
         assert_eq!(run.result, TaskResult::Failed, "{what}\n{}", run.log);
         let [line] = &run.errors[..] else { panic!("{what}: not one error\n{}", run.log) };
-        println!("{what}\n    {line}\n");
+        println!("| {what} | {line} |");
         let missing = said.iter().chain(&["Nothing was changed."]).filter(|words| !line.contains(**words));
         unsaid.extend(missing.map(|words| format!("{what}: no {words:?} in\n    {line}")));
         assert_eq!(world(&pipeline), before, "{what}");

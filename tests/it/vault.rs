@@ -260,7 +260,7 @@ fn a_vault_that_cannot_be_read_stops_the_run_before_anything_is_changed() {
                 put(pipeline, PLACE, "x", id);
                 pipeline.sim.world().vault.current_mut(PLACE).unwrap().enabled = false;
             },
-            "Enable the current version of that secret",
+            "Enable the secret's current version",
         ),
         (
             |pipeline, _| pipeline.sim.inject(Fault::Status(403), When::from(Op::VaultRead, 2)),

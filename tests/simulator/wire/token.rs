@@ -160,9 +160,9 @@ pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
     if let Some(suberror) = suberror {
         body["suberror"] = (*suberror).into();
     }
-    let reply = match *error {
-        "invalid_client" => Reply::json(401, &body),
-        "temporarily_unavailable" => Reply::json(429, &body).with("Retry-After", "300"),
+    let reply = match (*error, *code) {
+        (_, 90055) => Reply::json(429, &body).with("Retry-After", "300"),
+        ("invalid_client", _) => Reply::json(401, &body),
         _ => Reply::json(400, &body),
     };
     if *violation { reply.violating(text.as_str()) } else { reply }
