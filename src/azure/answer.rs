@@ -88,7 +88,8 @@ impl Reply {
                 let message = if secret_reply {
                     String::new()
                 } else {
-                    text::one_line(self.hidden.redacted(message.trim()).trim_end_matches('.'))
+                    let message = self.hidden.redacted(message.trim()).replace("\r\n", " ");
+                    text::one_line(message.trim_end_matches('.'))
                 };
                 Kind::Refused { status, code: word(&code), message }
             }
