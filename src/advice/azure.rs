@@ -48,7 +48,7 @@ pub(super) const SIGNING_IN: &[Group] = &[
             Row::new(
                 &[Status(404), SignInPage, NoConnection, NoAnswer],
                 "the machine hands out no tokens of a managed identity",
-                "Run the job on an agent in Azure, on a machine that has the service connection's managed identity.",
+                "Run the job on an agent of your own in Azure whose machine has that identity: Microsoft-hosted agents have none.",
             ),
             Row::new(
                 &[Status(400), Other],

@@ -3,7 +3,7 @@
 
 use super::{UNCHANGED, UserToken, client, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
-use crate::azure::http::{CallError, Kind};
+use crate::azure::http::CallError;
 use crate::azure::{managed_identity, oidc};
 use crate::outcome::Failure;
 use crate::secret::Secret;
@@ -11,8 +11,6 @@ use crate::settings::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
 use crate::work::{Work, on};
 
 const COULD_NOT: &str = "could not sign in as the app of the service connection";
-const NO_MACHINE: &str =
-    "Run the job on an agent of your own in Azure whose machine has that identity: Microsoft-hosted agents have none.";
 /// The assertion was not valid when it arrived.
 const UNTIMELY: &str = "AADSTS700024";
 
@@ -80,9 +78,7 @@ async fn machine_tokens(
     // This endpoint wants the resource that the scope names.
     let resource = scope.trim_end_matches("/.default");
     managed_identity::token(&work.http, endpoint, client, resource).await.map_err(|error| {
-        let is_silent = matches!(error.kind, Kind::NotSent(_) | Kind::NoAnswer(_));
-        let what = "could not sign in as the managed identity of the service connection";
-        Failure::new(on(error, what), UNCHANGED).advise_if(is_silent.then(|| NO_MACHINE.to_owned()))
+        Failure::new(on(error, "could not sign in as the managed identity of the service connection"), UNCHANGED)
     })
 }
 

@@ -357,7 +357,7 @@ fn an_untimely_assertion_is_not_signed_again_and_again() {
     let wrong = jiff::SignedDuration::from_hours(5);
     pipeline.sim.inject(Fault::ClockSkew(wrong), When::every(Op::TokenClientCredentials));
     let run = pipeline.main(&mut job, &[BY_SCHEME]);
-    failed_without_a_trace(&pipeline, &run, &["AADSTS700024", "Check the agent's clock"]);
+    failed_without_a_trace(&pipeline, &run, &["AADSTS700024", "Set the clock of the agent's machine right"]);
     assert_eq!(pipeline.sim.count(Op::TokenClientCredentials), 2);
 }
 

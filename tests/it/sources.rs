@@ -219,8 +219,10 @@ fn another_confidential_app_cannot_be_proved_with_a_secret_and_the_message_says_
     }
     let mut job = schemes::job(&pipeline, Scheme::Secret);
     let run = pipeline.main(&mut job, &[BY_SCHEME]);
-    let told =
-        ["AADSTS7000218", "Set `clientId` to a public client, or let the connection's own app redeem the token."];
+    let told = [
+        "AADSTS7000218",
+        "Set `clientId` to a public client, or to the service connection's own app, and sign in to that one.",
+    ];
     failed_without_a_trace(&pipeline, &run, &told);
     assert_eq!(pipeline.sim.count(Op::TokenRefresh), 1, "another app's secret would be no good");
 }

@@ -82,7 +82,11 @@ fn a_tenant_that_is_given_wrongly_is_named_by_the_refusal() {
     let pipeline = Pipeline::with_pat(5);
     let mut job = pipeline.job();
     let run = pipeline.main(&mut job, &[("tenantId", ELSEWHERE)]);
-    failed_without_a_trace(&pipeline, &run, &["AADSTS90002", "Check `tenantId` and `clientId`"]);
+    failed_without_a_trace(
+        &pipeline,
+        &run,
+        &["AADSTS90002", "Correct `tenantId`, or the tenant of the service connection."],
+    );
     assert_eq!(pipeline.sim.count(Op::DiscoverTenant), 0, "it is not asked for");
 }
 

@@ -52,17 +52,24 @@ fn each_refusal_of_what_a_connection_signs_in_with_prints_its_remedy() {
         scene.env.push(("IDENTITY_HEADER", "not-the-one-of-this-app".to_owned()));
         scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
     });
-    machine.refuse("managed identity: 404", &["answered 404", "Run the job on an agent in Azure"], |scene| {
-        scene.inject(Fault::Status(404), Op::ManagedIdentity);
-        scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
-    });
+    machine.refuse(
+        "managed identity: 404",
+        &["answered 404", "Run the job on an agent of your own in Azure"],
+        |scene| {
+            scene.inject(Fault::Status(404), Op::ManagedIdentity);
+            scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
+        },
+    );
     machine.refuse("managed identity: 400", &["answered 400", "Check which managed identity"], |scene| {
         scene.inject(Fault::Status(400), Op::ManagedIdentity);
         scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
     });
     machine.refuse_in_process(
         "managed identity: unreachable (in process)",
-        &["could not connect to the machine's managed identity endpoint", "Run the job on an agent in Azure"],
+        &[
+            "could not connect to the machine's managed identity endpoint",
+            "Run the job on an agent of your own in Azure",
+        ],
         |sim, job| {
             by_connection(sim, job, "ManagedServiceIdentity");
             job.set("IDENTITY_ENDPOINT", &format!("{}/msi/token", nowhere()));
