@@ -358,8 +358,7 @@ fn an_app_that_entra_does_not_take_is_explained() {
                 world.add_client_secret("pat-rotator-public");
                 vec![("clientId", world.app("pat-rotator-public").client_id.clone())]
             },
-            // The connection's proof is tried in the place of the one that is missing, and refused as well.
-            said: &["AADSTS70025", "Copy issuer and subject of the service connection into a federated credential"],
+            said: &["AADSTS7000218", "Set `clientId` to a public client, or to the service connection's own app"],
         },
         Row {
             what: "a federated credential for another subject",
