@@ -47,3 +47,4 @@ mod users;
 mod variable_groups;
 mod vault;
 mod vault_unanswered;
+mod workstation;
