@@ -59,6 +59,18 @@ pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<O
     }
 }
 
+/// Reads the current version for what stands beside its value. One that is disabled counts as none: it is about to be
+/// replaced.
+///
+/// # Errors
+/// What became of the request.
+pub async fn look(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
+    match read(http, secret, token).await {
+        Err(error) if error.refusal() == Some((403, "SecretDisabled")) => Ok(None),
+        read => read,
+    }
+}
+
 /// Writes a new version and says which. Writing twice makes two equal versions, so a lost reply may be repeated.
 ///
 /// # Errors

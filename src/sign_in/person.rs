@@ -50,9 +50,12 @@ pub async fn run(work: &Work, settings: &SignInSettings) -> Result<(), Failure> 
         work.console.hide(secret);
     }
     work.console.say(&format!("{} has signed in", person.who));
-    kept.write(work, &person.refresh_token, Some(&person.tags)).await.map_err(|failed| {
+    kept.write(work, &person.refresh_token, &person.tags).await.map_err(|failed| {
         let advice = failed.advice.unwrap_or_else(|| "Let the service connection's app write it.".to_owned());
-        let now = "The refresh token is in no store and is not kept anywhere else.";
+        let now = match failed.may_hold_it {
+            true => "Whether the refresh token is stored is not known; it is kept nowhere else.",
+            false => "The refresh token is in no store and is not kept anywhere else.",
+        };
         let error = failed.error.context(format!("could not store the refresh token in {}", settings.store));
         Failure::new(error, now).advise(format!("{advice} Then sign in again."))
     })?;

@@ -1,6 +1,7 @@
 //! The recommended source: the refresh token of a user who signed in once, kept in a vault, redeemed with the
 //! connection's own credential so that it is useless to a thief. Or the same from a variable of the job.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::store::{IDLE_LIFE, Kept};
@@ -108,7 +109,7 @@ async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Sec
     if age.is_some_and(|age| age < STORED_AT_LEAST_EVERY) {
         return;
     }
-    match kept.write(work, &newer, None).await {
+    match kept.write(work, &newer, &BTreeMap::new()).await {
         Ok(()) => work.console.say(&format!("stored the newer refresh token {place}")),
         Err(failed) => {
             let advice = failed.advice.as_deref().unwrap_or("Look into it before the 90 days are over.");

@@ -9,7 +9,6 @@ use super::user::Expected;
 use crate::azure::http::{CallError, Http};
 use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::azure::variable_groups::Variable;
-use crate::commands::Console;
 use crate::destinations::NotWritten;
 use crate::destinations::variable_group::{Groups, check_fit};
 use crate::destinations::writers::Writers;
@@ -23,7 +22,7 @@ use crate::work::{Work, on};
 /// A refresh token that nobody uses ends after this. Documented; not configurable any more.
 pub const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// What a secret with a refresh token is, for people.
-pub const CONTENT_TYPE: &str = "Microsoft Entra refresh token";
+const CONTENT_TYPE: &str = "Microsoft Entra refresh token";
 
 /// A store, with what was read of it.
 #[derive(Debug)]
@@ -50,7 +49,11 @@ impl<'a> Kept<'a> {
     /// Reads a store.
     pub(super) async fn read(work: &Work, store: &'a Store) -> Result<Self, Failure> {
         match store {
-            Store::Vault(secret) => Self::read_vault(work, secret).await,
+            Store::Vault(secret) => {
+                let token = token_for(work, &secret.scope()).await?;
+                let stored = key_vault::look(&work.http, secret, &token).await;
+                Self::in_vault(work, secret, token, stored)
+            }
             Store::Group(variable) => {
                 let writers = Writers::new(work);
                 let groups = Groups::new(work, &writers);
@@ -63,10 +66,21 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Reads a vault's secret. Its date is taken as the time, as the agent's clock may be wrong.
+    /// Reads a vault's secret, whose value is needed.
     pub(super) async fn read_vault(work: &Work, secret: &'a VaultSecret) -> Result<Self, Failure> {
         let token = token_for(work, &secret.scope()).await?;
-        let stored = key_vault::read(&work.http, secret, &token).await.map_err(|error| {
+        let stored = key_vault::read(&work.http, secret, &token).await;
+        Self::in_vault(work, secret, token, stored)
+    }
+
+    /// The date of what was read is taken as the time, as the agent's clock may be wrong.
+    fn in_vault(
+        work: &Work,
+        secret: &'a VaultSecret,
+        token: Secret,
+        stored: Result<Option<Version>, CallError>,
+    ) -> Result<Self, Failure> {
+        let stored = stored.map_err(|error| {
             let what = format!("could not read the refresh token from {secret}");
             Failure::new(on(error, &what), UNCHANGED)
         })?;
@@ -100,22 +114,22 @@ impl<'a> Kept<'a> {
         matches!(self, Self::Vault { stored: Some(stored), .. } if stored.value == *token)
     }
 
-    /// Puts a refresh token in its place, with these tags where the store has any, and disables what was there before.
+    /// Puts a refresh token in its place and disables what was there before. Where the store has tags, they stay, but
+    /// for these.
     pub(super) async fn write(
         &self,
         work: &Work,
         newer: &Secret,
-        tags: Option<&BTreeMap<String, String>>,
+        whose: &BTreeMap<String, String>,
     ) -> Result<(), NotWritten> {
         let expires = work.clock.now().plus(IDLE_LIFE);
         match self {
             Self::Vault { secret, token, stored } => {
-                let none = BTreeMap::new();
-                let tags = tags.or(stored.as_ref().map(|stored| &stored.tags)).unwrap_or(&none);
-                let content_type = stored.as_ref().and_then(|stored| stored.content_type.as_deref());
-                let content_type = content_type.unwrap_or(CONTENT_TYPE);
-                let new = NewVersion { value: newer, content_type, tags, expires: Some(expires) };
-                replace(&work.http, &work.console, secret, token, &new).await?;
+                let (tags, content_type) = beside(stored.as_ref(), whose);
+                let new = NewVersion { value: newer, content_type, tags: &tags, expires: Some(expires) };
+                if let Some(warning) = replace(&work.http, secret, token, &new).await? {
+                    work.console.warn(&warning);
+                }
                 Ok(())
             }
             Self::Group { variable, .. } => {
@@ -132,20 +146,32 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Writes a vault's secret, and then disables what was there before: a warning where that fails.
+/// What stands beside a new version: what stood beside the one before, and whose it is now.
+pub fn beside<'a>(
+    stored: Option<&'a Version>,
+    whose: &BTreeMap<String, String>,
+) -> (BTreeMap<String, String>, &'a str) {
+    let mut tags = stored.map(|stored| stored.tags.clone()).unwrap_or_default();
+    tags.extend(whose.clone());
+    (tags, stored.and_then(|stored| stored.content_type.as_deref()).unwrap_or(CONTENT_TYPE))
+}
+
+/// Writes a vault's secret, and then disables what was there before: words for a warning where that fails.
+///
+/// # Errors
+/// What became of the write.
 pub async fn replace(
     http: &Http,
-    console: &Console,
     secret: &VaultSecret,
     token: &Secret,
     new: &NewVersion<'_>,
-) -> Result<(), CallError> {
+) -> Result<Option<String>, CallError> {
     key_vault::write(http, secret, token, new).await?;
-    if let Err(error) = key_vault::disable_older(http, secret, token, |_| true).await {
-        console.warn(&format!(
+    let disabled = key_vault::disable_older(http, secret, token, |_| true).await;
+    Ok(disabled.err().map(|error| {
+        format!(
             "could not disable the older versions of {secret}: {error}. The new one is in place; disable the older ones \
              by hand."
-        ));
-    }
-    Ok(())
+        )
+    }))
 }

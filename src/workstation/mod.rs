@@ -10,8 +10,8 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 
 use crate::azure::entra::{self, Credential, Grant, Issuer};
-use crate::azure::http::Http;
-use crate::azure::key_vault::{self, NewVersion};
+use crate::azure::http::{CallError, Http};
+use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::azure::tls::Files;
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -20,10 +20,9 @@ use crate::outcome::Failure;
 use crate::patience::Patience;
 use crate::secret::Secret;
 use crate::settings;
-use crate::settings::address::VaultSecret;
 use crate::settings::environment::Environment;
 use crate::sign_in::person::{AND_WHO, NOTHING_STORED, accept};
-use crate::sign_in::store::{CONTENT_TYPE, IDLE_LIFE, replace};
+use crate::sign_in::store::{IDLE_LIFE, beside, replace};
 use crate::text::quoted;
 use crate::work::on;
 
@@ -113,12 +112,18 @@ impl Station {
             Some(token) => token,
             None => self.vault_token_of(&person.refresh_token).await?,
         };
+        let stored = self.look(&vault_token).await?;
+        let (tags, content_type) = beside(stored.as_ref(), &person.tags);
         let expires = Some(self.clock.now().plus(IDLE_LIFE));
-        let new = NewVersion { value: &person.refresh_token, content_type: CONTENT_TYPE, tags: &person.tags, expires };
-        replace(&self.http, &self.console, secret, &vault_token, &new).await.map_err(|error| {
-            Failure::new(on(error, &format!("could not store the refresh token in {secret}")), NOTHING_STORED)
-                .advise("Give yourself the role Key Vault Secrets Officer on that vault, then sign in again.")
+        let new = NewVersion { value: &person.refresh_token, content_type, tags: &tags, expires };
+        let replaced = replace(&self.http, secret, &vault_token, &new).await.map_err(|error| {
+            let now = if error.may_be_done { "Whether it was stored is not known." } else { NOTHING_STORED };
+            let advice = advice(&error);
+            Failure::new(on(error, &format!("could not store the refresh token in {secret}")), now).advise_if(advice)
         })?;
+        if let Some(warning) = replaced {
+            self.console.say(&format!("warning: {warning}"));
+        }
         self.console.say(&format!("stored the refresh token in {secret}; each run of the pipeline renews it"));
         self.console.say(&format!("next: `refreshTokenSecret: {}` in the pipeline's step", secret.url()));
         Ok(())
@@ -144,14 +149,16 @@ impl Station {
         }
         let token = Secret::new(token.to_owned());
         self.console.hide(&token);
-        self.try_vault(&self.arguments.secret, &token).await?;
+        self.look(&token).await?;
         Ok(token)
     }
 
-    async fn try_vault(&self, secret: &VaultSecret, token: &Secret) -> Result<(), Failure> {
-        key_vault::read(&self.http, secret, token).await.map(drop).map_err(|error| {
-            Failure::new(on(error, &format!("could not look into {secret}")), NOTHING_STORED)
-                .advise("Give yourself the role Key Vault Secrets Officer on that vault, then sign in again.")
+    /// What the vault holds so far.
+    async fn look(&self, token: &Secret) -> Result<Option<Version>, Failure> {
+        let secret = &self.arguments.secret;
+        key_vault::look(&self.http, secret, token).await.map_err(|error| {
+            let advice = advice(&error);
+            Failure::new(on(error, &format!("could not look into {secret}")), NOTHING_STORED).advise_if(advice)
         })
     }
 
@@ -198,6 +205,18 @@ impl Station {
         self.console.hide(&tokens.access_token);
         Ok(tokens)
     }
+}
+
+/// Here it is a person who lacks a role, and no service connection's app.
+fn advice(error: &CallError) -> Option<String> {
+    let is_about_a_role = error.refusal().is_some_and(|(status, code)| {
+        status == 401 || (status == 403 && !matches!(code, "ForbiddenByFirewall" | "ForbiddenByConnection"))
+    });
+    is_about_a_role.then(|| {
+        "Give who writes it the role Key Vault Secrets Officer on that vault, with a token of the vault's tenant; then sign \
+         in again."
+            .to_owned()
+    })
 }
 
 const FROM_AZ: &str = "`az account get-access-token --resource https://vault.azure.net --query accessToken -o tsv | \

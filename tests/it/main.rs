@@ -14,6 +14,7 @@ mod pipeline;
 
 mod advice;
 mod destinations;
+mod device_code;
 mod every_request;
 mod gateway;
 mod healing;
