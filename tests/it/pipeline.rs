@@ -254,9 +254,10 @@ fn plain(name: &str, now: jiff::Timestamp) -> String {
     format!("{name} [{state}{}]", ends.unwrap_or_default())
 }
 
-/// Where another package is tried than the one of this build, on another platform: see `pipelines/try-platforms.sh`.
+/// What whoever runs the tests says of the machine: where another package is than the one of this build
+/// (`pipelines/try-platforms.sh`), or that a tool that a test needs must be there (`.ci/run`).
 #[expect(clippy::disallowed_methods, reason = "said by whoever runs the tests")]
-fn of_this_machine(name: &str) -> Option<PathBuf> {
+pub(crate) fn of_this_machine(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from)
 }
 
