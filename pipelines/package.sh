@@ -91,15 +91,7 @@ CHECKS
 find "$folder" -type f -exec chmod 644 {} +
 
 if [ -z "$out" ]; then
-  # By the lock file, with checksums, and without running anything that the packages bring.
-  tools=$top/target/tools/npm
-  if ! cmp -s "$top/pipelines/packaging/package-lock.json" "$tools/installed"; then
-    rm -rf "$tools"
-    mkdir -p "$tools"
-    cp "$top"/pipelines/packaging/package*.json "$tools/"
-    npm ci --prefix "$tools" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || die "could not install the packaging tools; the task's folder is $folder, without its icon"
-    cp "$tools/package-lock.json" "$tools/installed"
-  fi
+  tools=$("$top/pipelines/packaging/tools.sh") || die "no packaging tools; the task's folder is $folder, without its icon"
   find "$stage" -mindepth 1 -maxdepth 1 ! -name RotatePat -exec rm -rf {} +
   kinds=()
   for name in "${names[@]}"; do name=${name#rotate-pat-}; kinds+=("${name%.exe}"); done
