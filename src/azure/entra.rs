@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
+use super::http::{Auth, Body, Call, CallError, Http, Method, Reply, Service};
 use crate::advice::By;
 use crate::secret::Secret;
 use crate::settings::UserName;
@@ -164,6 +164,29 @@ pub async fn token(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Tokens, CallError> {
+    read(http.repeat(&call(issuer, client, credential, grant, scope)).await, grant)
+}
+
+/// The same, sent once: with an assertion that may not be sent twice.
+///
+/// # Errors
+/// What became of the request; a refusal's code is `AADSTS` and its number.
+pub async fn token_once(
+    http: &Http,
+    issuer: Issuer<'_>,
+    client: &str,
+    credential: &Credential,
+    grant: Grant<'_>,
+    scope: &str,
+) -> Result<Tokens, CallError> {
+    read(http.once(&call(issuer, client, credential, grant, scope), http.patience().reply).await, grant)
+}
+
+fn read(answer: Result<Reply, CallError>, grant: Grant<'_>) -> Result<Tokens, CallError> {
+    answer.map_err(|error| CallError { by: Some(grant.by()), ..error })?.json()
+}
+
+fn call<'a>(issuer: Issuer<'_>, client: &str, credential: &Credential, grant: Grant<'_>, scope: &str) -> Call<'a> {
     let mut fields = grant.fields();
     fields.push(("client_id", client));
     // A device code was given its scope when it was asked for.
@@ -178,10 +201,7 @@ pub async fn token(
         }
         Credential::Public => {}
     }
-    let url = issuer.endpoint("token");
-    let call = Call::new(Service::Entra, Method::POST, url, Auth::Nobody, Body::form(&fields));
-    let refused = |error| CallError { by: Some(grant.by()), ..error };
-    http.repeat(&call).await.map_err(refused)?.json()
+    Call::new(Service::Entra, Method::POST, issuer.endpoint("token"), Auth::Nobody, Body::form(&fields))
 }
 
 /// What a person needs to sign in on another device.

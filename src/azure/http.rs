@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -185,18 +186,34 @@ impl Http {
     /// # Errors
     /// What became of the last try.
     pub async fn repeat(&self, call: &Call<'_>) -> Result<Reply, CallError> {
+        let sent: Result<_, Infallible> =
+            self.repeat_anew(call.service, async || Ok(self.once(call, self.patience.reply).await)).await;
+        let Ok(answer) = sent;
+        answer
+    }
+
+    /// The same for what must be made anew for each try, such as an assertion that is good for one use. What fails in
+    /// the making is the outer error.
+    ///
+    /// # Errors
+    /// What became of the last try, or why there was none.
+    pub async fn repeat_anew<T, E>(
+        &self,
+        service: Service,
+        send: impl AsyncFn() -> Result<Result<T, CallError>, E>,
+    ) -> Result<Result<T, CallError>, E> {
         let started = Instant::now();
         let mut backoff = Backoff::new(&self.patience);
         let mut may_be_done = false;
         loop {
-            let mut error = match self.once(call, self.patience.reply).await {
-                Ok(reply) => return Ok(reply),
+            let mut error = match send().await? {
+                Ok(done) => return Ok(Ok(done)),
                 Err(error) => error,
             };
             may_be_done |= error.may_be_done;
             error.may_be_done = may_be_done;
             if !error.is_passing() {
-                return Err(error);
+                return Ok(Err(error));
             }
             let wanted = match error.kind {
                 Kind::Busy { retry_after: Some(time), .. } => time,
@@ -204,9 +221,11 @@ impl Http {
             };
             let pause = backoff.pause().max(wanted);
             if started.elapsed() + pause > self.patience.repeat_within {
-                return Err(error);
+                return Ok(Err(error));
             }
-            self.pause(call.service, pause).await?;
+            if let Err(cancelled) = self.pause(service, pause).await {
+                return Ok(Err(cancelled));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{UNCHANGED, UserToken, client, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
-use crate::azure::http::CallError;
+use crate::azure::http::{CallError, Service};
 use crate::azure::{managed_identity, oidc};
 use crate::outcome::Failure;
 use crate::secret::Secret;
@@ -82,8 +82,9 @@ async fn machine_tokens(
     })
 }
 
-/// Asks for a token, with the connection's credential as the proof that `client` is itself. What a certificate signs by an
-/// agent's clock that is wrong is refused; it is signed once more by the time of the refusal.
+/// Asks for a token, with the connection's credential as the proof that `client` is itself. What a certificate signs is
+/// good for one use, so each try has its own; what it signs by an agent's clock that is wrong is refused, and signed once
+/// more by the time of the refusal.
 pub(super) async fn prove(
     work: &Work,
     connection: &ServiceConnection,
@@ -92,17 +93,20 @@ pub(super) async fn prove(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Result<Tokens, CallError>, Failure> {
-    let send = async || {
+    if !matches!(connection.scheme, Scheme::App { proof: Proof::Certificate(_), .. }) {
         let credential = credential(work, connection, client, issuer).await?;
-        Ok::<_, Failure>(entra::token(&work.http, issuer, client, &credential, grant, scope).await)
+        return Ok(entra::token(&work.http, issuer, client, &credential, grant, scope).await);
+    }
+    let sign_and_send = async || {
+        let credential = credential(work, connection, client, issuer).await?;
+        Ok::<_, Failure>(entra::token_once(&work.http, issuer, client, &credential, grant, scope).await)
     };
-    let answer = send().await?;
+    let answer = work.http.repeat_anew(Service::Entra, sign_and_send).await?;
     if let Err(error) = &answer
         && let (Some((_, UNTIMELY)), Some(date)) = (error.refusal(), error.date)
-        && matches!(connection.scheme, Scheme::App { proof: Proof::Certificate(_), .. })
     {
         work.clock.correct(date);
-        return send().await;
+        return work.http.repeat_anew(Service::Entra, sign_and_send).await;
     }
     Ok(answer)
 }

@@ -8,7 +8,7 @@ use crate::pipeline::{NAME, Pipeline, REFRESH, lines_with, says};
 use crate::signing_in::{failed_without_a_trace, settled};
 use crate::simulator::certificates::{PemForm, TestCertificate};
 use crate::simulator::world::Managed;
-use crate::simulator::{Fault, Op, When};
+use crate::simulator::{Fault, Op, Simulator, When};
 
 /// The connection of the scheme under test, beside the pipeline's usual one.
 pub(crate) const BY_SCHEME: (&str, &str) = ("azureSubscription", "by-scheme");
@@ -49,12 +49,20 @@ impl Scheme {
     }
 }
 
-/// The job with a connection of that scheme, over the app `pat-rotator` or over the managed identity `machine`.
+/// The job with a connection of that scheme.
 pub(crate) fn job(pipeline: &Pipeline, scheme: Scheme) -> Job {
+    let (endpoint, environment) = connection(&pipeline.sim, scheme);
+    let job = environment.into_iter().fold(pipeline.job(), |job, (name, value)| job.raw_env(name, value));
+    job.endpoint(endpoint)
+}
+
+/// A connection of that scheme, over the app `pat-rotator` or over the managed identity `machine`, and what the machine
+/// adds to the environment.
+pub(crate) fn connection(sim: &Simulator, scheme: Scheme) -> (Endpoint, Vec<(&'static str, String)>) {
     let by_id =
         |scheme: &str, id: &str| Endpoint::new(id, BY_SCHEME.1, "AzureRM", scheme, "https://management.azure.com/");
     let other_id = "5c4e3e00-0000-4000-8000-000000000001";
-    let mut world = pipeline.sim.world();
+    let mut world = sim.world();
     if scheme == Scheme::OldIssuer {
         world.use_old_issuer("pat-rotator");
     }
@@ -93,12 +101,10 @@ pub(crate) fn job(pipeline: &Pipeline, scheme: Scheme) -> Job {
         world.vault.writers.push("machine".to_owned());
         if scheme.is_in_app_service() {
             environment.push(("IDENTITY_HEADER", world.run_in_app_service()));
-            environment.push(("IDENTITY_ENDPOINT", format!("{}/msi/token", pipeline.sim.origin())));
+            environment.push(("IDENTITY_ENDPOINT", format!("{}/msi/token", sim.origin())));
         }
     }
-    drop(world);
-    let job = environment.into_iter().fold(pipeline.job(), |job, (name, value)| job.raw_env(name, value));
-    job.endpoint(endpoint)
+    (endpoint, environment)
 }
 
 /// The line that publishes into the vault.
@@ -251,6 +257,19 @@ fn a_certificate_signs_in_from_every_form_of_its_text() {
             assert_eq!(run.result, TaskResult::Succeeded, "{form:?} {ends:?}\n{}", run.log);
             assert_eq!(redemptions(&pipeline), [("client pat-rotator".to_owned(), true)], "{form:?} {ends:?}");
         }
+    }
+}
+
+#[test]
+fn a_certificate_signs_anew_for_each_try() {
+    for op in [Op::TokenClientCredentials, Op::TokenRefresh] {
+        // The service takes no assertion twice, and saw the first.
+        let pipeline = Pipeline::with_pat(20);
+        let mut job = job(&pipeline, Scheme::Certificate(PemForm::Pkcs8));
+        pipeline.sim.inject(Fault::ResetAfter, When::nth(op, 1));
+        let run = pipeline.main(&mut job, &[BY_SCHEME, ("rotateWhenDaysLeft", "9")]);
+        assert_eq!(run.result, TaskResult::Succeeded, "{op:?}\n{}", run.log);
+        assert_eq!(pipeline.sim.count(op), 2, "{op:?}");
     }
 }
 
