@@ -93,7 +93,10 @@ async fn hold(work: &Rotating, pats: &Pats<'_>, state: &State, objection: &str) 
         return Ok(());
     }
     wanted(work, &stays)?;
-    let held = mark_held(pats, &state.name, &state.run, &state.own).await.map_err(failed)?;
+    let held = mark_held(pats, &state.name, &state.run, &state.own).await.map_err(|error| {
+        let now = format!("Nothing was retired. {}.", not_held(&error, &state.own));
+        failed(error).now(&now)
+    })?;
     work.console.warn(&format!(
         "{objection}, so nothing was retired: the old token and the new one, now {}, both work. The next run rotates and \
          then retires both.",
@@ -114,6 +117,16 @@ pub async fn mark_held(pats: &Pats<'_>, name: &PatName, run: &RunId, own: &Pat) 
     let held = name.of(&Generation::Held(run.clone()));
     let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
     pats.update(&change).await.map(|_| held)
+}
+
+/// What is true of the new one when it was not certainly marked as held.
+pub fn not_held(error: &CallError, own: &Pat) -> String {
+    let named = quoted(&own.display_name);
+    if error.may_be_done {
+        format!("Whether it stays {named} or is held now is not known")
+    } else {
+        format!("It stays {named}")
+    }
 }
 
 /// Supersede, look, commit, verify, retire.
@@ -314,6 +327,9 @@ impl Settling<'_> {
     async fn hold_after(&self, failure: Failure) -> Failure {
         match mark_held(self.pats, &self.state.name, &self.state.run, &self.state.own).await {
             Ok(held) => failure.now(&format!("The new token is now {}.{}", quoted(&held), self.revoked_words())),
+            Err(error) if error.may_be_done => {
+                failure.now(&format!("{}.{}", not_held(&error, &self.state.own), self.revoked_words()))
+            }
             Err(_) => failure,
         }
     }

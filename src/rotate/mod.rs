@@ -216,10 +216,13 @@ async fn undo(work: &Rotating, pats: &pats::Pats<'_>, own: &Pat, failure: Failur
             work.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
             failure.now(&now)
         }
-        Err(error) => failure.now(&format!(
-            "The new token, {named} ({}), could not be revoked ({error}); nobody holds it, and the next run retires it. \
-             Nothing else was changed.",
-            own.id
-        )),
+        Err(error) => {
+            let state = if error.may_be_done { "may not be revoked" } else { "could not be revoked" };
+            failure.now(&format!(
+                "The new token, {named} ({}), {state} ({error}); nobody holds it, and the next run retires it. Nothing \
+                 else was changed.",
+                own.id
+            ))
+        }
     }
 }

@@ -142,7 +142,7 @@ async fn stop(work: &Rotating, pats: &Pats<'_>, new: &Fresh, delivered: Delivere
     if possible.is_empty() {
         match settle::mark_held(pats, &work.settings.wish.name, &work.settings.wish.run, own).await {
             Ok(held) => now.push_str(&format!(" It is now {}.", quoted(&held))),
-            Err(error) => now.push_str(&format!(" It stays {}: {error}.", quoted(&own.display_name))),
+            Err(error) => now.push_str(&format!(" {}: {error}.", settle::not_held(&error, own))),
         }
     } else {
         now.push_str(&format!(" It stays {}.", quoted(&own.display_name)));

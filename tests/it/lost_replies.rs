@@ -403,3 +403,25 @@ fn a_commit_of_which_nothing_is_heard_again_is_not_called_pending() {
     let log = job.log();
     assert!(!log.contains("[pending"), "it may be committed, and is:\n{log}");
 }
+
+#[test]
+fn a_revocation_of_which_nothing_is_heard_is_not_called_undone() {
+    let brief = Brief::with_pat("24");
+    brief.sim.inject(Fault::ResetAfter, When::every(Op::RevokePat));
+    brief.sim.inject(Fault::Status(500), When::from(Op::ListPats, 3));
+    let log = brief.fails(Fault::Status(403), When::nth(Op::UpdatePat, 1));
+    assert_eq!(brief.states(), ["#1 committed"], "{log}");
+    assert!(log.contains("may not be revoked (") && !log.contains("could not be revoked"), "{log}");
+}
+
+#[test]
+fn a_mark_of_which_nothing_is_heard_is_not_called_missing() {
+    let brief = Brief::with_pat("24");
+    let mut job = brief.job();
+    assert_eq!(job.main(), Succeeded, "{}", job.log());
+    brief.sim.inject(Fault::StatusAfter(500), When::every(Op::UpdatePat));
+    assert_eq!(job.settle("Failed"), Failed, "{}", job.log());
+    assert_eq!(brief.states(), ["#1 committed", "#2 held"]);
+    let log = job.log();
+    assert!(log.contains("or is held now is not known"), "it is held:\n{log}");
+}
