@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use rotate_pat::cancel::{Cancel, Canceller};
 use rotate_pat::clock::Clock;
 use rotate_pat::patience::Patience;
-use rotate_pat::settings::environment::{Environment, format_name};
+use rotate_pat::settings::environment::format_name;
 use rotate_pat::timestamp::Timestamp;
 use rotate_pat::work::Surroundings;
 use rotate_pat::{Stage, Told, run};
+use tokio::sync::Notify;
 
 use crate::agent::Command;
 use crate::simulator::Simulator;
@@ -115,27 +117,20 @@ impl LocalJob {
     }
 
     fn stage(&mut self, stage: Stage) -> Told {
-        let page = Page { lines: Rc::default(), closes_after: self.closes_after };
-        let (sim, slept, started) = (Arc::clone(&self.sim), Arc::clone(&self.slept), Instant::now());
-        let wall = move || Timestamp::parse(&sim.world().now().to_string()).unwrap();
-        let steady = move || started.elapsed() + Duration::from_millis(slept.load(Ordering::SeqCst));
-        let environment: Environment = self.environment.clone().into_iter().collect();
-        let surroundings = Surroundings {
-            environment,
-            clock: Clock::new(wall, steady),
-            out: Box::new(page.clone()),
-            cancel: self.cancel.take().unwrap_or_else(|| Cancel::pair().1),
-            has_launcher: Rc::new(|| true),
+        let slept = Arc::clone(&self.slept);
+        let conditions = Conditions {
             patience: self.patience.clone(),
+            cancel: self.cancel.take().unwrap_or_else(|| Cancel::pair().1),
+            closes_after: self.closes_after,
+            slept,
+            ..Conditions::new(&self.sim)
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let told = runtime.block_on(run(stage, surroundings));
-        let printed = String::from_utf8(page.lines.borrow().concat()).unwrap();
+        let (told, printed) = conditions.run(stage, self.environment.clone());
         self.raw = printed.lines().map(str::to_owned).collect();
         for command in self.raw.clone().iter().filter_map(|line| Command::parse(line, true)) {
             self.obey(&command);
         }
-        told
+        told.expect("nobody kills it")
     }
 
     fn obey(&mut self, command: &Command) {
@@ -163,6 +158,69 @@ impl LocalJob {
             log.push('\n');
         }
         log
+    }
+}
+
+/// What a stage in this process is given besides its environment.
+pub(crate) struct Conditions {
+    sim: Arc<Simulator>,
+    pub(crate) patience: Patience,
+    pub(crate) cancel: Cancel,
+    /// The output breaks after so many lines.
+    pub(crate) closes_after: Option<usize>,
+    /// Added to the steady clock, in milliseconds.
+    pub(crate) slept: Arc<AtomicU64>,
+    /// By how much the agent's clock is ahead of the world's.
+    pub(crate) ahead: SignedDuration,
+    /// Notified, the stage is no more, whatever it was about to do.
+    pub(crate) death: Arc<Notify>,
+    /// Whether the launcher has gone.
+    pub(crate) abandoned: Arc<AtomicBool>,
+}
+
+impl Conditions {
+    /// Ordinary ones.
+    pub(crate) fn new(sim: &Arc<Simulator>) -> Self {
+        Self {
+            sim: Arc::clone(sim),
+            patience: brief(),
+            cancel: Cancel::pair().1,
+            closes_after: None,
+            slept: Arc::default(),
+            ahead: SignedDuration::ZERO,
+            death: Arc::default(),
+            abandoned: Arc::default(),
+        }
+    }
+
+    /// Runs a stage to its end, or to its death. Says how it ended and what it printed.
+    pub(crate) fn run<N: Into<String>, V: Into<String>>(
+        self,
+        stage: Stage,
+        environment: impl IntoIterator<Item = (N, V)>,
+    ) -> (Option<Told>, String) {
+        let Self { sim, patience, cancel, closes_after, slept, ahead, death, abandoned } = self;
+        let page = Page { lines: Rc::default(), closes_after };
+        let started = Instant::now();
+        let wall = move || Timestamp::parse(&(sim.world().clients_now() + ahead).to_string()).unwrap();
+        let steady = move || started.elapsed() + Duration::from_millis(slept.load(Ordering::SeqCst));
+        let surroundings = Surroundings {
+            environment: environment.into_iter().collect(),
+            clock: Clock::new(wall, steady),
+            out: Box::new(page.clone()),
+            cancel,
+            has_launcher: Rc::new(move || !abandoned.load(Ordering::SeqCst)),
+            patience,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let told = runtime.block_on(async {
+            tokio::select! {
+                told = run(stage, surroundings) => Some(told),
+                () = death.notified() => None,
+            }
+        });
+        let printed = String::from_utf8(page.lines.borrow().concat()).unwrap();
+        (told, printed)
     }
 }
 

@@ -19,6 +19,7 @@ mod defaults;
 mod descendants;
 mod effects;
 mod environment;
+mod host;
 mod masker;
 mod process;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod watch;
 pub(crate) use command::{Command, escape, unescape};
 pub(crate) use descendants::Orphan;
 pub(crate) use environment::{Endpoint, Environment, Stage, env_name};
+pub(crate) use host::{Host, Place};
 pub(crate) use process::{CancelWhen, Interruption, Line, Stream, When};
 pub(crate) use step::{Attachment, JobStatus, Step, StepRun, TaskResult};
 pub(crate) use variables::{Variable, Variables};
@@ -60,7 +62,7 @@ pub(crate) struct Job {
     prepend_path: Vec<String>,
     raw_env: Vec<(OsString, OsString)>,
     status: JobStatus,
-    node: PathBuf,
+    host: Host,
     scale: f64,
     retry_scale: f64,
     bound: Duration,
@@ -87,7 +89,7 @@ impl Job {
             prepend_path: Vec::new(),
             raw_env: Vec::new(),
             status: JobStatus::Succeeded,
-            node: defaults::find_on_path("node").expect("node is on PATH"),
+            host: Host::Node(defaults::find_on_path("node").expect("node is on PATH")),
             scale: 1.0,
             // 1 s, 4 s, 9 s become milliseconds.
             retry_scale: 0.001,
@@ -207,8 +209,18 @@ impl Job {
         self
     }
 
-    pub(crate) fn node(mut self, path: &Path) -> Self {
-        self.node = path.into();
+    pub(crate) fn node(self, path: &Path) -> Self {
+        self.host(Host::Node(path.into()))
+    }
+
+    /// Node again, as found on the path.
+    pub(crate) fn on_path(self) -> Self {
+        self.host(Host::Node(defaults::find_on_path("node").expect("node is on PATH")))
+    }
+
+    /// What runs the handlers from now on, in the place of node.
+    pub(crate) fn host(mut self, host: Host) -> Self {
+        self.host = host;
         self
     }
 }
@@ -260,6 +272,11 @@ impl Job {
 
     pub(crate) fn status(&self) -> JobStatus {
         self.status
+    }
+
+    /// The same as `scale`, once the job runs.
+    pub(crate) fn rescale(&mut self, factor: f64) {
+        self.scale = factor;
     }
 
     pub(crate) fn set_status(&mut self, status: JobStatus) {

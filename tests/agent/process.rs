@@ -81,6 +81,8 @@ pub(crate) enum Interruption {
     Cancel(When),
     /// The agent dies and takes node with it, and its end of the pipes: `kill -9`.
     AgentGone(When),
+    /// Everything is gone at once, as a container is that somebody removes: `kill -9` for the group of node.
+    HardCut(When),
     /// The agent's end of stdout closes: the program's next write fails. Only `When::Line` is looked at.
     CloseStdout(When),
 }
@@ -197,11 +199,15 @@ async fn drive(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, ob
             _ = tick.tick() => descendants.look(watch),
         }
         let mut wanted = match interruption {
-            Interruption::Cancel(when) | Interruption::AgentGone(when) => when.at_tick(started),
+            Interruption::Cancel(when) | Interruption::AgentGone(when) | Interruption::HardCut(when) => {
+                when.at_tick(started)
+            }
             _ => false,
         };
         for (stream, text) in pipes.take() {
-            if let Interruption::Cancel(when) | Interruption::AgentGone(when) = interruption {
+            if let Interruption::Cancel(when) | Interruption::AgentGone(when) | Interruption::HardCut(when) =
+                interruption
+            {
                 wanted |= when.at_line(&text);
             }
             let line = Line { stream, text, millis: started.elapsed().as_millis() };
@@ -209,9 +215,13 @@ async fn drive(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, ob
                 forced = Some(Instant::now() + scaled(5000));
             }
         }
-        if wanted && matches!(interruption, Interruption::AgentGone(_)) {
+        if wanted && matches!(interruption, Interruption::AgentGone(_) | Interruption::HardCut(_)) {
             ending = Ending::AgentGone;
             descendants.look(watch);
+            if matches!(interruption, Interruption::HardCut(_)) {
+                let group = std::process::Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).output();
+                assert!(group.is_ok_and(|kill| kill.status.success()), "the `kill` program is needed");
+            }
             let _ = child.start_kill();
             signals.push("KILL");
             drop(pipes);

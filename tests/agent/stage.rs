@@ -4,7 +4,7 @@ use super::effects::Effects;
 use super::environment::{Environment, SYSTEM_CONNECTION, Stage, env_name};
 use super::process::{Ending, Exit, Interruption, Spawn};
 use super::step::{JobStatus, Step, StepRun, TaskResult};
-use super::{Job, defaults, process};
+use super::{Job, defaults};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,9 +53,9 @@ impl Job {
             environment.add_task_variables(effects.task_variables);
             defaults::prepend(&mut environment, effects.prepend_path);
             self.raw_env.iter().for_each(|(name, value)| environment.set(name, value));
-            let spawn = Spawn {
-                program: self.node.clone(),
-                arguments: vec![entry.clone().into()],
+            let mut spawn = Spawn {
+                program: PathBuf::new(),
+                arguments: Vec::new(),
                 environment: environment.into_vec(),
                 directory: directory.clone(),
                 timeout: step.timeout,
@@ -64,7 +64,8 @@ impl Job {
                 scale: self.scale,
             };
             effects.force_complete = false;
-            let exit = process::run(&spawn, &mut interruption, &self.watch, &mut effects);
+            let host = &mut self.host;
+            let exit = host.run((stage, &entry), &mut spawn, &mut interruption, &self.watch, &mut effects);
             cancelled |= exit.ending == Ending::Cancelled;
             let failed = ended(&mut effects, exit, &spawn, step.retries);
             if !failed {

@@ -18,7 +18,7 @@ pub(crate) const FEED: &str = "serviceConnection: contoso-feed";
 pub(crate) const PUBLISHER: (&str, &str) = ("azureDevOpsServiceConnection", "pat-publisher");
 /// The number of the first variable group.
 pub(crate) const PROD: u32 = 7;
-const PLACE: &str = "nuget-pat";
+pub(crate) const PLACE: &str = "nuget-pat";
 const WRITTEN: [&str; 3] = ["NUGET_PAT", "NUGET_PAT_AUTHORIZATION_ID", "NUGET_PAT_VALID_TO"];
 
 /// A pipeline whose PAT, with 20 days left, is in a vault, a group and a connection, each shared and with siblings.
@@ -38,25 +38,7 @@ impl Places {
         let feed = {
             let mut world = pipeline.sim.world();
             world.new_pats_valid_after = 0;
-            let (held, ends) = (world.pat(&id).secret.clone(), world.pat(&id).valid_to.to_string());
-            world.set_secret(PLACE, &held, &[("authorizationId", &id)]);
-            world
-                .add_variable_group("Prod secrets")
-                .secret("NUGET_PAT", &held)
-                .plain("NUGET_PAT_AUTHORIZATION_ID", &id)
-                .plain("NUGET_PAT_VALID_TO", &ends)
-                .secret("DB_PASSWORD", "simulated-password-of-a-database")
-                .plain("REGION", "westeurope")
-                .read_only("TIER", "gold")
-                .shared_with("Gadgets")
-                .add();
-            world
-                .add_endpoint("contoso-feed", "externaltfs")
-                .holding(&held)
-                .data("acceptUntrustedCerts", "false")
-                .field("aFieldOfTomorrow", r#"{"deep":[1,null,"é"]}"#)
-                .shared_with("Gadgets")
-                .add()
+            arrange(&mut world, &id)
         };
         watch(&pipeline.sim);
         Self { pipeline, feed }
@@ -67,14 +49,7 @@ impl Places {
     }
 
     pub(crate) fn job(&self) -> Job {
-        let world = self.world();
-        let (connection, app) = (world.service_connection("pat-publisher"), world.app("pat-publisher"));
-        let url = "https://dev.azure.com/contoso/";
-        let scheme = "WorkloadIdentityFederation";
-        let endpoint = Endpoint::new(&connection.id, "pat-publisher", "WorkloadIdentityUser", scheme, url)
-            .parameter("TenantId", &app.tenant)
-            .parameter("ServicePrincipalId", &app.client_id);
-        drop(world);
+        let endpoint = publisher(&self.world());
         self.pipeline.job().endpoint(endpoint)
     }
 
@@ -176,6 +151,38 @@ impl Places {
             assert!(write.lost.is_empty() && write.wiped.is_empty() && write.unshared.is_empty(), "{write:?}");
         }
     }
+}
+
+/// The connection that `PUBLISHER` names.
+pub(crate) fn publisher(world: &World) -> Endpoint {
+    let (connection, app) = (world.service_connection("pat-publisher"), world.app("pat-publisher"));
+    let url = "https://dev.azure.com/contoso/";
+    Endpoint::new(&connection.id, "pat-publisher", "WorkloadIdentityUser", "WorkloadIdentityFederation", url)
+        .parameter("TenantId", &app.tenant)
+        .parameter("ServicePrincipalId", &app.client_id)
+}
+
+/// Puts this PAT into a vault, a group and a connection, each shared and with siblings. Returns the connection's id.
+pub(crate) fn arrange(world: &mut World, id: &str) -> String {
+    let (held, ends) = (world.pat(id).secret.clone(), world.pat(id).valid_to.to_string());
+    world.set_secret(PLACE, &held, &[("authorizationId", id)]);
+    world
+        .add_variable_group("Prod secrets")
+        .secret("NUGET_PAT", &held)
+        .plain("NUGET_PAT_AUTHORIZATION_ID", id)
+        .plain("NUGET_PAT_VALID_TO", &ends)
+        .secret("DB_PASSWORD", "simulated-password-of-a-database")
+        .plain("REGION", "westeurope")
+        .read_only("TIER", "gold")
+        .shared_with("Gadgets")
+        .add();
+    world
+        .add_endpoint("contoso-feed", "externaltfs")
+        .holding(&held)
+        .data("acceptUntrustedCerts", "false")
+        .field("aFieldOfTomorrow", r#"{"deep":[1,null,"é"]}"#)
+        .shared_with("Gadgets")
+        .add()
 }
 
 /// I1 for places: what worked in one of them once, works there at every later instant.

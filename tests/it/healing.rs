@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use rotate_pat::Told::Succeeded;
 
 use crate::agent::{Interruption, Job, TaskResult, When as Moment};
-use crate::lost_replies::Brief;
 use crate::pipeline::{NAME, Pipeline};
 use crate::simulator::{Fault, Op, When};
 
@@ -279,30 +277,4 @@ fn is_healed(pipeline: &Pipeline, after: &str) {
     let (newest, others) = active.split_last().unwrap();
     let all_end = others.iter().all(|name| name.contains("[superseded "));
     assert!(newest.ends_with(NAME) && all_end, "killed at {after:?}: {active:?}");
-}
-
-#[test]
-fn a_run_that_dies_before_or_after_any_request_is_healed_by_the_next() {
-    for overlap in ["24", "0"] {
-        let length = {
-            let brief = Brief::with_pat(overlap);
-            assert_eq!(brief.run(&mut brief.job()), (Succeeded, Succeeded));
-            brief.sim.transcript().len()
-        };
-        for request in 1..=length {
-            for is_handled in [false, true] {
-                let brief = Brief::with_pat(overlap);
-                let last = if is_handled { Fault::ResetAfter } else { Fault::ResetBefore };
-                let death = format!("death with request {request}, {}", last.name());
-                // What it sends from here on arrives nowhere, which is all that the world sees of a death.
-                brief.sim.inject(last, When::request(request));
-                brief.sim.inject(Fault::ResetBefore, When::request_and_later(request + 1));
-                let mut job = brief.job();
-                job.patience.repeat_within = Duration::from_millis(15);
-                job.patience.propagation = Duration::from_millis(15);
-                brief.run(&mut job);
-                brief.heals(&death);
-            }
-        }
-    }
 }

@@ -112,12 +112,6 @@ impl Brief {
     }
 }
 
-/// How many requests such a rotation sends, settled and all.
-fn length_of_a_rotation(brief: &Brief) -> usize {
-    assert_eq!(brief.run(&mut brief.job()), (Succeeded, Succeeded));
-    brief.sim.transcript().len()
-}
-
 #[test]
 fn a_creation_whose_reply_is_lost_is_found_revoked_and_made_anew() {
     let faults: [fn() -> Fault; 6] = [
@@ -329,65 +323,6 @@ fn a_creation_that_the_service_puts_off_for_an_hour_is_not_sent_again() {
         let log = brief.fails(fault, When::every(Op::CreatePat));
         assert!(log.contains("asks to wait 3600 s"), "{name}:\n{log}");
         assert_eq!((brief.sim.count(Op::CreatePat), brief.states()), (1, vec!["#1 committed".to_owned()]), "{name}");
-    }
-}
-
-#[test]
-fn any_request_may_fail_once_in_a_passing_way_and_the_rotation_still_succeeds() {
-    let leftovers = ["held 99.1-0a1b2c3d", "pending 100.1-0a1b2c3d", "superseded 98.1-0a1b2c3d ends 2026-11-20T03:00Z"];
-    for (overlap, leftovers) in [("24", &[][..]), ("0", &leftovers[..])] {
-        let arrange = || Brief::with_leftovers(overlap, leftovers);
-        for request in 1..=length_of_a_rotation(&arrange()) {
-            for fault in [Fault::ResetBefore, Fault::ResetAfter, Fault::CutReply, Fault::Status(500)] {
-                let brief = arrange();
-                let cell = format!("{} at request {request}, overlap {overlap}", fault.name());
-                brief.sim.inject(fault, When::request(request));
-                let mut job = brief.job();
-                assert_eq!(brief.run(&mut job), (Succeeded, Succeeded), "{cell}\n{}", job.log());
-                brief.heals(&cell);
-            }
-        }
-    }
-}
-
-#[test]
-fn any_request_may_be_refused_or_answered_with_nonsense_and_a_healthy_run_heals() {
-    let faults: [fn() -> Fault; 8] = [
-        || Fault::Status(401),
-        || Fault::Status(403),
-        || Fault::SignInPage,
-        || Fault::SignInRedirect,
-        || Fault::RefusedIn200("failedToUpdateAccessToken".to_owned()),
-        || Fault::WrongShape,
-        || Fault::HugeBody(5 << 20),
-        || Fault::Throttled(60),
-    ];
-    for request in 1..=length_of_a_rotation(&Brief::with_pat("0")) {
-        for fault in faults {
-            let brief = Brief::with_pat("0");
-            let cell = format!("{} at request {request}", fault().name());
-            brief.sim.inject(fault(), When::request(request));
-            let mut job = brief.job();
-            job.patience.repeat_within = Duration::from_millis(50);
-            brief.run(&mut job);
-            brief.heals(&cell);
-        }
-    }
-}
-
-#[test]
-fn any_request_may_hang_and_a_healthy_run_heals() {
-    for request in 1..=length_of_a_rotation(&Brief::with_pat("24")) {
-        for fault in [Fault::HangBefore, Fault::HangAfter] {
-            let brief = Brief::with_pat("24");
-            let cell = format!("{} at request {request}", fault.name());
-            brief.sim.inject(fault, When::request(request));
-            let mut job = brief.job();
-            job.patience.reply = Duration::from_millis(100);
-            job.patience.create_reply = Duration::from_millis(100);
-            assert_eq!(brief.run(&mut job), (Succeeded, Succeeded), "{cell}\n{}", job.log());
-            brief.heals(&cell);
-        }
     }
 }
 

@@ -93,37 +93,11 @@ impl Pipeline {
 
     /// The job of the run that the world is in.
     pub(crate) fn job(&self) -> Job {
-        let world = self.sim.world();
-        let origin = self.sim.origin();
-        let (run, app) = (&world.job, world.app("pat-rotator"));
-        let connection = world.service_connection("pat-rotator");
-        let endpoint = Endpoint::new(
-            &connection.id,
-            "pat-rotator",
-            "AzureRM",
-            "WorkloadIdentityFederation",
-            "https://management.azure.com/",
-        )
-        .parameter("tenantid", &world.tenants[0].id)
-        .parameter("serviceprincipalid", &app.client_id);
-        let mut job = Job::new(package())
-            .variable("system.teamProjectId", &run.project_id)
-            .variable("system.teamProject", &run.project)
-            .variable("system.planId", &run.plan_id)
-            .variable("system.jobId", &run.job_id)
-            .variable("system.taskInstanceId", "6c1f2c1e-0000-4000-8000-000000000001")
-            .collection_uri(&format!("{origin}/contoso/"))
-            .build(run.build_id)
-            .job_token(&run.token)
-            .endpoint(endpoint)
-            .installed();
-        if let Some(preload) = of_this_machine("ROTATE_PAT_PRELOAD") {
-            job = job.raw_env("NODE_OPTIONS", format!("--require {}", preload.display()));
+        let job = job_in(&self.sim).installed();
+        match of_this_machine("ROTATE_PAT_PRELOAD") {
+            Some(preload) => job.raw_env("NODE_OPTIONS", format!("--require {}", preload.display())),
+            None => job,
         }
-        for (label, value) in world.all_secrets() {
-            job.watch_secret(&label, &value);
-        }
-        job
     }
 
     /// The same pipeline's next run; the one before has ended.
@@ -198,24 +172,7 @@ impl Pipeline {
         assert_eq!(run.leaks, Vec::<String>::new(), "I4\n{}", run.log);
         assert!(run.orphans.is_empty(), "left running: {:?}", run.orphans);
         assert!(run.stderr_lines().is_empty(), "on standard error: {:?}", run.stderr_lines());
-        let mut masked: BTreeSet<String> = BTreeSet::new();
-        for line in &run.raw {
-            let text = &line.text;
-            if let Some(value) = text.strip_prefix("##vso[task.setsecret]") {
-                masked.insert(value.to_owned());
-                continue;
-            }
-            let is_set = text.starts_with("##vso[task.setvariable ") || text.starts_with("##vso[task.settaskvariable ");
-            let is_secret_command = is_set && text.contains("issecret=true");
-            for (label, value) in world.all_secrets() {
-                for form in [value.clone(), STANDARD.encode(&value), STANDARD.encode(format!(":{value}"))] {
-                    if text.contains(&form) {
-                        assert!(is_secret_command, "I4: {label} is printed: {text}");
-                        assert!(masked.contains(&value), "I4: {label} is set before it is masked");
-                    }
-                }
-            }
-        }
+        leaks_nothing(&world, run.raw.iter().map(|line| line.text.as_str()));
     }
 
     /// The rotator's active PATs, oldest first, each as `#number name`, without the hash of `K` and with the end of
@@ -238,6 +195,61 @@ impl Pipeline {
         let transcript = self.sim.transcript();
         self.sim.clear_transcript();
         transcript.iter().map(|exchange| format!("{:?}", exchange.op)).collect()
+    }
+}
+
+/// The job of the run that this world is in, with its service connection, before the task is installed.
+pub(crate) fn job_in(sim: &Simulator) -> Job {
+    let world = sim.world();
+    let origin = sim.origin();
+    let (run, app) = (&world.job, world.app("pat-rotator"));
+    let connection = world.service_connection("pat-rotator");
+    let endpoint = Endpoint::new(
+        &connection.id,
+        "pat-rotator",
+        "AzureRM",
+        "WorkloadIdentityFederation",
+        "https://management.azure.com/",
+    )
+    .parameter("tenantid", &world.tenants[0].id)
+    .parameter("serviceprincipalid", &app.client_id);
+    let mut job = Job::new(package())
+        .variable("system.teamProjectId", &run.project_id)
+        .variable("system.teamProject", &run.project)
+        .variable("system.planId", &run.plan_id)
+        .variable("system.jobId", &run.job_id)
+        .variable("system.taskInstanceId", "6c1f2c1e-0000-4000-8000-000000000001")
+        .collection_uri(&format!("{origin}/contoso/"))
+        .build(run.build_id)
+        .job_token(&run.token)
+        .endpoint(endpoint);
+    for (label, value) in world.all_secrets() {
+        job.watch_secret(&label, &value);
+    }
+    job
+}
+
+/// I4 of lines as printed: no secret of the world but in the command that masks it, or one that sets it after that.
+pub(crate) fn leaks_nothing<'a>(world: &World, lines: impl Iterator<Item = &'a str>) {
+    let forms = |(label, value): (String, String)| {
+        let encoded = [STANDARD.encode(&value), STANDARD.encode(format!(":{value}"))];
+        (label, value, encoded)
+    };
+    let secrets: Vec<_> = world.all_secrets().into_iter().map(forms).collect();
+    let mut masked: BTreeSet<&str> = BTreeSet::new();
+    for text in lines {
+        if let Some(value) = text.strip_prefix("##vso[task.setsecret]") {
+            masked.insert(value);
+            continue;
+        }
+        let is_set = text.starts_with("##vso[task.setvariable ") || text.starts_with("##vso[task.settaskvariable ");
+        let is_secret_command = is_set && text.contains("issecret=true");
+        for (label, value, encoded) in &secrets {
+            if text.contains(value) || encoded.iter().any(|form| text.contains(form)) {
+                assert!(is_secret_command, "I4: {label} is printed: {text}");
+                assert!(masked.contains(value.as_str()), "I4: {label} is set before it is masked");
+            }
+        }
     }
 }
 

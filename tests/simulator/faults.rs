@@ -166,12 +166,14 @@ pub(crate) struct When {
     op: Option<Op>,
     first: usize,
     last: usize,
+    /// From then on at all that come.
+    then_all: bool,
 }
 
 impl When {
     /// At the `n`th of these, from 1.
     pub(crate) fn nth(op: Op, n: usize) -> Self {
-        Self { op: Some(op), first: n, last: n }
+        Self { op: Some(op), first: n, last: n, then_all: false }
     }
 
     /// At each of these.
@@ -181,22 +183,27 @@ impl When {
 
     /// At the `n`th of these and all later ones.
     pub(crate) fn from(op: Op, n: usize) -> Self {
-        Self { op: Some(op), first: n, last: usize::MAX }
+        Self { op: Some(op), first: n, last: usize::MAX, then_all: false }
+    }
+
+    /// At the `n`th of these and at every later request of any kind.
+    pub(crate) fn since(op: Op, n: usize) -> Self {
+        Self { then_all: true, ..Self::nth(op, n) }
     }
 
     /// At the first `n` of these.
     pub(crate) fn first(op: Op, n: usize) -> Self {
-        Self { op: Some(op), first: 1, last: n }
+        Self { op: Some(op), first: 1, last: n, then_all: false }
     }
 
     /// At the `k`th request of any kind, from 1.
     pub(crate) fn request(k: usize) -> Self {
-        Self { op: None, first: k, last: k }
+        Self { op: None, first: k, last: k, then_all: false }
     }
 
     /// At the `k`th request of any kind and all later ones.
     pub(crate) fn request_and_later(k: usize) -> Self {
-        Self { op: None, first: k, last: usize::MAX }
+        Self { op: None, first: k, last: usize::MAX, then_all: false }
     }
 
     /// At every request.
@@ -235,11 +242,12 @@ impl Rules {
     pub(crate) fn meet(&mut self, op: Op) -> Vec<usize> {
         let mut met = Vec::new();
         for (index, rule) in self.0.iter_mut().enumerate() {
-            if rule.when.op.is_some_and(|wanted| wanted != op) {
+            let has_begun = rule.when.then_all && rule.seen >= rule.when.first;
+            if !has_begun && rule.when.op.is_some_and(|wanted| wanted != op) {
                 continue;
             }
             rule.seen += 1;
-            if (rule.when.first..=rule.when.last).contains(&rule.seen) {
+            if has_begun || (rule.when.first..=rule.when.last).contains(&rule.seen) {
                 met.push(index);
             }
         }
