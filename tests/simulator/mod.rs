@@ -45,7 +45,7 @@ pub(crate) use self::{
 };
 use self::{
     server::Server,
-    state::{Shared, Watcher},
+    state::{Gate, Shared, Watcher},
 };
 
 /// A running simulator. It stops when dropped, and a problem that no `check` has seen is then a panic.
@@ -58,13 +58,23 @@ impl Simulator {
     /// Starts it with this world.
     pub(crate) fn start(world: World) -> Self {
         let shared = Arc::new(Shared::new(world));
-        let server = Server::start(Arc::clone(&shared));
+        let server = Server::start(Arc::clone(&shared), 0);
         Self { shared, server }
     }
 
     /// `http://127.0.0.1:PORT`, without a slash.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.server.address)
+    }
+
+    /// Another address of the same world. Requests that come through it are told apart by its number.
+    pub(crate) fn open_door(&self, number: usize) -> Door {
+        Door(Server::start(Arc::clone(&self.shared), number))
+    }
+
+    /// From now on every request passes this gate when it arrives, and again before its reply leaves.
+    pub(crate) fn keep_gate(&self, gate: Gate) {
+        self.shared.keep_gate(gate);
     }
 
     /// The world, to arrange and to look at. No request is handled while the guard lives.
@@ -124,6 +134,16 @@ impl Simulator {
             resume_unwind(panic);
         }
         assert!(problems.is_empty(), "against the rules of the services:\n{}", problems.join("\n"));
+    }
+}
+
+/// One more address of a running simulator, until dropped.
+pub(crate) struct Door(Server);
+
+impl Door {
+    /// `http://127.0.0.1:PORT`, without a slash.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.0.address)
     }
 }
 

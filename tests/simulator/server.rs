@@ -49,8 +49,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it.
-    pub(crate) fn start(shared: Arc<Shared>) -> Self {
+    /// Starts it. Several may serve one world, each a door of its own.
+    pub(crate) fn start(shared: Arc<Shared>, door: usize) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
@@ -62,7 +62,7 @@ impl Server {
                 let runtime = runtime.expect("a runtime can be built");
                 runtime.block_on(async {
                     tokio::select! {
-                        () = accept(listener, shared) => {}
+                        () = accept(listener, shared, door) => {}
                         _ = stopped => {}
                     }
                 });
@@ -82,11 +82,11 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>, door: usize) {
     let listener = TcpListener::from_std(listener).expect("a listening socket");
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, Arc::clone(&shared)));
+            tokio::spawn(serve(stream, Arc::clone(&shared), door));
         }
     }
 }
@@ -103,13 +103,13 @@ impl std::fmt::Display for Severed {
 
 impl std::error::Error for Severed {}
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, shared: Arc<Shared>, door: usize) {
     // Small replies in two packets would otherwise wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let resets = Arc::clone(&reset);
     let service = service_fn(move |request| -> Answering {
-        Box::pin(respond(request, Arc::clone(&shared), Arc::clone(&resets)))
+        Box::pin(respond(request, Arc::clone(&shared), Arc::clone(&resets), door))
     });
     let mut connection = http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), service);
     // Without the orderly shutdown, so that a reset is the first thing that the client sees.
@@ -126,13 +126,23 @@ async fn respond(
     request: hyper::Request<Incoming>,
     shared: Arc<Shared>,
     reset: Arc<AtomicBool>,
+    door: usize,
 ) -> Result<Response<Sent>, Severed> {
     let is_head = request.method() == hyper::Method::HEAD;
     let request = read(request).await?;
+    if !shared.pass_gate(door).await {
+        return Err(Severed);
+    }
     let ticket = shared.arrive(&request);
     let Ticket { late, delay, .. } = ticket;
     let outcome = match late {
-        None => shared.handle(&request, &ticket),
+        None => {
+            let outcome = shared.handle(&request, &ticket);
+            if !shared.pass_gate(door).await {
+                return Err(Severed);
+            }
+            outcome
+        }
         Some(late) => {
             // On its own, since the effect shall come even when the client has gone.
             let task = tokio::spawn(async move {

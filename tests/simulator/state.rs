@@ -3,9 +3,11 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
+
+use tokio::sync::oneshot;
 
 use super::{
     exchange::{Exchange, Op},
@@ -17,6 +19,10 @@ use super::{
 /// Called after every request was handled.
 pub(crate) type Watcher = Box<dyn FnMut(&World, &Exchange) + Send>;
 
+/// Asked when a request arrives and before its reply leaves, with the number of the door that it came through: it waits
+/// for what is returned, which says whether it goes on or is lost. No lock is held.
+pub(crate) type Gate = Arc<dyn Fn(usize) -> Option<oneshot::Receiver<bool>> + Send + Sync>;
+
 /// How long to wait for the world.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -24,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Shared {
     world: Mutex<World>,
     journal: Mutex<Journal>,
+    gate: OnceLock<Gate>,
 }
 
 /// All that is not the world.
@@ -54,7 +61,20 @@ pub(crate) struct Outcome {
 
 impl Shared {
     pub(crate) fn new(world: World) -> Self {
-        Self { world: Mutex::new(world), journal: Mutex::default() }
+        Self { world: Mutex::new(world), journal: Mutex::default(), gate: OnceLock::new() }
+    }
+
+    /// From now on every request passes this gate twice.
+    pub(crate) fn keep_gate(&self, gate: Gate) {
+        assert!(self.gate.set(gate).is_ok(), "there is one gate");
+    }
+
+    /// Waits at the gate, if there is one. Says whether it let pass.
+    pub(crate) async fn pass_gate(&self, door: usize) -> bool {
+        match self.gate.get().and_then(|gate| gate(door)) {
+            Some(wait) => wait.await.unwrap_or(true),
+            None => true,
+        }
     }
 
     /// A guard that lives on in the same statement, or while a client waits, would be a deadlock: it becomes a panic.

@@ -3,11 +3,13 @@
 
 mod cell;
 mod fault;
+mod interleaved;
 mod kill;
 mod kind;
 mod oracle;
 mod scene;
 mod tally;
+mod turns;
 
 use self::cell::Cell;
 use self::kind::Kind;
