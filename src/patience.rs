@@ -12,6 +12,8 @@ pub struct Patience {
     pub read: Duration,
     /// For one whole reply. The services themselves give up earlier.
     pub reply: Duration,
+    /// For a whole list of tokens, on however many pages.
+    pub list: Duration,
     /// For the reply to a creation: giving up early costs a token that nobody holds.
     pub create_reply: Duration,
     /// For the reply to a creation that was under way when the run was cancelled.
@@ -43,6 +45,7 @@ impl Default for Patience {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(20),
             reply: Duration::from_secs(30),
+            list: Duration::from_secs(5 * 60),
             create_reply: Duration::from_secs(60),
             create_reply_when_cancelled: Duration::from_millis(3500),
             first_pause: Duration::from_millis(400),

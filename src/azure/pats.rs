@@ -7,6 +7,7 @@
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -105,6 +106,7 @@ impl Pats<'_> {
         let mut listing = Listing { pats: Vec::new(), date: None };
         let mut seen = HashSet::new();
         let mut continuation: Option<String> = None;
+        let (started, limit) = (Instant::now(), self.http.patience().list);
         for _ in 0..MOST_PAGES {
             let mut url = self.address();
             url.query_pairs_mut()
@@ -131,6 +133,9 @@ impl Pats<'_> {
                 None => return Ok(listing),
                 Some(next) if continuation.as_ref() == Some(&next) => {
                     return Err(unreadable(&reply, "a list whose next page is the same page".to_owned()));
+                }
+                Some(_) if started.elapsed() > limit => {
+                    return Err(unreadable(&reply, format!("a list that has not ended within {} s", limit.as_secs())));
                 }
                 Some(next) => continuation = Some(next),
             }

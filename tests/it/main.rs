@@ -25,6 +25,8 @@ mod late;
 mod launcher;
 mod layering;
 mod lifetimes;
+#[cfg(target_os = "linux")]
+mod limits;
 mod local;
 mod lost_replies;
 mod matrix;

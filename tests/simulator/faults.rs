@@ -48,6 +48,11 @@ pub(crate) enum Fault {
     WrongShape,
     /// Handled, but the reply is JSON of that many bytes.
     HugeBody(usize),
+    /// Handled, but the reply's body is a byte now and then, for ever.
+    Drip(Duration),
+    /// Not handled: a page of so many PATs of nobody's name, in a list that never ends; whether each page is said to be
+    /// followed by another one than itself.
+    EndlessList(usize, bool),
     /// Handled; the `Date` header is off by this.
     ClockSkew(SignedDuration),
     /// Handled at once, the reply comes this much later.
@@ -75,6 +80,8 @@ pub(crate) enum Delivery {
     Reset,
     /// Not at all: silence.
     Silence,
+    /// A byte of it each time this has passed.
+    Drip(Duration),
 }
 
 impl Fault {
@@ -101,6 +108,7 @@ impl Fault {
             | Self::SignInPage
             | Self::SignInRedirect
             | Self::RefusedIn200(_)
+            | Self::EndlessList(..)
             | Self::HostileMessage(_) => true,
             Self::ResetAfter
             | Self::CutReply
@@ -110,6 +118,7 @@ impl Fault {
             | Self::Header(..)
             | Self::WrongShape
             | Self::HugeBody(_)
+            | Self::Drip(_)
             | Self::ClockSkew(_)
             | Self::Delay(_)
             | Self::Late(_)
@@ -124,6 +133,7 @@ impl Fault {
             Self::Refused => Delivery::Closed,
             Self::ResetBefore | Self::ResetAfter => Delivery::Reset,
             Self::CutReply => Delivery::Cut,
+            Self::Drip(pause) => Delivery::Drip(*pause),
             Self::HangBefore | Self::HangAfter => Delivery::Silence,
             _ => Delivery::Whole,
         }
@@ -153,6 +163,8 @@ impl Fault {
             Self::ClockSkew(by) => format!("clock off by {} s", by.as_secs()),
             Self::Delay(by) => format!("answered {} ms later", by.as_millis()),
             Self::Late(by) => format!("handled {} ms later", by.as_millis()),
+            Self::Drip(_) => "a reply that drips".to_owned(),
+            Self::EndlessList(..) => "a list without an end".to_owned(),
             Self::Before(_) => "something happened before".to_owned(),
             Self::After(_) => "something happened after".to_owned(),
             Self::HostileMessage(_) => "hostile message".to_owned(),

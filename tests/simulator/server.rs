@@ -26,7 +26,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
-    time::{Sleep, sleep},
+    time::{Interval, Sleep, interval, sleep},
 };
 
 use super::{
@@ -164,6 +164,11 @@ async fn respond(
             Err(Severed)
         }
         Delivery::Silence => pending().await,
+        Delivery::Drip(pause) => {
+            let mut reply = response(outcome.reply, is_head, false);
+            *reply.body_mut() = Sent::dripping(pause);
+            Ok(reply)
+        }
     }
 }
 
@@ -199,6 +204,8 @@ struct Sent {
     data: Option<Bytes>,
     length: u64,
     breaks: Option<Pin<Box<Sleep>>>,
+    /// A blank each time this has passed, without an end.
+    drips: Option<Interval>,
 }
 
 impl Sent {
@@ -207,7 +214,12 @@ impl Sent {
             length: body.len() as u64,
             data: Some(body.into()).filter(|data: &Bytes| !data.is_empty()),
             breaks: None,
+            drips: None,
         }
+    }
+
+    fn dripping(pause: Duration) -> Self {
+        Self { data: None, length: 0, breaks: None, drips: Some(interval(pause)) }
     }
 
     /// Promises all of it; an empty one promises what never comes.
@@ -215,7 +227,7 @@ impl Sent {
         let length = (body.len() as u64).max(2);
         body.truncate(body.len() / 2);
         let breaks = Some(Box::pin(sleep(FLUSH)));
-        Self { length, data: Some(body.into()).filter(|data: &Bytes| !data.is_empty()), breaks }
+        Self { length, data: Some(body.into()).filter(|data: &Bytes| !data.is_empty()), breaks, drips: None }
     }
 }
 
@@ -227,6 +239,9 @@ impl Body for Sent {
         if let Some(data) = self.data.take() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        if let Some(drips) = &mut self.drips {
+            return drips.poll_tick(context).map(|_| Some(Ok(Frame::data(Bytes::from_static(b" ")))));
+        }
         match &mut self.breaks {
             None => Poll::Ready(None),
             Some(sleep) => sleep.as_mut().poll(context).map(|()| Some(Err(Severed))),
@@ -234,10 +249,10 @@ impl Body for Sent {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none() && self.breaks.is_none()
+        self.data.is_none() && self.breaks.is_none() && self.drips.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
+        if self.drips.is_some() { SizeHint::default() } else { SizeHint::with_exact(self.length) }
     }
 }

@@ -7,7 +7,7 @@ use super::super::{exchange::Op, faults::Fault, world::World};
 use super::{dates, error_of, pats, request::Reply, vss};
 
 /// What is answered in the place of the world, if the fault keeps the request from it and still answers.
-pub(crate) fn instead(fault: &Fault, op: Op, world: &World) -> Option<Reply> {
+pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World) -> Option<Reply> {
     let throttled = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource.";
     Some(match fault {
         Fault::Status(429) => error_of(op, world, 429, throttled),
@@ -24,6 +24,7 @@ pub(crate) fn instead(fault: &Fault, op: Op, world: &World) -> Option<Reply> {
         Fault::SignInRedirect => vss::sign_in_redirect(),
         Fault::RefusedIn200(error) => pats::refused_in_200(error),
         Fault::HostileMessage(message) => error_of(op, world, 400, message),
+        Fault::EndlessList(entries, goes_on) => pats::endless_page(world, *entries, *goes_on),
         _ => return None,
     })
 }

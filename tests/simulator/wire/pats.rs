@@ -132,6 +132,26 @@ fn list(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     Ok(Reply::json(200, &body))
 }
 
+/// A page of a list that never ends: other PATs on each.
+pub(crate) fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
+    world.lists_ended += 1;
+    let page = world.lists_ended;
+    let one = |entry: usize| {
+        json!({
+            "displayName": format!("one of very many, {entry} of page {page}"),
+            "validTo": dates::vss(world.now()),
+            "scope": "vso.packaging",
+            "targetAccounts": [world.organizations[0].id],
+            "validFrom": dates::vss(world.now()),
+            "authorizationId": format!("{page:08x}-0000-4000-8000-{entry:012x}"),
+            "token": null,
+        })
+    };
+    let pats: Vec<Value> = (0..entries).map(one).collect();
+    let next = if goes_on { format!("page {page}") } else { "the page".to_owned() };
+    Reply::json(200, &json!({"patTokens": pats, "continuationToken": next}))
+}
+
 fn get(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, false)?;
     check_query(request, &["api-version", "authorizationId"])?;
