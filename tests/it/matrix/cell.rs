@@ -15,6 +15,9 @@ use crate::in_process::Conditions;
 use crate::pipeline::NAME;
 use crate::simulator::{Exchange, Op};
 
+/// A fault that never met its request would prove nothing.
+const UNMET: &str = "the fault met no request";
+
 /// What happens to a stage.
 #[derive(Clone, Copy)]
 pub(crate) enum Happening {
@@ -110,17 +113,24 @@ impl Cell {
 
     /// Plays it, heals it, and says what was not as promised.
     pub(crate) fn play(&self) -> Result<(), String> {
+        match self.play_with(fault::SILENCE) {
+            Err(why) if why.starts_with(UNMET) => self.play_with(fault::LONG_SILENCE),
+            played => played,
+        }
+    }
+
+    fn play_with(&self, silence: Duration) -> Result<(), String> {
         let mut scene = Scene::new(&self.kind);
         let mut logs = String::new();
-        let done = self.play_in(&mut scene, &mut logs);
+        let done = self.play_in(&mut scene, silence, &mut logs);
         let promised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scene.sim.check()));
         done.and(promised.map_err(|panic| said(&panic))).map_err(|why| format!("{why}\n{logs}"))
     }
 
-    fn play_in(&self, scene: &mut Scene, logs: &mut String) -> Result<(), String> {
+    fn play_in(&self, scene: &mut Scene, silence: Duration, logs: &mut String) -> Result<(), String> {
         let begun = scene.seen();
         let is_main = self.stage == Stage::Main;
-        let conditions = if is_main { self.arrange(scene) } else { ordinary(scene) };
+        let conditions = if is_main { self.arrange(scene, silence) } else { ordinary(scene) };
         let started = Instant::now();
         let main = scene.main(conditions);
         logs.push_str(&told(scene, &main));
@@ -143,7 +153,7 @@ impl Cell {
                 _ => JobStatus::Failed,
             };
             let is_ahead = matches!(self.happening, Happening::Ahead(_));
-            let conditions = if is_main && !is_ahead { ordinary(scene) } else { self.arrange(scene) };
+            let conditions = if is_main && !is_ahead { ordinary(scene) } else { self.arrange(scene, silence) };
             let started = Instant::now();
             let settle = scene.settle(status, conditions);
             logs.push_str(&told(scene, &settle));
@@ -160,11 +170,11 @@ impl Cell {
         heal(scene).map_err(|why| format!("afterwards: {why}"))
     }
 
-    fn arrange(&self, scene: &Scene) -> Conditions {
+    fn arrange(&self, scene: &Scene, silence: Duration) -> Conditions {
         match self.happening {
             Happening::At(op, n, wrong) => {
                 scene.believes(wrong.lie());
-                wrong.arrange(&scene.sim, op, n)
+                wrong.arrange(&scene.sim, op, n, silence)
             }
             Happening::Unheard(lines) => {
                 let mut conditions = ordinary(scene);
@@ -179,11 +189,11 @@ impl Cell {
         }
     }
 
-    /// A fault that never met its request would prove nothing.
+    /// Whether the fault met its request, and a cancelled stage ended in time.
     fn has_happened(&self, scene: &Scene, started: Instant) -> Result<(), String> {
         let Happening::At(_, _, wrong) = self.happening else { return Ok(()) };
         if !scene.sim.transcript().iter().any(|exchange| exchange.fault.is_some()) {
-            return Err("the fault met no request".to_owned());
+            return Err(UNMET.to_owned());
         }
         // Far beyond every limit, for a machine that is busy.
         let took = started.elapsed();

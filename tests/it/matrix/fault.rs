@@ -13,7 +13,9 @@ use crate::in_process::Conditions;
 use crate::simulator::{Fault, Op, Simulator, When};
 
 /// How long the silence of a service is listened to where silence is the fault.
-const SILENCE: Duration = Duration::from_millis(60);
+pub(crate) const SILENCE: Duration = Duration::from_millis(60);
+/// The same on a machine so busy that an ordinary answer took longer than that.
+pub(crate) const LONG_SILENCE: Duration = Duration::from_secs(2);
 
 /// What goes wrong.
 #[derive(Clone, Copy)]
@@ -174,7 +176,7 @@ impl Wrong {
     }
 
     /// Makes it happen at the nth of these requests, to a stage under the conditions returned.
-    pub(crate) fn arrange(self, sim: &Arc<Simulator>, op: Op, n: usize) -> Conditions {
+    pub(crate) fn arrange(self, sim: &Arc<Simulator>, op: Op, n: usize, silence: Duration) -> Conditions {
         let (at, since) = (When::nth(op, n), When::since(op, n));
         let mut conditions = Conditions::new(sim);
         conditions.patience = patience();
@@ -183,7 +185,7 @@ impl Wrong {
                 sim.inject((wire.make)(), if wire.lasts { since } else { at });
                 let limits = &mut conditions.patience;
                 if wire.is_silent {
-                    (limits.read, limits.reply, limits.create_reply) = (SILENCE, SILENCE, SILENCE);
+                    (limits.read, limits.reply, limits.create_reply) = (silence, silence, silence);
                 }
                 let is_repeated = wire.passes || (wire.is_silent && !wire.lasts);
                 if !is_repeated {

@@ -3,6 +3,10 @@
 use std::{
     io::{self, ErrorKind},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -64,6 +68,7 @@ fn a_false_reply_may_or_may_not_have_had_its_effect() {
         (Fault::OkWithRetryAfter(3), 200, 1),
         (Fault::WrongShape, 200, 1),
         (Fault::HugeBody(100_000), 200, 1),
+        (Fault::EndlessList(3, true), 200, 0),
         (Fault::HostileMessage("##vso[task.complete]".to_owned()), 400, 0),
         (Fault::Delay(Duration::from_millis(10)), 200, 1),
         (Fault::Late(Duration::from_millis(10)), 200, 1),
@@ -115,6 +120,67 @@ fn rules_count_their_own_requests_and_actions_interleave() {
     assert_eq!(sim.world().pats.iter().map(|pat| pat.name.as_str()).collect::<Vec<_>>(), ["rival", "x"]);
     sim.clear_faults();
     assert_eq!(create(&sim, &token).unwrap().status, 200);
+}
+
+#[test]
+fn a_rule_may_begin_at_one_operation_and_go_on_with_all() {
+    let mut world = World::new();
+    let token = world.user_token("user_impersonation");
+    let sim = Simulator::start(world);
+    sim.inject(Fault::Status(500), When::since(Op::CreatePat, 2));
+    let list = || call(&sim, "GET", &format!("{PATS}?{VERSION}&displayFilterOption=active"), &bearer(&token), "");
+    let seen = [
+        list().unwrap().status,
+        create(&sim, &token).unwrap().status,
+        list().unwrap().status,
+        create(&sim, &token).unwrap().status,
+        list().unwrap().status,
+    ];
+    assert_eq!(seen, [200, 200, 200, 500, 500]);
+}
+
+#[test]
+fn a_list_without_an_end_has_other_pats_on_each_page() {
+    let mut world = World::new();
+    let token = world.user_token("user_impersonation");
+    let sim = Simulator::start(world);
+    sim.inject(Fault::EndlessList(2, true), When::every(Op::ListPats));
+    let list = || call(&sim, "GET", &format!("{PATS}?{VERSION}&displayFilterOption=active"), &bearer(&token), "");
+    let (one, two) = (list().unwrap().json(), list().unwrap().json());
+    assert_eq!(one["patTokens"].as_array().map(Vec::len), Some(2));
+    assert!(one["continuationToken"] != two["continuationToken"] && one["patTokens"] != two["patTokens"]);
+}
+
+#[test]
+fn a_reply_that_drips_comes_byte_by_byte_and_never_whole() {
+    let mut world = World::new();
+    let token = world.user_token("user_impersonation");
+    let sim = Simulator::start(world);
+    sim.inject(Fault::Drip(Duration::from_millis(700)), When::every(Op::CreatePat));
+    create(&sim, &token).unwrap_err();
+    assert_eq!(sim.world().pats.len(), 1);
+}
+
+#[test]
+fn a_gate_holds_what_comes_through_one_door_and_may_lose_it() {
+    let mut world = World::new();
+    let token = world.user_token("user_impersonation");
+    let sim = Simulator::start(world);
+    let (passes, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (counted, loses) = (Arc::clone(&passes), Arc::clone(&lost));
+    sim.keep_gate(Arc::new(move |door| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let (open, wait) = tokio::sync::oneshot::channel();
+        let _gone = open.send(door == 0 && !loses.load(Ordering::SeqCst));
+        Some(wait)
+    }));
+    assert_eq!(create(&sim, &token).unwrap().status, 200);
+    assert_eq!(passes.load(Ordering::SeqCst), 2, "at its arrival and before its reply");
+    lost.store(true, Ordering::SeqCst);
+    create(&sim, &token).unwrap_err();
+    assert_eq!(sim.world().pats.len(), 1, "what is lost at its arrival is not handled");
+    let door = sim.open_door(1);
+    assert_ne!(door.origin(), sim.origin());
 }
 
 #[test]
