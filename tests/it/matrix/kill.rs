@@ -49,8 +49,8 @@ fn everything() -> Kind {
     all.into_iter().find(|kind| kind.has_variable && kind.places.len() == 3).expect("a rotation into all places")
 }
 
-/// Every death of this sort in both stages; of the points every so many.
-fn deaths(ends: &[End], every: usize) -> Vec<Death> {
+/// Every death of this sort in both stages.
+fn deaths(ends: &[End]) -> Vec<Death> {
     let kind = everything();
     let clean = Clean::run(&kind);
     let mut deaths = Vec::new();
@@ -59,7 +59,7 @@ fn deaths(ends: &[End], every: usize) -> Vec<Death> {
     {
         let at = cell::ordinals(requests).into_iter();
         let points = at.flat_map(|(op, n)| [Point::Before(op, n), Point::After(op, n)]);
-        for point in points.chain((1..=lines).map(Point::Line)).step_by(every) {
+        for point in points.chain((1..=lines).map(Point::Line)) {
             deaths.extend(ends.iter().map(|end| Death { kind: kind.clone(), stage, point, end: *end }));
         }
     }
@@ -166,18 +166,23 @@ fn has_said_so(run: &StepRun) -> bool {
 
 #[test]
 fn killed_at_any_request_or_line_the_next_run_brings_all_together() {
-    let deaths = deaths(&[End::Killed], 1);
+    let deaths = deaths(&[End::Killed]);
     tally::play("SIGKILL of the program at every request and line", &deaths, Death::name, Death::play);
 }
 
 #[test]
 fn cancelled_at_any_request_or_line_through_the_launcher_the_next_run_brings_all_together() {
-    let deaths = deaths(&[End::Cancelled], 2);
-    tally::play("SIGINT through the launcher", &deaths, Death::name, Death::play);
+    let deaths = deaths(&[End::Cancelled]);
+    tally::play("SIGINT through the launcher at every request and line", &deaths, Death::name, Death::play);
 }
 
 #[test]
 fn cut_off_with_everything_around_it_or_by_the_whole_ladder_the_next_run_brings_all_together() {
-    let deaths = deaths(&[End::Cut, End::Ladder], 6);
-    tally::play("the ladder to its end, and hard cuts of all processes", &deaths, Death::name, Death::play);
+    let deaths = deaths(&[End::Cut, End::Ladder]);
+    tally::play(
+        "the ladder to its end, and hard cuts of all processes, at every request and line",
+        &deaths,
+        Death::name,
+        Death::play,
+    );
 }
