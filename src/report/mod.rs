@@ -1,5 +1,7 @@
 //! Which personal access tokens are about to expire, and whose they are.
 
+pub mod listed;
+
 use crate::outcome::Failure;
 use crate::settings::ReportSettings;
 use crate::work::Work;
