@@ -255,6 +255,30 @@ fn faulty_commands_do_as_with_the_agent() {
     assert_eq!(sticky.result, TaskResult::Skipped);
 }
 
+/// agent: TaskCommandExtension.cs, `ProcessTaskProgressCommand`.
+#[test]
+fn progress_is_from_0_to_100_and_never_goes_back() {
+    let run = main_only(
+        "for (const value of ['-3', '40', 'x', '7', '140']) say('##vso[task.setprogress value=' + value + ']at ' + value); \
+         say('##vso[task.complete result=Succeeded;]');",
+    );
+    let percents: Vec<u32> = run.progress.iter().map(|(percent, _)| *percent).collect();
+    assert_eq!(percents, [0, 40, 40, 40, 100, 100]);
+    assert_eq!(run.progress[4].1, "at 140");
+}
+
+/// What a report's summary is checked by: the file as it was when the command was read.
+#[test]
+fn a_summary_is_kept_as_it_was_when_the_command_was_read() {
+    let run = main_only(
+        "const fs = require('fs'), file = env.AGENT_TEMPDIRECTORY + '/one.md'; fs.writeFileSync(file, '# first'); \
+         say('##vso[task.uploadsummary]' + file); \
+         setTimeout(() => { fs.writeFileSync(file, '# second'); say('##vso[task.complete result=Succeeded;]'); }, 500);",
+    );
+    assert_eq!((run.result, run.summaries.len()), (TaskResult::Succeeded, 1), "{}", run.log);
+    assert_eq!((run.summaries[0].name.as_str(), run.summaries[0].text.as_str()), ("one.md", "# first"));
+}
+
 #[test]
 fn restrictions_only_warn() {
     let script = "say('##vso[task.setvariable variable=KEEP_A]1'); \

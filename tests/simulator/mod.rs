@@ -1,6 +1,7 @@
-//! A simulator of Azure DevOps (the PAT lifecycle API, connection data, builds, variable groups, service connections),
-//! Entra's endpoints and sign-in page, managed identities, Azure Key Vault and the job's OIDC endpoint, all on one loopback
-//! address. Which service is meant is told by the path alone, so that a front may call it by the real host names.
+//! A simulator of Azure DevOps (the PAT lifecycle API, the organization's users, the administration of tokens, connection
+//! data, builds, variable groups, service connections), Entra's endpoints and sign-in page, managed identities, Azure Key
+//! Vault and the job's OIDC endpoint, all on one loopback address. Which service is meant is told by the path alone, so that
+//! a front may call it by the real host names.
 //!
 //! Strict, deterministic and nastier than the real services: whatever is undocumented about them is a switch of the
 //! world, so that a client can be tried against both readings. It never imports the program that it tests, and has wire

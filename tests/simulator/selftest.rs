@@ -5,6 +5,7 @@ mod access;
 mod agent_users;
 mod authorization_codes;
 mod bare;
+mod budget;
 mod certificates;
 mod device_codes;
 mod endpoints;

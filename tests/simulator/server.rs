@@ -152,7 +152,8 @@ async fn respond(
             task.await.map_err(|_| Severed)?
         }
     };
-    if let Some(delay) = delay {
+    let delay = delay.unwrap_or_default() + outcome.reply.delay;
+    if !delay.is_zero() {
         sleep(delay).await;
     }
     match outcome.delivery {

@@ -5,6 +5,7 @@
 
 mod administrators;
 mod authorize;
+mod budget;
 mod builds;
 mod callers;
 mod connection_data;
@@ -73,8 +74,14 @@ pub(crate) fn operation(request: &Request) -> Op {
     }
 }
 
-/// Lets the world handle a request.
+/// Lets the world handle a request, as far as its caller's budget goes.
 pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+    let Some(usage) = budget::take(op, world, &caller(world, request)) else { return handle(op, world, request) };
+    let reply = if usage.is_refused { budget::refusal() } else { handle(op, world, request) };
+    budget::say(&usage, reply)
+}
+
+fn handle(op: Op, world: &mut World, request: &Request) -> Reply {
     match op {
         Op::ListPats | Op::GetPat | Op::CreatePat | Op::UpdatePat | Op::RevokePat => pats::answer(op, world, request),
         Op::ConnectionDataAsUser | Op::ConnectionDataAsPat | Op::DiscoverTenant => {

@@ -1,5 +1,7 @@
 //! A request and a reply as the services see them: no sockets, no hyper.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -106,6 +108,8 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(String, String)>,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// How long it is held back.
+    pub(crate) delay: Duration,
     /// What the client did against the rules, when the reply refuses that: no test may leave it unnoticed.
     pub(crate) violation: Option<String>,
 }
@@ -116,7 +120,7 @@ pub(crate) type Refusal = Box<Reply>;
 impl Reply {
     /// An empty one.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), violation: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO, violation: None }
     }
 
     /// One with JSON.

@@ -114,7 +114,7 @@ impl World {
                     6 => Some(Vec::new()),
                     _ => Some(own.clone()),
                 },
-                valid_from: ends - DAY * if number % 4 == 0 { 365 } else { 60 },
+                valid_from: ends - DAY * if number.is_multiple_of(4) { 365 } else { 60 },
                 valid_to: ends,
                 is_valid: number % 17 != 9,
             }

@@ -3,6 +3,7 @@
 //! Plain state and verbs in domain words. Nothing here knows HTTP or the wire's JSON; the tests arrange and assert here.
 
 mod accounts;
+mod budget;
 mod builds;
 mod by_hand;
 mod clock;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 
 pub(crate) use accounts::{App, Managed, Organization, ServiceConnection, Tenant, User};
+pub(crate) use budget::{Budget, Usage};
 pub(crate) use builds::{Build, Job};
 pub(crate) use clock::Clock;
 pub(crate) use endpoints::{Endpoint, EndpointUpdate, EndpointWrite};
@@ -140,6 +142,8 @@ pub(crate) struct World {
     /// `jti` of every assertion that an app signed itself, once it was good.
     pub(crate) assertions_seen: Vec<String>,
 
+    /// What each caller may use of Azure DevOps in a while; none means as much as it wants.
+    pub(crate) budget: Option<Budget>,
     /// PATs on a page, whatever `$top` asks for.
     pub(crate) page_size: usize,
     /// How many calls with a new PAT are answered 401 before it works.
@@ -258,6 +262,7 @@ impl World {
             sign_in_pages: Vec::new(),
             authorization_codes: Vec::new(),
             assertions_seen: Vec::new(),
+            budget: None,
             page_size: 2,
             new_pats_valid_after: 1,
             cap_days: None,
