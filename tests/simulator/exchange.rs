@@ -35,6 +35,10 @@ pub(crate) enum Op {
     GetEndpoint,
     /// Write all of one.
     UpdateEndpoint,
+    /// List the users of the organization.
+    ListUsers,
+    /// List the PATs of one of them, as an administrator.
+    ListPatsOfUser,
     /// A token of the job for a service connection.
     OidcToken,
     /// An app's own access token.

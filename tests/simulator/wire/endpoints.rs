@@ -34,7 +34,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 
 fn list(world: &World, request: &Request) -> Result<Reply, Refusal> {
     let who = members::enter(world, request, &READ)?;
-    members::check_query(request, &["api-version", "endpointNames", "type", "includeFailed", "includeDetails"])?;
+    vss::check_query(request, &["api-version", "endpointNames", "type", "includeFailed", "includeDetails"])?;
     let project = members::project(world, &who, &request.segments()[1])?;
     // A list in one field, so that a name with a comma cannot be asked for.
     let names = request.field("endpointNames");
@@ -52,7 +52,7 @@ fn list(world: &World, request: &Request) -> Result<Reply, Refusal> {
 
 fn get(world: &World, request: &Request) -> Result<Reply, Refusal> {
     let who = members::enter(world, request, &READ)?;
-    members::check_query(request, &["api-version"])?;
+    vss::check_query(request, &["api-version"])?;
     let segments = request.segments();
     let project = members::project(world, &who, &segments[1])?;
     let id = guid(&segments[5])?;
@@ -65,7 +65,7 @@ fn get(world: &World, request: &Request) -> Result<Reply, Refusal> {
 
 fn update(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let who = members::enter(world, request, &WRITE)?;
-    members::check_query(request, &["api-version"])?;
+    vss::check_query(request, &["api-version"])?;
     let segments = request.segments();
     let id = guid(&segments[4])?;
     let body = request.object().map_err(|why| vss::bad_body(&why))?;

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::super::{exchange::Op, faults::Fault, world::World};
-use super::{dates, error_of, pats, request::Reply, vss};
+use super::{dates, error_of, graph, pats, request::Reply, token_admin, vss};
 
 /// What is answered in the place of the world, if the fault keeps the request from it and still answers.
 pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World) -> Option<Reply> {
@@ -24,7 +24,11 @@ pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World) -> Option<Reply>
         Fault::SignInRedirect => vss::sign_in_redirect(),
         Fault::RefusedIn200(error) => pats::refused_in_200(error),
         Fault::HostileMessage(message) => error_of(op, world, 400, message),
-        Fault::EndlessList(entries, goes_on) => pats::endless_page(world, *entries, *goes_on),
+        Fault::EndlessList(entries, goes_on) => match op {
+            Op::ListUsers => graph::endless_page(world, *entries, *goes_on),
+            Op::ListPatsOfUser => token_admin::endless_page(world, *entries, *goes_on),
+            _ => pats::endless_page(world, *entries, *goes_on),
+        },
         _ => return None,
     })
 }

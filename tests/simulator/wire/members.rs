@@ -70,17 +70,6 @@ pub(crate) fn project(world: &World, who: &str, name: &str) -> Result<String, Re
     }
 }
 
-/// Refuses query fields that are unknown or given twice.
-pub(crate) fn check_query(request: &Request, known: &[&str]) -> Result<(), Refusal> {
-    match request.unexpected_field(known) {
-        Some(name) => {
-            let violation = format!("unknown or repeated query field {name:?}");
-            Err(vss::bad_request("ArgumentException", "Invalid query.", &violation).into())
-        }
-        None => Ok(()),
-    }
-}
-
 /// A refusal in words. `what` and `id` name the thing, `of_role` is what it says to those who are no administrators.
 pub(crate) fn refusal(why: LibraryRefusal, what: &str, id: &str, of_role: &str) -> Refusal {
     let (unknown, taken) = match what {

@@ -3,6 +3,7 @@
 //! The shapes are the simulator's own, written from the published examples, so that a mistake in the client's types
 //! cannot be mirrored into a passing test.
 
+mod administrators;
 mod authorize;
 mod builds;
 mod callers;
@@ -12,6 +13,7 @@ mod devicecode;
 mod endpoints;
 mod faulty;
 mod form;
+mod graph;
 mod key_vault;
 mod managed_identity;
 mod members;
@@ -20,6 +22,7 @@ mod pats;
 mod request;
 mod summary;
 mod token;
+mod token_admin;
 mod variable_groups;
 mod vss;
 
@@ -46,6 +49,8 @@ pub(crate) fn operation(request: &Request) -> Op {
             Some(_) if callers::basic_password(request).is_some() => Op::ConnectionDataAsPat,
             Some(_) => Op::ConnectionDataAsUser,
         },
+        ("GET", [_, "_apis", "graph", "users"]) => Op::ListUsers,
+        ("GET", [_, "_apis", "tokenadmin", "personalaccesstokens", _]) => Op::ListPatsOfUser,
         ("GET", [_, _, "_apis", "build", "builds", _]) => Op::GetBuild,
         ("GET", [_, _, "_apis", "distributedtask", "variablegroups"]) => Op::ListGroups,
         ("GET", [_, _, "_apis", "distributedtask", "variablegroups", _]) => Op::GetGroup,
@@ -75,6 +80,8 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ConnectionDataAsUser | Op::ConnectionDataAsPat | Op::DiscoverTenant => {
             connection_data::answer(op, world, request)
         }
+        Op::ListUsers => graph::answer(world, request),
+        Op::ListPatsOfUser => token_admin::answer(world, request),
         Op::GetBuild => builds::answer(world, request),
         Op::ListGroups | Op::GetGroup | Op::UpdateGroup => variable_groups::answer(op, world, request),
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),

@@ -74,13 +74,13 @@ fn enter(world: &World, request: &Request, changes: bool) -> Result<Context, Ref
 fn list(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, false)?;
     let known = ["api-version", "displayFilterOption", "sortByOption", "isSortAscending", "continuationToken", "$top"];
-    check_query(request, &known)?;
+    vss::check_query(request, &known)?;
     let filter = match request.field("displayFilterOption").as_deref() {
         Some("active") => Filter::Active,
         Some("revoked") => Filter::Revoked,
         Some("expired") => Filter::Expired,
         Some("all") => Filter::All,
-        Some(other) => return Err(bad_value("displayFilterOption", other)),
+        Some(other) => return Err(vss::bad_value("displayFilterOption", other)),
         None => {
             let message = "Value cannot be null. Parameter name: displayFilterOption";
             return Err(vss::bad_request(
@@ -96,24 +96,24 @@ fn list(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
         Some("displayName") => Sort::Name,
         Some("displayDate") => Sort::Date,
         Some("status") => Sort::Status,
-        Some(other) => return Err(bad_value("sortByOption", other)),
+        Some(other) => return Err(vss::bad_value("sortByOption", other)),
     };
     let ascending = match request.field("isSortAscending").as_deref() {
         None | Some("true") => true,
         Some("false") => false,
-        Some(other) => return Err(bad_value("isSortAscending", other)),
+        Some(other) => return Err(vss::bad_value("isSortAscending", other)),
     };
     if let Some(top) = request.field("$top")
         && !top.parse::<u32>().is_ok_and(|top| (1..=100).contains(&top))
     {
-        return Err(bad_value("$top", &top));
+        return Err(vss::bad_value("$top", &top));
     }
     let query = ListQuery { owner: context.owner, organization: context.organization, filter, sort, ascending };
     let page = match request.field("continuationToken").filter(|token| !token.is_empty()) {
         None => world.list_pats(query),
         Some(token) => match cursor_number(&token).and_then(|cursor| world.continue_list(cursor, &query)) {
             Some(page) => page,
-            None => return Err(bad_value("continuationToken", &token)),
+            None => return Err(vss::bad_value("continuationToken", &token)),
         },
     };
     let shown: Vec<Value> = page.pats.iter().map(|pat| shape(world, &pat.id, None)).collect();
@@ -154,7 +154,7 @@ pub(crate) fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> 
 
 fn get(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, false)?;
-    check_query(request, &["api-version", "authorizationId"])?;
+    vss::check_query(request, &["api-version", "authorizationId"])?;
     let id = asked_id(request)?;
     match world.own_pat(&context.owner, &context.organization, &id).map(|pat| pat.id.clone()) {
         Some(id) => Ok(granted(world, &id, None, &context)),
@@ -164,7 +164,7 @@ fn get(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 
 fn create(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, true)?;
-    check_query(request, &["api-version"])?;
+    vss::check_query(request, &["api-version"])?;
     let body = request.json(&["displayName", "scope", "validTo", "allOrgs"]).map_err(|why| vss::bad_body(&why))?;
     let new = NewPat {
         name: text(&body, "displayName")?.unwrap_or_default(),
@@ -183,7 +183,7 @@ fn create(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 
 fn update(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, true)?;
-    check_query(request, &["api-version"])?;
+    vss::check_query(request, &["api-version"])?;
     let known = ["authorizationId", "displayName", "scope", "validTo", "allOrgs"];
     let body = request.json(&known).map_err(|why| vss::bad_body(&why))?;
     let Some(id) = text(&body, "authorizationId")? else {
@@ -203,7 +203,7 @@ fn update(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 
 fn revoke(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, true)?;
-    check_query(request, &["api-version", "authorizationId"])?;
+    vss::check_query(request, &["api-version", "authorizationId"])?;
     let id = asked_id(request)?;
     match world.revoke_pat(&context.owner, &context.organization, &id) {
         Ok(()) => Ok(Reply::empty(204)),
@@ -267,24 +267,9 @@ fn unauthorized(message: &str) -> Refusal {
     vss::error(401, vss::UNAUTHORIZED, message).into()
 }
 
-fn bad_value(field: &str, value: &str) -> Refusal {
-    let message = format!("The value '{value}' is not valid for parameter '{field}'.");
-    vss::bad_request("VssPropertyValidationException", &message, &message).into()
-}
-
-fn check_query(request: &Request, known: &[&str]) -> Result<(), Refusal> {
-    match request.unexpected_field(known) {
-        Some(name) => {
-            let violation = format!("unknown or repeated query field {name:?}");
-            Err(vss::bad_request("ArgumentException", "Invalid query.", &violation).into())
-        }
-        None => Ok(()),
-    }
-}
-
 fn asked_id(request: &Request) -> Result<String, Refusal> {
     let id = request.field("authorizationId").unwrap_or_default();
-    if id.len() == 36 { Ok(id) } else { Err(bad_value("authorizationId", &id)) }
+    if id.len() == 36 { Ok(id) } else { Err(vss::bad_value("authorizationId", &id)) }
 }
 
 fn text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {

@@ -30,7 +30,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 
 fn list(world: &World, request: &Request) -> Result<Reply, Refusal> {
     let who = members::enter(world, request, &READ)?;
-    members::check_query(request, &["api-version", "groupName", "actionFilter", "queryOrder"])?;
+    vss::check_query(request, &["api-version", "groupName", "actionFilter", "queryOrder"])?;
     let project = members::project(world, &who, &request.segments()[1])?;
     let manages = match request.field("actionFilter").as_deref() {
         None | Some("none" | "use") => false,
@@ -56,7 +56,7 @@ fn list(world: &World, request: &Request) -> Result<Reply, Refusal> {
 
 fn get(world: &World, request: &Request) -> Result<Reply, Refusal> {
     let who = members::enter(world, request, &READ)?;
-    members::check_query(request, &["api-version"])?;
+    vss::check_query(request, &["api-version"])?;
     let segments = request.segments();
     let project = members::project(world, &who, &segments[1])?;
     let (asked, id) = number(&segments[5])?;
@@ -68,7 +68,7 @@ fn get(world: &World, request: &Request) -> Result<Reply, Refusal> {
 
 fn update(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let who = members::enter(world, request, &WRITE)?;
-    members::check_query(request, &["api-version"])?;
+    vss::check_query(request, &["api-version"])?;
     let (asked, id) = number(&request.segments()[4])?;
     let body = request.json(&KNOWN).map_err(|why| vss::bad_body(&why))?;
     if body.get("id").is_some_and(|same| same.as_u64() != Some(u64::from(id))) {

@@ -170,3 +170,20 @@ pub(crate) fn organization(world: &World, name: &str) -> Result<String, Refusal>
         error(404, "HostDoesNotExistException", &message).into()
     })
 }
+
+/// A query field that no client may send so.
+pub(crate) fn bad_value(field: &str, value: &str) -> Refusal {
+    let message = format!("The value '{value}' is not valid for parameter '{field}'.");
+    bad_request("VssPropertyValidationException", &message, &message).into()
+}
+
+/// Refuses query fields that are unknown or given twice.
+pub(crate) fn check_query(request: &Request, known: &[&str]) -> Result<(), Refusal> {
+    match request.unexpected_field(known) {
+        Some(name) => {
+            let violation = format!("unknown or repeated query field {name:?}");
+            Err(bad_request("ArgumentException", "Invalid query.", &violation).into())
+        }
+        None => Ok(()),
+    }
+}

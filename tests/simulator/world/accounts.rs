@@ -44,6 +44,8 @@ pub(crate) struct User {
     pub(crate) name: String,
     /// The sign-in name.
     pub(crate) upn: String,
+    /// The mail address, if it has one.
+    pub(crate) mail: Option<String>,
     /// The object id in Entra.
     pub(crate) oid: String,
     /// The identity's id in Azure DevOps: another one, and mistaking the two is a classic.
@@ -187,6 +189,7 @@ impl World {
         let user = User {
             name: name.to_owned(),
             upn: format!("{name}@{}", tenant.domain),
+            mail: Some(format!("{name}@{}", tenant.domain)),
             oid: ids::guid("oid", n),
             identity: ids::guid("identity", n),
             tenant: tenant.id.clone(),

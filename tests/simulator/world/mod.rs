@@ -9,9 +9,11 @@ mod clock;
 mod endpoints;
 mod entra;
 mod ids;
+mod listed_pats;
 mod listing;
 mod managed_identities;
 mod pats;
+mod people;
 mod projects;
 mod tokens;
 mod variable_groups;
@@ -30,8 +32,11 @@ pub(crate) use entra::{
     AuthorizationCode, Credential, DeviceCode, DeviceFlowBlock, DeviceState, EntraRefusal, Grant, SignInPage,
     TokenRequest,
 };
+pub(crate) use listed_pats::{ListedPat, PatsCursor};
 pub(crate) use managed_identities::IdentityRefusal;
 pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
+#[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
+pub(crate) use people::{Directory, PeopleCursor, Person, Who};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
 pub(crate) use projects::{BUILD_SERVICE, COLLECTION_BUILD_SERVICE, EVERYBODY, LibraryRefusal, Project, Sharing};
 pub(crate) use tokens::{AccessToken, ExchangeToken, Holder, OidcToken, RefreshToken};
@@ -106,6 +111,8 @@ pub(crate) struct World {
     pub(crate) builds: Vec<Build>,
     /// Every PAT there ever was, oldest first.
     pub(crate) pats: Vec<Pat>,
+    /// The people of the organizations, and who administers their tokens.
+    pub(crate) directory: Directory,
     /// The vault.
     pub(crate) vault: Vault,
     /// Variable groups, oldest first.
@@ -237,6 +244,7 @@ impl World {
             earlier_jobs: Vec::new(),
             builds: Vec::new(),
             pats: Vec::new(),
+            directory: Directory::new(start),
             vault,
             groups: Vec::new(),
             group_writes: Vec::new(),

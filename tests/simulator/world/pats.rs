@@ -172,7 +172,7 @@ impl Pat {
         reaches && self.state(now) == PatState::Active
     }
 
-    fn is_listed_in(&self, organization: &str) -> bool {
+    pub(super) fn is_listed_in(&self, organization: &str) -> bool {
         self.organization.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(organization))
     }
 }
