@@ -101,9 +101,13 @@ pub struct Judged<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// Where a token stands in a table, the worst first: those just expired before those long expired, then those that
-/// expire soonest, then the rest by what else there is to say.
-pub type Rank = (Finding, i64);
+/// Where a token stands in a table, the worst first: those that expired this week, those that expire soonest, those that
+/// expired before (they stay listed for months, and nobody misses them any more), then the rest by what else there is to
+/// say.
+pub type Rank = (bool, Finding, i64);
+
+/// Days for which a token that has expired stands before those that are about to.
+const JUST: i64 = 7;
 
 impl Judged<'_> {
     /// Whether it is of this kind.
@@ -114,7 +118,18 @@ impl Judged<'_> {
     /// Where it stands; `None` where there is nothing to say about it.
     pub fn rank(&self) -> Option<Rank> {
         let days = self.days_left.unwrap_or_default();
-        self.findings.first().map(|worst| (*worst, if *worst == Finding::Expired { -days } else { days }))
+        self.findings.first().map(|worst| match worst {
+            Finding::Expired => (-days > JUST, *worst, -days),
+            Finding::Expiring => (false, *worst, days),
+            _ => (true, *worst, days),
+        })
+    }
+
+    /// What there is to say beside when it ends.
+    pub fn more(&self) -> impl Iterator<Item = Finding> {
+        let is_end =
+            |finding: &Finding| matches!(finding, Finding::Expired | Finding::Expiring | Finding::NoReadableEnd);
+        self.findings.iter().copied().filter(move |finding| !is_end(finding))
     }
 
     /// When it ends, in words.

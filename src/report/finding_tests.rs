@@ -92,7 +92,7 @@ fn the_worst_stand_first_and_revoked_ones_nowhere() {
     pats.push(ListedPat { is_revoked: true, ..pat("revoked", "2026-11-25") });
     let judged = judge(&alice(), &pats, &rules());
     let names: Vec<_> = judged.iter().filter_map(|one| one.pat.display_name.as_deref()).collect();
-    assert_eq!(names, ["yesterday", "long ago", "tomorrow", "in ten days", "full", "good"]);
+    assert_eq!(names, ["yesterday", "tomorrow", "in ten days", "long ago", "full", "good"]);
 }
 
 #[test]

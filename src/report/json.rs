@@ -61,7 +61,7 @@ struct Tail {
     owners_not_asked: usize,
     owners_not_read: usize,
     not_read: Vec<Unread>,
-    tokens: usize,
+    token_count: usize,
     counts: BTreeMap<&'static str, usize>,
 }
 
@@ -72,7 +72,7 @@ impl<W: Write> Json<W> {
         write!(
             out,
             "{{\"schemaVersion\":{SCHEMA_VERSION},\"organization\":{organization},\"scope\":\"{scope}\",\
-             \"warnWhenDaysLeft\":{warn},\"list\":["
+             \"warnWhenDaysLeft\":{warn},\"tokens\":["
         )?;
         Ok(Self { out, is_first: true })
     }
@@ -108,7 +108,7 @@ impl<W: Write> Json<W> {
             owners_not_asked: reach.not_asked,
             owners_not_read: reach.unread_count,
             not_read: reach.unread.iter().map(unread).collect(),
-            tokens: tally.tokens,
+            token_count: tally.tokens,
             counts: Finding::ALL.into_iter().map(|finding| (finding.code(), tally.of(finding))).collect(),
         };
         // The tail goes on where the list stops: its own brace is left out.

@@ -42,13 +42,12 @@ impl<W: Write + Seek> JUnit<W> {
         self.failures += 1;
         let mail = row.mail.as_deref().map_or(String::new(), |mail| format!(", {mail}"));
         let more = format!(
-            "{} of {}{mail}: {} ({}); scope {}; {}",
+            "{} of {}{mail} {} ({}); scope {}",
             row.name,
             row.owner,
-            row.end,
+            row.sentence,
             row.ends.as_deref().unwrap_or("?"),
             row.scope,
-            row.findings()
         );
         let (end, more) = (escaped(&row.end), escaped(&more));
         writeln!(self.out, "><failure type=\"{}\" message=\"{end}\">{more}</failure></testcase>", kind.code())

@@ -55,7 +55,8 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
         };
         page.push_str(&format!(
             "| {} | {} | {owner} | {} | {} | {} |\n",
-            row.day(),
+            // In a narrow column a date would be broken.
+            row.day().replace('-', "&#8209;"),
             row.days(),
             escaped(&row.name),
             escaped(&row.scope),

@@ -25,6 +25,8 @@ pub(super) struct Row {
     pub(super) days_left: Option<i64>,
     /// What there is to say about it.
     pub(super) findings: Vec<Finding>,
+    /// When it ends and what else there is to say, in a sentence.
+    pub(super) sentence: String,
 }
 
 impl Row {
@@ -40,6 +42,11 @@ impl Row {
             scope: pat.scope.as_deref().map_or("(not told)".to_owned(), plain),
             ends: pat.valid_to.map(|end| end.to_string()),
             end: judged.end(),
+            sentence: {
+                let more: Vec<&str> = judged.more().map(Finding::words).collect();
+                let more = if more.is_empty() { String::new() } else { format!("; {}", more.join(", ")) };
+                format!("{}{more}", judged.end())
+            },
             days_left: judged.days_left,
             findings: judged.findings.clone(),
         }

@@ -134,8 +134,7 @@ impl<'a> Sheets<'a> {
         }
         for row in rows.iter().filter(|row| !row.findings.is_empty()).take(WARNINGS) {
             let mail = row.mail.as_deref().map_or(String::new(), |mail| format!(" ({mail})"));
-            let (name, owner, end) = (&row.name, &row.owner, &row.end);
-            console.warn(&format!("\"{name}\" of {owner}{mail} {end}: {}", row.findings()));
+            console.warn(&format!("\"{}\" of {}{mail} {}", row.name, row.owner, row.sentence));
         }
         let told = || {
             console.upload_summary(&folder.join(SUMMARY).to_string_lossy())?;
