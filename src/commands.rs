@@ -122,6 +122,21 @@ impl Console {
         self.command("task.setvariable", &[("variable", name), ("isoutput", "true")], &value)
     }
 
+    /// How far the step is, in percent, and with what.
+    pub fn set_progress(&self, percent: u8, text: &str) {
+        let value = percent.min(100).to_string();
+        let _noted = self.command("task.setprogress", &[("value", &value)], &self.defused(text));
+    }
+
+    /// Shows a Markdown file on the run's page. The agent reads the file when it reads this line; where a step's
+    /// commands are restricted it warns and shows nothing.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn upload_summary(&self, path: &str) -> io::Result<()> {
+        self.command("task.uploadsummary", &[], path)
+    }
+
     /// Says how the step ended. The last line.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`secret`], [`timestamp`], [`text`], [`pat`] | values; know nothing of each other's users |
+//! | [`secret`], [`timestamp`], [`text`], [`pat`], [`listed`] | values; know nothing of each other's users |
 //! | [`certificate`], [`private_key`] | what signs for an app, and what a passphrase protects |
 //! | [`plan`], [`look`] | what to do and whether it may be committed: pure |
 //! | [`advice`] | what a refusal means, and the one thing to do about it: pure |
@@ -18,6 +18,7 @@
 //! | [`destinations`] | where the new value goes, one file a kind |
 //! | [`workstation`] | the sign-in of a person, done once |
 //! | [`rotate`], [`settle`], [`hand_over`] | the two stages that act, and what one leaves for the other |
+//! | [`report`] | which tokens are about to expire, and whose they are |
 //! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
 //! | [`work`], [`clock`], [`patience`], [`cancel`] | what an acting part is given |
 
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod commands;
 pub mod destinations;
 pub mod hand_over;
+pub mod listed;
 pub mod look;
 pub mod outcome;
 pub mod pat;

@@ -77,6 +77,13 @@ impl PatName {
     }
 }
 
+/// Which generation of whichever personal access token a display name is, if it bears a marker.
+pub fn marked(display_name: &str) -> Option<(PatName, Generation)> {
+    let name = PatName::parse(&display_name[..display_name.rfind(" [")?]).ok()?;
+    let generation = name.generation(display_name)?;
+    Some((name, generation))
+}
+
 impl fmt::Display for PatName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&text::quoted(&self.0))

@@ -37,6 +37,10 @@ pub struct Patience {
     pub commit_within: Duration,
     /// Looks taken because commits got no reply or the one before was too old.
     pub looks: u32,
+    /// What a minute of `maxMinutes` lasts.
+    pub minute: Duration,
+    /// From one line on a report's progress to the next.
+    pub progress: Duration,
 }
 
 impl Default for Patience {
@@ -57,6 +61,8 @@ impl Default for Patience {
             publish_within: Duration::from_secs(30 * 60),
             commit_within: Duration::from_secs(30),
             looks: 4,
+            minute: Duration::from_secs(60),
+            progress: Duration::from_secs(5),
         }
     }
 }

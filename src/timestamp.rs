@@ -11,6 +11,8 @@ use jiff::civil::DateTime;
 pub struct Timestamp(jiff::Timestamp);
 
 const DAY: i64 = 24 * 60 * 60;
+/// The year 0 begins.
+const FIRST: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
 
 impl Timestamp {
     /// The time by the system's clock. Only `main` may ask.
@@ -21,12 +23,17 @@ impl Timestamp {
 
     /// From seconds since 1970, as in a token's claims and a vault's attributes.
     pub fn from_unix(seconds: i64) -> Option<Self> {
-        jiff::Timestamp::from_second(seconds).ok().map(Self)
+        jiff::Timestamp::from_second(seconds).ok().and_then(Self::read)
     }
 
-    /// Seconds since 1970.
+    /// Full seconds since 1970, or before it.
     pub fn as_unix(self) -> i64 {
-        self.0.as_second()
+        self.0.as_second() - i64::from(self.0.subsec_nanosecond() < 0)
+    }
+
+    /// A time as read. One before the year 0 could not be written again in the forms used here.
+    fn read(timestamp: jiff::Timestamp) -> Option<Self> {
+        (timestamp >= FIRST).then_some(Self(timestamp))
     }
 
     /// From RFC 3339 with any number of fraction digits. Some Azure DevOps replies carry no offset and mean UTC
@@ -34,15 +41,15 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            return Some(Self(timestamp));
+            return Self::read(timestamp);
         }
         let civil = text.parse::<DateTime>().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| Self(zoned.timestamp()))
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().and_then(|zoned| Self::read(zoned.timestamp()))
     }
 
     /// From an HTTP header such as `Date` or `Retry-After`.
     pub fn parse_http(text: &str) -> Option<Self> {
-        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok().map(Self)
+        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok().and_then(Self::read)
     }
 
     /// Later by this much; the end of time at the most.
@@ -87,7 +94,7 @@ impl Timestamp {
 
     /// Reads exactly what [`Timestamp::to_minute`] writes.
     pub fn parse_minute(text: &str) -> Option<Self> {
-        let parsed = Self(text.parse::<jiff::Timestamp>().ok()?);
+        let parsed = Self::read(text.parse::<jiff::Timestamp>().ok()?)?;
         (parsed.to_minute() == text).then_some(parsed)
     }
 
@@ -141,6 +148,32 @@ mod tests {
         for text in ["", "soon", "2018-13-19T00:00:00Z", "0"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
             assert_eq!(Timestamp::parse_http(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_time_before_the_year_0_is_read_as_none_can_be_written_in_four_digits() {
+        for text in
+            ["-000001-12-31T23:59:59Z", "-009998-01-01T00:00:00Z", "-000001-12-31T23:59:59", "-0001-12-31T23:59Z"]
+        {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse_minute(text), None, "{text}");
+        }
+        let first = at("0000-01-01T00:00:00Z");
+        assert_eq!(first.to_wire(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_unix(first.as_unix()), Some(first));
+        assert_eq!(Timestamp::from_unix(first.as_unix() - 1), None);
+    }
+
+    #[test]
+    fn seconds_since_1970_never_round_up_a_fraction() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00.999Z", 0),
+            ("1969-12-31T23:59:59.999Z", -1),
+            ("1969-12-31T23:59:59Z", -1),
+            ("1969-12-31T23:59:58.001Z", -2),
+        ] {
+            assert_eq!(at(text).as_unix(), seconds, "{text}");
         }
     }
 

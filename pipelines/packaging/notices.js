@@ -119,3 +119,5 @@ module.exports = function (top, platforms) {
   const all = crates(top, platforms);
   return { notices: notices(all.filter((one) => one.source)), bom: bom(top, all), count: all.length - 1 };
 };
+module.exports.crates = crates;
+module.exports.TARGETS = TARGETS;

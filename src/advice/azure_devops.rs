@@ -181,4 +181,43 @@ pub(super) const GROUPS: &[Group] = &[
             Row::new(&[Other], "what its message says", "Mend what the message names in the group or the connection."),
         ],
     },
+    // That administrators alone may is documented; which of the two statuses others get is inferred.
+    Group {
+        title: "Azure DevOps: the report of an organization",
+        service: Some(Service::Administration),
+        rows: &[
+            Row::new(
+                &[Says("Service principals are not allowed")],
+                "the token acts for an app, and only a user may",
+                "Give `refreshTokenSecret`, the refresh token of a user who is a Project Collection Administrator.",
+            ),
+            Row::new(
+                &[Code("TF401444")],
+                "the account has never been there",
+                "Let the account sign in to the organization once with a browser.",
+            ),
+            Row::new(
+                &[Status(401), SignInPage],
+                "the account is not known there, or its token lacks a scope",
+                "Sign in as a Project Collection Administrator, to an app that was granted the delegated permissions \
+                 `vso.graph` and `vso.tokenadministration`.",
+            ),
+            Row::new(
+                &[Status(403)],
+                "the account is no administrator",
+                "Make the account a member of Project Collection Administrators (Organization settings > Permissions), \
+                 or set `reportScope: own`.",
+            ),
+            Row::new(
+                &[Status(404)],
+                "no such organization, or none that the account can see",
+                "Check `organization`: the service knows none of that name, or none that the account can see.",
+            ),
+            Row::new(
+                &[Status(429)],
+                "too many requests by that account",
+                "Run again later: the limit counts what was asked in five minutes.",
+            ),
+        ],
+    },
 ];

@@ -14,6 +14,8 @@ pub enum Service {
     AzureDevOps,
     /// Azure DevOps, asked as the identity that writes variable groups and service connections.
     Places,
+    /// Azure DevOps, asked for an organization's users and their tokens.
+    Administration,
     /// The pipeline's OIDC endpoint.
     Oidc,
     /// Microsoft Entra's token endpoint.

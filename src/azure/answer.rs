@@ -117,9 +117,39 @@ impl Reply {
         Some(Timestamp::parse_http(value)?.since(self.date?).min(LONGEST_REST))
     }
 
+    /// What the service says of how much may still be asked; documented for replies that come near its limit.
+    pub fn allowance(&self) -> Allowance {
+        let number = |name: &str| self.header(name)?.trim().parse::<f64>().ok().filter(|number| *number >= 0.0);
+        let seconds = |number: f64| Duration::try_from_secs_f64(number).ok().map(|time| time.min(LONGEST_REST));
+        let reset = number("x-ratelimit-reset").and_then(|at| Some((at - self.date?.as_unix() as f64).max(0.0)));
+        Allowance {
+            rest: self.retry_after(),
+            delayed: number("x-ratelimit-delay").and_then(seconds),
+            remaining: number("x-ratelimit-remaining"),
+            limit: number("x-ratelimit-limit"),
+            reset: reset.and_then(seconds),
+        }
+    }
+
     pub(super) fn error(&self, kind: Kind) -> CallError {
         CallError { activity: activity(&self.headers), date: self.date, ..CallError::new(self.service, kind) }
     }
+}
+
+/// How much a service still lets a caller ask (documented: Azure DevOps' page on rate limits). Absent where it says
+/// nothing, which is the rule while there is plenty.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Allowance {
+    /// When it asks to come back; also with a success.
+    pub rest: Option<Duration>,
+    /// By how much it held this reply back.
+    pub delayed: Option<Duration>,
+    /// What is left until the reset, in its own units.
+    pub remaining: Option<f64>,
+    /// All there is, in the same units.
+    pub limit: Option<f64>,
+    /// In how long all is there again.
+    pub reset: Option<Duration>,
 }
 
 /// A request that did not succeed.

@@ -16,6 +16,7 @@ use url::Url;
 use super::answer::word;
 use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Reply, Service};
 use crate::advice::{self, Row, Seen};
+use crate::listed::ListedPat;
 use crate::pat::{AuthorizationId, Pat, Scopes};
 use crate::secret::Secret;
 use crate::settings::address::Organization;
@@ -97,20 +98,60 @@ impl Pats<'_> {
     /// # Errors
     /// When a page cannot be had.
     pub async fn list(&self) -> Result<Listing, CallError> {
+        let mut listing = Listing { pats: Vec::new(), date: None };
+        let mut seen = HashSet::new();
+        let take = |reply: &Reply, pat: WirePat| {
+            let pat = pat.read().map_err(|seen| unreadable(reply, seen))?;
+            if seen.insert(pat.id.clone()) {
+                listing.pats.push(pat);
+            }
+            Ok(())
+        };
+        listing.date = self.pages("active", take).await?;
+        Ok(listing)
+    }
+
+    /// Lists all tokens that were not revoked for a report, those that have expired among them (documented: they stay
+    /// listed for some months), and what cannot be read of one as not told. With the server's time.
+    ///
+    /// # Errors
+    /// When a page cannot be had.
+    pub async fn list_for_report(&self) -> Result<(Vec<ListedPat>, Option<Timestamp>), CallError> {
+        let (mut pats, mut date) = (Vec::new(), None);
+        let mut seen = HashSet::new();
+        for filter in ["active", "expired"] {
+            let told = self.pages(filter, |_, pat| {
+                // One may expire between the two lists.
+                if seen.insert(pat.authorization_id.clone()) {
+                    pats.push(pat.for_report());
+                }
+                Ok(())
+            });
+            date = told.await?.or(date);
+        }
+        Ok((pats, date))
+    }
+
+    /// Reads every page of one of the lists, and returns the server's time at the first.
+    async fn pages(
+        &self,
+        filter: &str,
+        mut take: impl FnMut(&Reply, WirePat) -> Result<(), CallError>,
+    ) -> Result<Option<Timestamp>, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Page {
             continuation_token: Option<String>,
             pat_tokens: Vec<WirePat>,
         }
-        let mut listing = Listing { pats: Vec::new(), date: None };
-        let mut seen = HashSet::new();
+        let mut date = None;
+        let mut taken = 0;
         let mut continuation: Option<String> = None;
         let (started, limit) = (Instant::now(), self.http.patience().list);
         for _ in 0..MOST_PAGES {
             let mut url = self.address();
             url.query_pairs_mut()
-                .append_pair("displayFilterOption", "active")
+                .append_pair("displayFilterOption", filter)
                 .append_pair("sortByOption", "displayDate")
                 .append_pair("isSortAscending", "true")
                 .append_pair("$top", PAGE);
@@ -118,19 +159,17 @@ impl Pats<'_> {
                 url.query_pairs_mut().append_pair("continuationToken", continuation);
             }
             let reply = self.http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.user))).await?;
-            listing.date = listing.date.or(reply.date);
+            date = date.or(reply.date);
             let page: Page = reply.json()?;
             for pat in page.pat_tokens {
-                let pat = pat.read().map_err(|seen| unreadable(&reply, seen))?;
-                if seen.insert(pat.id.clone()) {
-                    listing.pats.push(pat);
-                }
+                taken += 1;
+                take(&reply, pat)?;
             }
-            if listing.pats.len() > MOST_TOKENS {
+            if taken > MOST_TOKENS {
                 return Err(unreadable(&reply, format!("a list of more than {MOST_TOKENS} tokens")));
             }
             match page.continuation_token.filter(|next| !next.is_empty()) {
-                None => return Ok(listing),
+                None => return Ok(date),
                 Some(next) if continuation.as_ref() == Some(&next) => {
                     return Err(unreadable(&reply, "a list whose next page is the same page".to_owned()));
                 }
@@ -339,6 +378,20 @@ struct WirePat {
 }
 
 impl WirePat {
+    fn for_report(self) -> ListedPat {
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
+        ListedPat {
+            authorization_id: self.authorization_id,
+            display_name: given(self.display_name),
+            scope: given(self.scope),
+            is_for_all_organizations: Some(self.target_accounts.is_none()),
+            valid_from: time(self.valid_from),
+            valid_to: time(self.valid_to),
+            is_revoked: false,
+        }
+    }
+
     fn read(self) -> Result<Pat, String> {
         let Some(id) = AuthorizationId::parse(&self.authorization_id) else {
             return Err("a token whose authorizationId is no GUID".to_owned());

@@ -106,6 +106,10 @@ impl Endpoint {
             if let Some(parameters) = authorization["parameters"].as_object_mut() {
                 parameters.retain(|name, _| !name.eq_ignore_ascii_case(parameter));
             }
+            // One without any may be shown as none, as `null` or as empty.
+            if authorization["parameters"].as_object().is_some_and(Map::is_empty) {
+                authorization["parameters"] = Value::Null;
+            }
             authorization
         };
         (plain(&self.0) != plain(&now.0)).then(|| "\"authorization\"".to_owned())
@@ -174,5 +178,34 @@ impl Endpoints<'_> {
 
     async fn send(&self, url: Url) -> Result<super::http::Reply, CallError> {
         self.http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.token))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn connection(authorization: Value) -> Endpoint {
+        Endpoint(json!({"id": "1", "type": "externaltfs", "authorization": authorization}))
+    }
+
+    #[test]
+    fn parameters_that_are_empty_or_absent_are_the_same_before_and_after_a_write() {
+        let without = [json!({"scheme": "Token"}), json!({"scheme": "Token", "parameters": null})];
+        let empty = [json!({"scheme": "Token", "parameters": {}})];
+        let written = [json!({"scheme": "Token", "parameters": {"apitoken": null}})];
+        let all: Vec<Endpoint> = without.into_iter().chain(empty).chain(written).map(connection).collect();
+        for before in &all {
+            for after in &all {
+                assert_eq!(before.strayed(after, "apitoken"), None, "{before:?} {after:?}");
+            }
+        }
+        let other = connection(json!({"scheme": "Token", "parameters": {"apitoken": null, "username": "x"}}));
+        for known in &all {
+            assert_eq!(known.strayed(&other, "apitoken").as_deref(), Some("\"authorization\""), "{known:?}");
+            assert_eq!(other.strayed(known, "apitoken").as_deref(), Some("\"authorization\""), "{known:?}");
+        }
     }
 }

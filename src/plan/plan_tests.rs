@@ -292,6 +292,30 @@ fn several_committed_are_refused_until_one_is_chosen() {
 }
 
 #[test]
+fn the_one_not_chosen_by_a_run_that_was_cut_off_before_its_commit_is_not_replaced_by_the_next() {
+    let superseded = " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]";
+    for left in [" [pending 90.1-bbbbbbbb]", " [held 90.1-bbbbbbbb]"] {
+        let scene = || Scene::empty().has(1, superseded).has(2, "").has(3, left).where_run("90", Liveness::Dead);
+        let rotation = scene().rotation();
+        assert_eq!((rotation.current, rotation.scopes.as_str()), (None, "vso.scope3"), "{left}");
+        assert_eq!(
+            (ids(&rotation.predecessors), ids(&rotation.listed)),
+            (vec![id(1), id(3)], vec![id(1), id(2), id(3)])
+        );
+        assert!(scene().plan().notes[0].contains("rename or revoke it by hand"), "{:?}", scene().plan().notes);
+        let chosen = scene().with(|wish| wish.replace = Some(id(2))).rotation();
+        assert_eq!(ids(&chosen.predecessors), [id(1), id(2), id(3)], "{left}");
+    }
+}
+
+#[test]
+fn one_that_is_committed_after_all_is_replaced() {
+    let by = |run: &str| format!(" [superseded {run} ends 2026-11-25T03:00Z]");
+    let later = Scene::empty().has(1, &by("90.1-bbbbbbbb")).has(2, "").has(3, " [held 91.1-bbbbbbbb]");
+    assert_eq!(later.rotation().current.map(|m| m.pat.id), Some(id(2)));
+}
+
+#[test]
 fn a_choice_that_is_gone_or_not_committed_is_ignored_with_a_note() {
     for gone in [9, 2] {
         let scene = Scene::calm().has(2, " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]");

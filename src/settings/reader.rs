@@ -52,7 +52,7 @@ impl Reader<'_> {
         }
         // Every command's inputs are read, so that a wrong one is named whichever command it belongs to.
         let rotate = self.rotate(&inputs, seen, command == Some("rotate"));
-        let report = self.report(&inputs);
+        let report = self.report(&inputs, command == Some("report"));
         let (source, command) = match command? {
             "signIn" => {
                 let sign_in = self.sign_in(&inputs, seen);

@@ -116,10 +116,12 @@ fn a_person_who_signs_in_is_named_and_the_token_has_one_place() {
 
 #[test]
 fn a_report_needs_no_name_and_no_build() {
-    let report = [("INPUT_COMMAND", "report"), ("INPUT_PATNAME", ""), ("BUILD_BUILDID", "")];
+    let folder = ("AGENT_TEMPDIRECTORY", "/agent/_work/_temp");
+    let report = [("INPUT_COMMAND", "report"), ("INPUT_PATNAME", ""), ("BUILD_BUILDID", ""), folder];
     let Command::Report(settings) = read(&job(&report)).unwrap().command else { panic!("a report") };
     assert_eq!((settings.scope, settings.fail_on), (ReportScope::Own, FailOn::Nothing));
     assert_eq!((settings.warn_when_days_left, settings.max_minutes), (30, 50));
+    assert_eq!(inputs_at_fault(&report[..3]), ["AGENT_TEMPDIRECTORY"], "and a folder for its files");
 }
 
 #[test]

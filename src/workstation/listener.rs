@@ -137,8 +137,10 @@ impl Asked {
         // A page elsewhere may have its name point to this machine.
         let host = lines.find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")))?.1;
         let is_ours = self.redirect.strip_prefix("http://") == Some(host.trim());
-        let url = Url::parse(&self.redirect).ok()?.join(&target).ok()?;
-        (is_ours && target.starts_with('/')).then_some((stream, url))
+        // Only a path of this host: after two slashes another host's name would stand.
+        let is_path = target.starts_with('/') && !target.starts_with("//");
+        let url = Url::parse(&format!("{}{target}", self.redirect)).ok()?;
+        (is_ours && is_path).then_some((stream, url))
     }
 
     fn answer(&self, target: &Url) -> Answer {

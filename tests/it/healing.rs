@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::agent::{Interruption, Job, TaskResult, When as Moment};
-use crate::pipeline::{NAME, Pipeline};
+use crate::pipeline::{NAME, Pipeline, says};
 use crate::simulator::{Fault, Op, When};
 
 use Left::{Committed, Held, Pending, Superseded};
@@ -228,6 +228,29 @@ fn a_run_killed_before_its_commit_leaves_a_superseded_and_a_pending_one_for_the_
         pipeline.rotate(&mut pipeline.next_job(), &[SELDOM]);
         let healed = ["#1 superseded 101.1 +24h", "#2 superseded 102.1 +24h", "#3"];
         assert_eq!(pipeline.active(), spelled(&healed), "{op:?} {n}");
+    }
+}
+
+#[test]
+fn of_two_with_one_name_the_one_not_chosen_is_left_alone_by_the_run_after_a_killed_one_as_well() {
+    for is_repeated in [true, false] {
+        let pipeline = Pipeline::with_pat(20);
+        pipeline.sim.world().new_pats_valid_after = 0;
+        let other = pipeline.add(NAME, 25);
+        pipeline.consume("the other consumer", &other);
+        let (chosen, mut job) = (pipeline.id(1), pipeline.job());
+        let choice = ("replaceAuthorizationId", chosen.as_str());
+        assert_eq!(pipeline.main(&mut job, &[choice]).result, TaskResult::Succeeded);
+        pipeline.consume_variable("the new consumer", &job);
+        let how = agent_gone_at(&pipeline, Op::UpdatePat, 1);
+        post_killed(&mut job, how);
+        assert_eq!(pipeline.active(), spelled(&["#1 superseded 101.1 +24h", "#2", "#3 pending 101.1"]));
+
+        let inputs = if is_repeated { vec![choice, SELDOM] } else { vec![SELDOM] };
+        let (main, _) = pipeline.rotate(&mut pipeline.next_job(), &inputs);
+        says(&main, &[&format!("{other}) is left alone: rename or revoke it by hand before the next run")]);
+        let healed = ["#1 superseded 101.1 +24h", "#2", "#3 superseded 102.1 +24h", "#4"];
+        assert_eq!(pipeline.active(), spelled(&healed), "{is_repeated}");
     }
 }
 

@@ -8,10 +8,19 @@ const LONGEST_FILE: usize = 450;
 const LONGEST_MAIN: usize = 40;
 
 /// Modules that know of nothing but each other.
-const VALUES: [&str; 4] = ["pat", "secret", "text", "timestamp"];
+const VALUES: [&str; 5] = ["listed", "pat", "secret", "text", "timestamp"];
 /// Modules that decide, over values alone.
-const DECISIONS: [&str; 7] =
-    ["advice/azure", "advice/azure_devops", "advice/entra", "advice/mod", "look", "plan/mod", "plan/words"];
+const DECISIONS: [&str; 9] = [
+    "advice/azure",
+    "advice/azure_devops",
+    "advice/entra",
+    "advice/mod",
+    "look",
+    "plan/mod",
+    "plan/words",
+    "report/finding",
+    "report/pace",
+];
 
 struct Source {
     /// Its path below `src`, with `/`.

@@ -314,6 +314,9 @@ fn only_this_sign_ins_answer_counts_and_nothing_else_ends_it() {
     }
     assert_eq!(fetch(&start, "GET", "", Some("attacker.example")).status, 0, "another name for this machine");
     assert_eq!(fetch(&start, "POST", "", None).status, 0);
+    let mut elsewhere = start.clone();
+    elsewhere.set_path("//attacker.example/sign-in");
+    assert_eq!(get(&elsewhere).status, 0, "a target that names another host");
     // A second tab is as good as the first.
     assert_eq!(get(&start).status, 302);
     let back = person(&start, "rotator@contoso.onmicrosoft.com", "signin");

@@ -1,4 +1,4 @@
-//! What a report is about: whose tokens, which, and how far the list goes.
+//! What a report is about: whose personal access tokens, and which.
 
 use crate::timestamp::Timestamp;
 
@@ -30,28 +30,6 @@ pub struct ListedPat {
     pub valid_from: Option<Timestamp>,
     /// Until when; `None` where it cannot be read.
     pub valid_to: Option<Timestamp>,
-}
-
-/// How far a report goes, told when it ends.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Reach {
-    /// Owners whose tokens were listed, those without any among them.
-    pub owners: usize,
-    /// Owners gone between the two lists; nothing is missing.
-    pub gone: usize,
-    /// Owners whose tokens could not be listed, each with why; at most a hundred of them.
-    pub unread: Vec<(Owner, String)>,
-    /// How many such owners there are.
-    pub unread_count: usize,
-    /// Owners known but not asked for, as the report stopped before.
-    pub not_asked: usize,
-    /// Why the report stopped before its end; `None` when it did not.
-    pub stopped: Option<String>,
-}
-
-impl Reach {
-    /// Whether something is missing.
-    pub fn is_partial(&self) -> bool {
-        self.stopped.is_some() || self.unread_count > 0 || self.not_asked > 0
-    }
+    /// Whether it was revoked, where the list shows such ones too.
+    pub is_revoked: bool,
 }

@@ -1,0 +1,389 @@
+//! The tokens of every user of an organization: pages of users, and for each user a list. As much at once as the
+//! service lets go through, one owner handed on at a time, nothing kept but who was seen.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::pace::Pace;
+use super::sheets::Sheets;
+use super::{Reach, UNCHANGED};
+use crate::advice::{Named, Service};
+use crate::azure::graph::{self, Page};
+use crate::azure::http::{CallError, Kind};
+use crate::azure::token_admin::{self, Listing};
+use crate::listed::Owner;
+use crate::outcome::{Failure, row_for};
+use crate::settings::{ReportSettings, Source};
+use crate::sign_in::{self, UserToken};
+use crate::timestamp::counted;
+use crate::work::{Work, on};
+
+/// Users waiting to be asked for; the next page is read when there are fewer.
+const AHEAD: usize = 64;
+/// Users whose lists were refused before one was had: then it is not about them.
+const REFUSED: usize = 8;
+/// Failures in a row after which the service is taken to be out of order.
+const FAILURES: usize = 5;
+/// Users named of whom nothing could be read.
+const NAMED: usize = 100;
+
+/// Something that was asked.
+enum Answer {
+    Page(Result<Page, CallError>),
+    Counted(Option<usize>),
+    Tokens(Waiting, Result<Option<Listing>, CallError>),
+}
+
+/// A user to be asked for.
+struct Waiting {
+    owner: Owner,
+    /// The token was refused with this user; if the next is too, it is about the user.
+    was_refused: bool,
+}
+
+type Asked<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (usize, Answer)> + 'a>>>;
+
+/// Where the list of users stands.
+enum Users {
+    At(Option<String>),
+    Asked(Option<String>),
+    Read,
+}
+
+/// How many users there are.
+enum Total {
+    Unknown,
+    /// To be counted from this page on.
+    Wanted(Option<String>),
+    Known(usize),
+}
+
+/// The report in the making.
+struct Gathering<'a> {
+    work: &'a Work,
+    user: Rc<UserToken>,
+    /// How often somebody signed in; answers to an earlier token tell nothing of the present one.
+    sign_ins: usize,
+    /// Whether the present token was good for a list.
+    is_proven: bool,
+    pace: Pace,
+    started: Instant,
+    users: Users,
+    first_page: usize,
+    waiting: VecDeque<Waiting>,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    total: Total,
+    under_way: usize,
+    failures: usize,
+    first_refusal: Option<CallError>,
+    reach: Reach,
+}
+
+/// Lists them.
+///
+/// # Errors
+/// What failed before anything was listed, or what could not be written.
+pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut Sheets<'_>) -> Result<Reach, Failure> {
+    let patience = work.http.patience();
+    let until = Instant::now() + patience.minute * u32::from(settings.max_minutes);
+    let cancel = work.http.cancel();
+    let user = tokio::select! {
+        user = sign_in::sign_in(work) => user?,
+        () = cancel.requested() => return Err(Failure::cancelled(UNCHANGED)),
+    };
+    let mut gathering = Gathering {
+        work,
+        user: Rc::new(user),
+        sign_ins: 1,
+        is_proven: false,
+        pace: Pace::default(),
+        started: Instant::now(),
+        users: Users::At(None),
+        first_page: 0,
+        waiting: VecDeque::new(),
+        seen: HashSet::new(),
+        hasher: RandomState::new(),
+        total: Total::Unknown,
+        under_way: 0,
+        failures: 0,
+        first_refusal: None,
+        reach: Reach::default(),
+    };
+    let mut progress = interval(patience.progress);
+    progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    progress.reset();
+    let mut asked = Asked::new();
+    while gathering.reach.stopped.is_none() {
+        let rest = gathering.pace.rest(gathering.started.elapsed());
+        if rest.is_zero() {
+            gathering.ask(&mut asked);
+        }
+        if gathering.is_done() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = cancel.requested() => {
+                gathering.reach.is_cancelled = true;
+                gathering.stop("the run was cancelled".to_owned());
+            }
+            () = sleep_until(until) => {
+                let minutes = counted(settings.max_minutes.into(), "minute");
+                gathering.stop(format!("`maxMinutes` ended it after {minutes}"));
+            }
+            Some((sign_in, answer)) = asked.next(), if !asked.is_empty() => gathering.take(sign_in, answer, sheets).await?,
+            _ = progress.tick() => gathering.say(sheets),
+            () = sleep(rest), if !rest.is_zero() => {}
+        }
+    }
+    drop(asked);
+    gathering.end()
+}
+
+impl<'a> Gathering<'a> {
+    fn is_done(&self) -> bool {
+        matches!(self.users, Users::Read) && self.waiting.is_empty() && self.under_way == 0
+    }
+
+    /// Asks for as much as may be under way: a page of users where few are waiting, and the lists of those who are.
+    fn ask(&mut self, asked: &mut Asked<'a>) {
+        let (work, sign_in) = (self.work, self.sign_ins);
+        if let Users::At(at) = &mut self.users
+            && self.waiting.len() < AHEAD
+        {
+            let (at, user) = (at.take(), Rc::clone(&self.user));
+            self.users = Users::Asked(at.clone());
+            asked.push(Box::pin(async move {
+                let page = graph::users(&work.http, &work.access.organization, &user.token, at.as_deref()).await;
+                (sign_in, Answer::Page(page))
+            }));
+        }
+        while self.under_way < self.pace.width() {
+            let Some(next) = self.waiting.pop_front() else { break };
+            self.under_way += 1;
+            let user = Rc::clone(&self.user);
+            asked.push(Box::pin(async move {
+                let organization = &work.access.organization;
+                let tokens = token_admin::list(&work.http, organization, &user.token, &next.owner.id).await;
+                (sign_in, Answer::Tokens(next, tokens))
+            }));
+        }
+        if let Total::Wanted(second) = &mut self.total {
+            let (second, user) = (second.take(), Rc::clone(&self.user));
+            self.total = Total::Unknown;
+            asked.push(Box::pin(async move { (sign_in, Answer::Counted(count(work, &user, second).await)) }));
+        }
+    }
+
+    async fn take(&mut self, sign_in: usize, answer: Answer, sheets: &mut Sheets<'_>) -> Result<(), Failure> {
+        match answer {
+            Answer::Page(Ok(page)) => self.take_users(page),
+            Answer::Page(Err(error)) => return self.without_users(sign_in, error).await,
+            // Without it there is no estimate, and that is all.
+            Answer::Counted(count) => {
+                if let Some(count) = count {
+                    self.total = Total::Known(self.first_page + count);
+                }
+            }
+            Answer::Tokens(of, tokens) => {
+                self.under_way -= 1;
+                match tokens {
+                    Ok(Some(listing)) => {
+                        (self.is_proven, self.failures) = (true, 0);
+                        self.pace.take(&listing.allowance, self.started.elapsed());
+                        self.reach.owners += 1;
+                        sheets.add(&of.owner, &listing.pats)?;
+                    }
+                    Ok(None) => self.reach.gone += 1,
+                    Err(error) => return self.without_tokens(sign_in, of, error).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_users(&mut self, page: Page) {
+        if self.seen.is_empty() {
+            self.work.take_date(page.date);
+            self.first_page = page.users.len();
+            self.total = match &page.next {
+                Some(second) => Total::Wanted(Some(second.clone())),
+                None => Total::Known(self.first_page),
+            };
+        }
+        self.pace.take(&page.allowance, self.started.elapsed());
+        for owner in page.users {
+            // Users who come or go meanwhile move others from page to page.
+            if self.seen.insert(self.hasher.hash_one(&owner.id)) {
+                self.waiting.push_back(Waiting { owner, was_refused: false });
+            }
+        }
+        self.users = page.next.map_or(Users::Read, |next| Users::At(Some(next)));
+    }
+
+    async fn without_users(&mut self, sign_in: usize, error: CallError) -> Result<(), Failure> {
+        let Users::Asked(at) = std::mem::replace(&mut self.users, Users::Read) else { return Ok(()) };
+        if self.is_to_come_back(&error) || sign_in < self.sign_ins {
+            self.users = Users::At(at);
+        } else if error.is_about_signing_in() && self.is_proven {
+            self.users = Users::At(at);
+            self.renew().await;
+        } else if at.is_none() {
+            let organization = &self.work.access.organization;
+            return Err(self.explained(error, &format!("could not list the users of {organization}")));
+        } else {
+            self.stop(format!("the list of users could not be read to its end: {error}"));
+        }
+        Ok(())
+    }
+
+    async fn without_tokens(&mut self, sign_in: usize, of: Waiting, error: CallError) -> Result<(), Failure> {
+        if self.is_to_come_back(&error) || sign_in < self.sign_ins {
+            self.waiting.push_front(of);
+            return Ok(());
+        }
+        if matches!(error.kind, Kind::Cancelled | Kind::Abandoned) {
+            self.waiting.push_front(of);
+            return Err(Failure::new(on(error, "the report was not finished"), UNCHANGED));
+        }
+        if error.is_about_signing_in() && self.is_proven && !of.was_refused {
+            self.waiting.push_back(Waiting { was_refused: true, ..of });
+            self.renew().await;
+            return Ok(());
+        }
+        self.failures += 1;
+        self.reach.unread_count += 1;
+        if self.reach.unread.len() < NAMED {
+            self.reach.unread.push((of.owner, error.to_string()));
+        }
+        let is_refused = error.refusal().is_some() || error.is_about_signing_in();
+        if is_refused && self.reach.owners == 0 {
+            let refusal = self.first_refusal.get_or_insert(error);
+            if self.reach.unread_count >= REFUSED {
+                let refusal = std::mem::replace(refusal, CallError::new(refusal.service, Kind::Cancelled));
+                return Err(self.refused(refusal));
+            }
+        } else if self.failures >= FAILURES {
+            self.stop(format!("the last {FAILURES} lists could not be read: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Whether the service says when to come back; then everything rests until then.
+    fn is_to_come_back(&mut self, error: &CallError) -> bool {
+        let Kind::Busy { retry_after: Some(rest), .. } = error.kind else { return false };
+        self.pace.refused(rest.max(Duration::from_millis(100)), self.started.elapsed());
+        true
+    }
+
+    /// Signs in anew: the token was good, and is no more.
+    async fn renew(&mut self) {
+        if matches!(self.work.access.source, Source::AccessToken(_)) {
+            return self.stop("the token in `accessToken` has ended, and another cannot be made".to_owned());
+        }
+        self.work.console.say("the token is no longer taken; signing in anew");
+        // Those of the vault were made at the same time.
+        self.work.tokens.lock().await.clear();
+        match sign_in::sign_in(self.work).await {
+            Ok(user) => {
+                self.user = Rc::new(user);
+                self.sign_ins += 1;
+                self.is_proven = false;
+            }
+            Err(failure) => self.stop(format!("the token has ended, and signing in anew failed: {failure}")),
+        }
+    }
+
+    fn asked_for(&self) -> usize {
+        self.reach.owners + self.reach.gone + self.reach.unread_count
+    }
+
+    fn stop(&mut self, why: String) {
+        let known = self.waiting.len() + self.under_way;
+        self.reach.not_asked = match self.total {
+            Total::Known(total) => known.max(total.saturating_sub(self.asked_for())),
+            _ => known,
+        };
+        self.reach.stopped = Some(why);
+    }
+
+    /// How far it is, now and then.
+    fn say(&self, sheets: &Sheets<'_>) {
+        let asked = self.asked_for();
+        let (tokens, urgent) = sheets.so_far();
+        let number = |count: usize, noun: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let mut line = match self.total {
+            Total::Known(total) => format!("{asked} of {}", number(total.max(asked), "user")),
+            _ => number(asked, "user"),
+        };
+        line.push_str(&format!(": {}, {urgent} expired or expiring", number(tokens, "token")));
+        let rest = self.pace.rest(self.started.elapsed());
+        if !rest.is_zero() {
+            line.push_str(&format!("; Azure DevOps asks to wait {}", number(seconds(rest), "second")));
+        }
+        if let Total::Known(total) = self.total
+            && asked > 0
+        {
+            let left = self.started.elapsed().mul_f64(total.saturating_sub(asked) as f64 / asked as f64);
+            let left = match seconds(left) {
+                left @ 0..120 => number(left, "second"),
+                left => number(left.div_ceil(60), "minute"),
+            };
+            line.push_str(&format!("; about {left} left"));
+            let percent = u8::try_from(asked * 100 / total.max(asked)).unwrap_or(100);
+            self.work.console.set_progress(percent, &line);
+        }
+        self.work.console.say(&line);
+    }
+
+    fn end(mut self) -> Result<Reach, Failure> {
+        if self.reach.owners == 0
+            && let Some(refusal) = self.first_refusal.take()
+        {
+            return Err(self.refused(refusal));
+        }
+        if self.reach.owners == 0 && self.reach.gone > 0 && self.reach.stopped.is_none() {
+            let users = counted(i64::try_from(self.reach.gone).unwrap_or(i64::MAX), "user");
+            let error = anyhow::anyhow!(
+                "token administration of {} knows none of the organization's {users}",
+                self.work.access.organization
+            );
+            return Err(Failure::new(error, UNCHANGED).advise("Check `organization`, and report it if that is right."));
+        }
+        Ok(self.reach)
+    }
+
+    fn refused(&self, error: CallError) -> Failure {
+        let organization = &self.work.access.organization;
+        self.explained(error, &format!("could not list the tokens of the users of {organization}"))
+    }
+
+    fn explained(&self, error: CallError, what: &str) -> Failure {
+        let advice = row_for(&error, Service::Administration).map(|row| row.remedy(Named::default()));
+        Failure::new(on(error, what), UNCHANGED).advise_if(advice)
+    }
+}
+
+/// Counts the users on the pages from the second on, ahead of the lists, for an estimate.
+async fn count(work: &Work, user: &UserToken, second: Option<String>) -> Option<usize> {
+    let (mut at, mut count) = (second, 0);
+    while at.is_some() {
+        let page = graph::users(&work.http, &work.access.organization, &user.token, at.as_deref()).await.ok()?;
+        count += page.users.len();
+        at = page.next;
+    }
+    Some(count)
+}
+
+fn seconds(time: Duration) -> usize {
+    usize::try_from(time.as_secs_f64().ceil() as u64).unwrap_or(usize::MAX)
+}

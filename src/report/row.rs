@@ -1,0 +1,76 @@
+//! A token as tables show it: owned, so that the worst can be kept while the rest streams by.
+
+use super::finding::{Finding, Judged, Rank};
+use crate::listed::Owner;
+use crate::secret::Hidden;
+use crate::text::one_line;
+
+/// A token with its owner, in words fit for one line. Ordered from the worst to the best.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Row {
+    order: (bool, Option<Rank>, i64),
+    /// Whose it is.
+    pub(super) owner: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Where the owner can be reached, if that is known.
+    pub(super) mail: Option<String>,
+    /// What it may do.
+    pub(super) scope: String,
+    /// Its last day, if that can be read.
+    pub(super) ends: Option<String>,
+    /// When that is, in words.
+    pub(super) end: String,
+    /// How many days that is from now.
+    pub(super) days_left: Option<i64>,
+    /// What there is to say about it.
+    pub(super) findings: Vec<Finding>,
+    /// When it ends and what else there is to say, in a sentence.
+    pub(super) sentence: String,
+}
+
+impl Row {
+    /// Puts it into words.
+    pub(super) fn new(owner: &Owner, judged: &Judged<'_>, hidden: &Hidden) -> Self {
+        let plain = |text: &str| one_line(&hidden.redacted(text));
+        let pat = judged.pat;
+        Self {
+            order: (judged.rank().is_none(), judged.rank(), judged.days_left.unwrap_or_default()),
+            owner: label(owner, hidden),
+            name: pat.display_name.as_deref().map_or("(no name)".to_owned(), plain),
+            mail: owner.mail.as_deref().map(plain),
+            scope: pat.scope.as_deref().map_or("(not told)".to_owned(), plain),
+            ends: pat.valid_to.map(|end| end.to_string()),
+            end: judged.end(),
+            sentence: {
+                let more: Vec<&str> = judged.more().map(Finding::words).collect();
+                let more = if more.is_empty() { String::new() } else { format!("; {}", more.join(", ")) };
+                format!("{}{more}", judged.end())
+            },
+            days_left: judged.days_left,
+            findings: judged.findings.clone(),
+        }
+    }
+
+    /// What there is to say about it, in one cell.
+    pub(super) fn findings(&self) -> String {
+        self.findings.iter().map(|finding| finding.words()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Its last day, or that it cannot be read.
+    pub(super) fn day(&self) -> &str {
+        self.ends.as_deref().and_then(|ends| ends.get(..10)).unwrap_or("?")
+    }
+
+    /// The days left, or that they cannot be told.
+    pub(super) fn days(&self) -> String {
+        self.days_left.map_or("?".to_owned(), |days| days.to_string())
+    }
+}
+
+/// The best of the owner's names there is.
+pub(super) fn label(owner: &Owner, hidden: &Hidden) -> String {
+    let names = [&owner.name, &owner.principal, &owner.mail];
+    let name = names.into_iter().find_map(Option::as_deref).unwrap_or(&owner.id);
+    one_line(&hidden.redacted(name))
+}

@@ -1,0 +1,58 @@
+//! What a report counts.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Finding, Judged};
+use crate::settings::FailOn;
+use crate::timestamp::counted;
+
+/// How many there are.
+#[derive(Default, Debug)]
+pub(super) struct Tally {
+    /// Tokens in all.
+    pub(super) tokens: usize,
+    findings: BTreeMap<Finding, usize>,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub(super) fn add(&mut self, judged: &Judged<'_>) {
+        self.tokens += 1;
+        for finding in &judged.findings {
+            *self.findings.entry(*finding).or_default() += 1;
+        }
+    }
+
+    /// How many of a kind.
+    pub(super) fn of(&self, finding: Finding) -> usize {
+        self.findings.get(&finding).copied().unwrap_or_default()
+    }
+
+    /// What was found, in a sentence.
+    pub(super) fn sentence(&self, owners: Option<usize>, warn_when_days_left: u16) -> String {
+        let count = |count: usize, noun: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let of = owners.map_or(String::new(), |owners| format!(" of {}", count(owners, "user")));
+        let days = count(warn_when_days_left.into(), "day");
+        format!(
+            "{}{of}: {} expired, {} within {days}.",
+            count(self.tokens, "token"),
+            self.of(Finding::Expired),
+            match self.of(Finding::Expiring) {
+                1 => "1 expires".to_owned(),
+                many => format!("{many} expire"),
+            }
+        )
+    }
+
+    /// What fails the step, in words.
+    pub(super) fn findings_that_fail(&self, fail_on: FailOn, warn_when_days_left: u16) -> String {
+        let count = |count: usize, noun: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let (expired, expiring) = (self.of(Finding::Expired), self.of(Finding::Expiring));
+        let expired = format!("{} {} expired", count(expired, "token"), if expired == 1 { "has" } else { "have" });
+        if fail_on == FailOn::Expired {
+            return expired;
+        }
+        let days = count(warn_when_days_left.into(), "day");
+        format!("{expired}, {expiring} {} within {days}", if expiring == 1 { "expires" } else { "expire" })
+    }
+}
