@@ -185,11 +185,16 @@ fn result(settings: &ReportSettings, tally: &Tally, reach: &Reach, missing: &[St
 }
 
 /// Only for the account that the agent runs as: names and mails are nobody else's business.
+#[cfg(unix)]
 fn create_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+/// The agent's own folder is nobody else's there.
+#[cfg(not(unix))]
+fn create_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)
 }
 
 fn create(path: &Path) -> io::Result<BufWriter<File>> {

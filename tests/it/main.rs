@@ -13,6 +13,8 @@ mod in_process;
 mod pipeline;
 
 mod advice;
+#[cfg(unix)]
+mod bench;
 mod destinations;
 mod device_code;
 mod gateway;

@@ -35,7 +35,7 @@ pub(crate) mod world;
 
 use std::{
     panic::resume_unwind,
-    sync::{Arc, MutexGuard},
+    sync::{Arc, MutexGuard, atomic::Ordering},
 };
 
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
@@ -96,6 +96,12 @@ impl Simulator {
     /// How many requests of this kind were handled or kept away by a fault.
     pub(crate) fn count(&self, op: Op) -> usize {
         self.shared.journal().transcript.iter().filter(|exchange| exchange.op == op).count()
+    }
+
+    /// Connections accepted, and bytes in both directions, since the last look.
+    pub(crate) fn take_traffic(&self) -> (usize, usize) {
+        let traffic = &self.shared.traffic;
+        (traffic.connections.swap(0, Ordering::Relaxed), traffic.bytes.swap(0, Ordering::Relaxed))
     }
 
     /// Forgets the requests so far; the faults count from here again.

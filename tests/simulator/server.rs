@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     future::{Future, pending, poll_fn},
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -24,6 +25,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::oneshot,
     time::{Interval, Sleep, interval, sleep},
@@ -86,6 +88,7 @@ async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>, door: usiz
     let listener = TcpListener::from_std(listener).expect("a listening socket");
     loop {
         if let Ok((stream, _)) = listener.accept().await {
+            shared.traffic.connections.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(serve(stream, Arc::clone(&shared), door));
         }
     }
@@ -108,15 +111,50 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, door: usize) {
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let resets = Arc::clone(&reset);
+    let asked = Arc::clone(&shared);
     let service = service_fn(move |request| -> Answering {
-        Box::pin(respond(request, Arc::clone(&shared), Arc::clone(&resets), door))
+        Box::pin(respond(request, Arc::clone(&asked), Arc::clone(&resets), door))
     });
+    let stream = Counted { stream, shared };
     let mut connection = http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), service);
     // Without the orderly shutdown, so that a reset is the first thing that the client sees.
     let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
-    let stream = connection.into_parts().io.into_inner();
+    let Counted { stream, .. } = connection.into_parts().io.into_inner();
     if reset.load(Ordering::Relaxed) {
         let _ = stream.set_zero_linger();
+    }
+}
+
+/// A connection whose bytes are counted.
+struct Counted {
+    stream: TcpStream,
+    shared: Arc<Shared>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        self.shared.traffic.bytes.fetch_add(into.filled().len() - before, Ordering::Relaxed);
+        read
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, data);
+        if let Poll::Ready(Ok(count)) = &written {
+            self.shared.traffic.bytes.fetch_add(*count, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,16 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     journal: Mutex<Journal>,
     gate: OnceLock<Gate>,
+    pub(crate) traffic: Traffic,
+}
+
+/// What went over the sockets.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    /// Connections accepted.
+    pub(crate) connections: AtomicUsize,
+    /// Bytes in both directions.
+    pub(crate) bytes: AtomicUsize,
 }
 
 /// All that is not the world.
@@ -61,7 +71,7 @@ pub(crate) struct Outcome {
 
 impl Shared {
     pub(crate) fn new(world: World) -> Self {
-        Self { world: Mutex::new(world), journal: Mutex::default(), gate: OnceLock::new() }
+        Self { world: Mutex::new(world), journal: Mutex::default(), gate: OnceLock::new(), traffic: Traffic::default() }
     }
 
     /// From now on every request passes this gate twice.

@@ -6,9 +6,9 @@ mod cell;
 mod fault;
 mod interleaved;
 mod kill;
-mod kind;
+pub(crate) mod kind;
 mod oracle;
-mod scene;
+pub(crate) mod scene;
 mod tally;
 mod turns;
 

@@ -70,7 +70,6 @@ pub(crate) struct Scene {
 }
 
 /// Where the stages run.
-#[derive(Clone, Copy)]
 pub(crate) enum Outside {
     /// In this process.
     Nowhere,
@@ -78,6 +77,8 @@ pub(crate) enum Outside {
     Program,
     /// As packaged, under node.
     Node,
+    /// A program of the test's choice.
+    This(Host),
 }
 
 fn word(stage: AgentStage) -> &'static str {
@@ -116,6 +117,7 @@ impl Scene {
             Outside::Nowhere => job,
             Outside::Program => job.host(Host::Program(env!("CARGO_BIN_EXE_rotate-pat").into(), word)),
             Outside::Node => job.on_path().installed(),
+            Outside::This(host) => job.host(host),
         };
         Self { kind: kind.clone(), sim, job, watched, conditions, connection }
     }

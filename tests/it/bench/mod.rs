@@ -1,0 +1,103 @@
+//! What a run costs: `pipelines/bench.sh`, which builds the shipped program and plays this with it.
+//!
+//! The whole process is measured, started with the environment that the agent gives it, over the simulator: wall time,
+//! processor time and peak memory from the system, connections, bytes and requests from the simulator. Each figure is the
+//! median of many runs but the memory, which is the highest.
+
+#![allow(clippy::print_stdout, reason = "its tables are to be read")]
+
+mod process;
+mod run;
+
+use std::path::PathBuf;
+
+use self::process::Usage;
+use self::run::{Costs, Run, runs};
+use crate::pipeline::of_this_machine;
+
+/// What a reply takes longer, in the second half of the tables.
+const DELAY: u64 = 50;
+
+#[test]
+#[ignore = "minutes, and only a figure with the shipped program"]
+fn what_a_run_costs() {
+    let program = of_this_machine("ROTATE_PAT_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_rotate-pat").into());
+    let times: usize = of_this_machine("ROTATE_PAT_RUNS").map_or(15, |times| times.to_str().unwrap().parse().unwrap());
+    println!("{}, {} bytes; {times} runs each", file_name(&program), std::fs::metadata(&program).unwrap().len());
+    println!();
+    println!(
+        "| run | stage | requests | connections | bytes | wall, ms | CPU, ms | peak, MB | wall + {DELAY} ms | round trips waited for | floor | ratio |"
+    );
+    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for run in runs() {
+        let plain = run.measure(&program, times, 0);
+        let delayed = run.measure(&program, times.div_ceil(3), DELAY);
+        for (plain, delayed) in plain.iter().zip(&delayed) {
+            println!("{}", row(&run, plain, delayed));
+        }
+    }
+    println!();
+    println!("{}", start(&program, times));
+}
+
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn row(run: &Run, plain: &Costs, delayed: &Costs) -> String {
+    let Usage { wall, cpu, peak } = plain.usage;
+    let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+    let waited = milliseconds(delayed.usage.wall.saturating_sub(wall)) / DELAY as f64;
+    let floor = run.floor(plain.stage);
+    let ratio = milliseconds(delayed.usage.wall) / (floor * DELAY) as f64;
+    let ratio = if floor == 0 { "–".to_owned() } else { format!("{ratio:.2}") };
+    format!(
+        "| {} | {} | {} | {} | {} | {:.1} | {:.1} | {:.1} | {:.0} | {waited:.1} | {floor} | {ratio} |",
+        run.name,
+        plain.stage,
+        plain.requests,
+        plain.connections,
+        plain.bytes,
+        milliseconds(wall),
+        milliseconds(cpu),
+        peak as f64 / 1e6,
+        milliseconds(delayed.usage.wall),
+    )
+}
+
+/// What the launcher adds to Node's own start.
+fn start(program: &PathBuf, times: usize) -> String {
+    let median = |mut walls: Vec<f64>| {
+        walls.sort_by(f64::total_cmp);
+        walls[walls.len() / 2]
+    };
+    let timed = |command: &dyn Fn() -> std::process::Command| {
+        let once = || {
+            let started = std::time::Instant::now();
+            assert!(command().output().unwrap().stdout.len() < 10_000);
+            started.elapsed().as_secs_f64() * 1000.0
+        };
+        median((0..times * 2).map(|_| once()).collect())
+    };
+    let node = timed(&|| {
+        let mut command = std::process::Command::new("node");
+        command.args(["-e", "0"]);
+        command
+    });
+    let alone = timed(&|| {
+        let mut command = std::process::Command::new(program);
+        command.arg("settle").env_clear();
+        command
+    });
+    let entry = crate::pipeline::package().join("settle.js");
+    let launched = timed(&|| {
+        let mut command = std::process::Command::new("node");
+        command.arg(&entry).env_remove("VSTS_TASKVARIABLE_ROTATEPATSTATE");
+        command
+    });
+    format!(
+        "A settle stage with nothing to settle: node alone {node:.1} ms, the program alone {alone:.1} ms, node with the \
+         launcher and the program {launched:.1} ms: the launcher adds {:.1} ms.",
+        launched - node - alone
+    )
+}

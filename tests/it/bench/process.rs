@@ -1,0 +1,38 @@
+//! One process from its start to its end, and what the system says that it has used.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usage {
+    pub(super) wall: Duration,
+    pub(super) cpu: Duration,
+    /// Bytes of memory at the most.
+    pub(super) peak: u64,
+}
+
+/// Runs a program to its end: what it printed, its exit code, and what it has used.
+#[expect(unsafe_code, clippy::zombie_processes, reason = "it is waited for by the system's own call")]
+pub(super) fn run(program: &Path, word: &str, environment: Vec<(OsString, OsString)>) -> (String, i32, Usage) {
+    let mut command = Command::new(program);
+    command.arg(word).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::piped());
+    let started = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: both pointers are valid for the call, and a zeroed `rusage` is one.
+    let (ended, usage) = unsafe { (libc::wait4(pid, &mut status, 0, usage.as_mut_ptr()), usage.assume_init()) };
+    let wall = started.elapsed();
+    assert_eq!(ended, pid);
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    let peak = u64::try_from(usage.ru_maxrss).unwrap() * unit;
+    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+    (printed, code, Usage { wall, cpu: time(usage.ru_utime) + time(usage.ru_stime), peak })
+}
