@@ -20,6 +20,7 @@
 //! | [`rotate`], [`settle`], [`hand_over`] | the two stages that act, and what one leaves for the other |
 //! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
 //! | [`work`], [`clock`], [`patience`], [`cancel`] | what an acting part is given |
+//! | [`crash`] | how the program ends when it should not |
 
 pub mod advice;
 pub mod azure;
@@ -27,6 +28,7 @@ pub mod cancel;
 pub mod certificate;
 pub mod clock;
 pub mod commands;
+pub mod crash;
 pub mod destinations;
 pub mod hand_over;
 pub mod look;

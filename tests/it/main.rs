@@ -13,6 +13,7 @@ mod in_process;
 mod pipeline;
 
 mod advice;
+mod crash;
 mod destinations;
 mod device_code;
 mod gateway;
