@@ -21,6 +21,7 @@
 //! | [`report`] | which tokens are about to expire, and whose they are |
 //! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
 //! | [`work`], [`clock`], [`patience`], [`cancel`] | what an acting part is given |
+//! | [`crash`] | how the program ends when it should not |
 
 pub mod advice;
 pub mod azure;
@@ -28,6 +29,7 @@ pub mod cancel;
 pub mod certificate;
 pub mod clock;
 pub mod commands;
+pub mod crash;
 pub mod destinations;
 pub mod hand_over;
 pub mod listed;

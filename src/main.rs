@@ -7,6 +7,7 @@ use std::time::Instant;
 use rotate_pat::Start;
 use rotate_pat::cancel::launcher_watch;
 use rotate_pat::clock::Clock;
+use rotate_pat::crash;
 use rotate_pat::settings::environment::Environment;
 use rotate_pat::timestamp::Timestamp;
 
@@ -14,6 +15,7 @@ mod name_services;
 
 #[expect(clippy::disallowed_methods, reason = "here they enter")]
 fn main() -> ExitCode {
+    crash::leave_nothing(|| Box::new(std::io::stdout()));
     name_services::pin();
     let has_launcher = launcher_watch();
     let started = Instant::now();

@@ -15,6 +15,7 @@ mod pipeline;
 mod advice;
 #[cfg(unix)]
 mod bench;
+mod crash;
 mod destinations;
 mod device_code;
 mod gateway;
