@@ -119,15 +119,16 @@ impl Reply {
 
     /// What the service says of how much may still be asked; documented for replies that come near its limit.
     pub fn allowance(&self) -> Allowance {
-        let number = |name: &str| self.header(name)?.trim().parse::<f64>().ok().filter(|number| *number >= 0.0);
-        let seconds = |number: f64| Duration::try_from_secs_f64(number).ok().map(|time| time.min(LONGEST_REST));
-        let reset = number("x-ratelimit-reset").and_then(|at| Some((at - self.date?.as_unix() as f64).max(0.0)));
+        // Whole numbers are enough, and what comes behind a point is none to wait for.
+        let number = |name: &str| self.header(name)?.trim().split('.').next()?.parse::<u64>().ok();
+        let seconds = |number: u64| Duration::from_secs(number).min(LONGEST_REST);
+        let reset = number("x-ratelimit-reset").and_then(|at| at.checked_sub(self.date?.as_unix().try_into().ok()?));
         Allowance {
             rest: self.retry_after(),
-            delayed: number("x-ratelimit-delay").and_then(seconds),
+            delayed: number("x-ratelimit-delay").map(seconds),
             remaining: number("x-ratelimit-remaining"),
             limit: number("x-ratelimit-limit"),
-            reset: reset.and_then(seconds),
+            reset: reset.map(seconds),
         }
     }
 
@@ -145,9 +146,9 @@ pub struct Allowance {
     /// By how much it held this reply back.
     pub delayed: Option<Duration>,
     /// What is left until the reset, in its own units.
-    pub remaining: Option<f64>,
+    pub remaining: Option<u64>,
     /// All there is, in the same units.
-    pub limit: Option<f64>,
+    pub limit: Option<u64>,
     /// In how long all is there again.
     pub reset: Option<Duration>,
 }

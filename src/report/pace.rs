@@ -42,7 +42,7 @@ impl Pace {
     /// Takes what a reply says.
     pub fn take(&mut self, told: &Allowance, now: Duration) {
         self.replies += 1;
-        let is_used_up = told.remaining.is_some_and(|remaining| remaining <= 0.0);
+        let is_used_up = told.remaining == Some(0);
         let rest = told.rest.or(told.reset.filter(|_| is_used_up));
         if rest.is_some() || told.delayed.is_some_and(|time| !time.is_zero()) {
             self.narrow();
@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn nothing_left_is_a_rest_until_the_reset_and_a_shorter_rest_never_ends_a_longer_one() {
         let mut pace = Pace::default();
-        pace.take(&Allowance { remaining: Some(0.0), reset: Some(60 * SECOND), ..<_>::default() }, SECOND);
+        pace.take(&Allowance { remaining: Some(0), reset: Some(60 * SECOND), ..<_>::default() }, SECOND);
         pace.refused(5 * SECOND, 2 * SECOND);
         assert_eq!(pace.rest(2 * SECOND), 59 * SECOND);
-        pace.take(&Allowance { remaining: Some(40.0), reset: Some(90 * SECOND), ..<_>::default() }, 2 * SECOND);
+        pace.take(&Allowance { remaining: Some(40), reset: Some(90 * SECOND), ..<_>::default() }, 2 * SECOND);
         assert_eq!(pace.rest(2 * SECOND), 59 * SECOND, "with something left there is no need to wait");
     }
 

@@ -15,7 +15,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 mod command;
-mod defaults;
+pub(crate) mod defaults;
 mod descendants;
 mod effects;
 mod environment;

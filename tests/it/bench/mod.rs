@@ -40,6 +40,30 @@ fn what_a_run_costs() {
     println!("{}", start(&program, times));
 }
 
+/// Thousands of instructions that a stage may take, a tenth above what was measured. More is a regression, or a decision:
+/// then this says the new number, and the commit says why.
+const INSTRUCTIONS: [(&str, &[u64]); 3] =
+    [("nothing due", &[0]), ("rotation into the variable", &[0, 0]), ("refresh token in a vault, federated", &[0, 0])];
+
+#[test]
+#[ignore = "needs valgrind, and the shipped program"]
+fn no_stage_takes_more_instructions_than_it_did() {
+    let program = of_this_machine("ROTATE_PAT_PROGRAM").expect("ROTATE_PAT_PROGRAM names the shipped program");
+    let mut wrong = Vec::new();
+    for run in runs() {
+        let Some((name, limits)) = INSTRUCTIONS.iter().find(|(name, _)| *name == run.name) else { continue };
+        let counted = run.instructions(&program);
+        assert_eq!(counted.len(), limits.len(), "{name}");
+        for ((stage, counted), limit) in ["main", "settle"].iter().zip(counted).zip(*limits) {
+            println!("{name}, {stage}: {} thousand instructions of {limit} thousand", counted / 1000);
+            if counted / 1000 > *limit {
+                wrong.push(format!("{name}, {stage}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "more instructions than before: {wrong:?}");
+}
+
 fn file_name(path: &std::path::Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }

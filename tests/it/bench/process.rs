@@ -36,3 +36,17 @@ pub(super) fn run(program: &Path, word: &str, environment: Vec<(OsString, OsStri
     let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
     (printed, code, Usage { wall, cpu: time(usage.ru_utime) + time(usage.ru_stime), peak })
 }
+
+/// Runs a program under valgrind: what it printed, its exit code, and how many instructions it took. The same program with
+/// the same input takes nearly the same number of them, however busy the machine is.
+pub(super) fn count(program: &Path, word: &str, environment: Vec<(OsString, OsString)>) -> (String, i32, u64) {
+    let valgrind = crate::agent::defaults::find_on_path("valgrind").expect("valgrind is on PATH");
+    let mut command = Command::new(valgrind);
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).arg(word);
+    let output = command.env_clear().envs(environment).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let counted = said.lines().find_map(|line| line.split_once("Collected : "));
+    let counted = counted.unwrap_or_else(|| panic!("valgrind counted nothing: {said}")).1;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    (printed, output.status.code().unwrap_or(-1), counted.trim().parse().unwrap())
+}

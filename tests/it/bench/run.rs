@@ -86,6 +86,27 @@ impl Run {
         all.into_iter().filter(|costs| !costs.is_empty()).map(median).collect()
     }
 
+    /// The instructions of each of its stages.
+    pub(super) fn instructions(&self, program: &Path) -> Vec<u64> {
+        let counted: Rc<RefCell<Vec<u64>>> = Rc::default();
+        let (noted, program) = (Rc::clone(&counted), program.to_owned());
+        let host = Host::Here(Box::new(move |stage, environment| {
+            let word = if stage == Stage::Main { "task" } else { "settle" };
+            let (printed, code, instructions) = process::count(&program, word, environment);
+            noted.borrow_mut().push(instructions);
+            (printed, code)
+        }));
+        let mut scene = Scene::outside(&self.kind, Outside::This(host));
+        scene.sim.world().new_pats_valid_after = 0;
+        let run = scene.main_interrupted(Interruption::None);
+        assert_eq!(format!("{:?}", run.result), "Succeeded", "{}: {}", self.name, run.log);
+        if scene.is_handed_over() {
+            let run = scene.settle_interrupted(self.kind.status, Interruption::None);
+            assert_eq!(format!("{:?}", run.result), "Succeeded", "{}: {}", self.name, run.log);
+        }
+        counted.take()
+    }
+
     fn once(&self, program: PathBuf, delay: u64) -> Vec<Costs> {
         let used: Rc<RefCell<Vec<Usage>>> = Rc::default();
         let noted = Rc::clone(&used);
