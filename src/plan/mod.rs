@@ -239,11 +239,9 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
     }
 
     let rival = members.iter().find_map(|m| alive_rival(wish, known, m));
-    let predecessors: Vec<Member> = members
-        .iter()
-        .filter(|m| m.generation != Generation::Committed || current.is_some_and(|current| current.pat.id == m.pat.id))
-        .cloned()
-        .collect();
+    // The one that is replaced first: one still committed beside others that were superseded is taken for not chosen.
+    let leftovers = members.iter().filter(|m| m.generation != Generation::Committed);
+    let predecessors: Vec<Member> = current.into_iter().chain(leftovers).cloned().collect();
     let reasons = reasons(wish, known, members, current);
 
     match (rival, current) {

@@ -471,3 +471,12 @@ fn a_life_is_shortened_only_where_a_cap_on_lifetimes_cannot_end_it_before_the_ov
         assert_eq!(shortened(&pat, granted, overlap_ends), expected, "{valid_to} {granted:?}");
     }
 }
+
+#[test]
+fn the_one_that_is_replaced_is_the_first_to_be_superseded() {
+    // A run that ends between the two renames must not make the next one take the committed one for not chosen.
+    for leftover in [" [pending 90.1-bbbbbbbb]", " [held 90.1-bbbbbbbb]"] {
+        let scene = Scene::empty().has(1, leftover).has(2, "").where_run("90", Liveness::Dead);
+        assert_eq!(ids(&scene.rotation().predecessors), [id(2), id(1)], "{leftover}");
+    }
+}
