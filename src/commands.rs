@@ -55,7 +55,8 @@ impl Console {
 
     /// One line of the log, or several.
     pub fn say(&self, text: &str) {
-        for line in text.lines() {
+        // As a whole first: a value may go on in the next line.
+        for line in self.hidden.redacted(text).lines() {
             let _noted = self.write(&format!("{}\n", self.defused(line)));
         }
     }

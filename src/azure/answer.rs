@@ -77,24 +77,27 @@ impl Reply {
             203 | 300..=399 => Kind::NotSignedIn { status },
             200..=299 => return Ok(self),
             408 | 429 | 500..=599 => {
-                let (code, _) = reason(without_bom(&self.body));
+                let (code, _) = self.reason();
                 Kind::Busy { status, code: word(&code), retry_after: self.retry_after() }
             }
             _ => {
-                let (code, mut message) = reason(without_bom(&self.body));
+                let (code, mut message) = self.reason();
                 if let Some(tenant) = self.tenant_of_vault().filter(|tenant| !message.contains(*tenant)) {
                     message.push_str(&format!(" (the vault's tenant is {tenant})"));
                 }
                 let message = if secret_reply {
                     String::new()
                 } else {
-                    let message = self.hidden.redacted(message.trim()).replace("\r\n", " ");
-                    text::one_line(message.trim_end_matches('.'))
+                    text::one_line(message.trim().replace("\r\n", " ").trim_end_matches('.'))
                 };
                 Kind::Refused { status, code: word(&code), message }
             }
         };
         Err(self.error(kind))
+    }
+
+    fn reason(&self) -> (String, String) {
+        reason(without_bom(&self.body), &self.hidden)
     }
 
     /// The tenant whose tokens a vault takes, as it tells those whom it refuses.
@@ -110,11 +113,7 @@ impl Reply {
 
     /// When the service asks to come back; also with a success.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let value = self.header("retry-after")?.trim();
-        if let Ok(seconds) = value.parse::<u64>() {
-            return Some(Duration::from_secs(seconds).min(LONGEST_REST));
-        }
-        Some(Timestamp::parse_http(value)?.since(self.date?).min(LONGEST_REST))
+        rest_asked_for(self.header("retry-after")?, self.date)
     }
 
     /// What the service says of how much may still be asked; documented for replies that come near its limit.
@@ -151,6 +150,15 @@ pub struct Allowance {
     pub limit: Option<u64>,
     /// In how long all is there again.
     pub reset: Option<Duration>,
+}
+
+/// How long a `Retry-After` asks to wait, in seconds or as a date; by the server's own time, where it tells it.
+pub fn rest_asked_for(retry_after: &str, date: Option<Timestamp>) -> Option<Duration> {
+    let value = retry_after.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds).min(LONGEST_REST));
+    }
+    Some(Timestamp::parse_http(value)?.since(date?).min(LONGEST_REST))
 }
 
 /// A request that did not succeed.
@@ -302,10 +310,11 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// The short word and the sentence of an error body, in the shape of any of the services.
-fn reason(body: &[u8]) -> (String, String) {
+/// The short word and the sentence of an error body, in the shape of any of the services, without hidden values: what is
+/// left out or cut later could leave a part of one.
+fn reason(body: &[u8], hidden: &Hidden) -> (String, String) {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return <_>::default() };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| hidden.redacted(value.as_str().unwrap_or_default());
     match &body["error"] {
         // Azure Key Vault: the inner code tells one 403 from another.
         Value::Object(error) => {
@@ -319,7 +328,7 @@ fn reason(body: &[u8]) -> (String, String) {
             let is_answer = matches!(error.as_str(), "authorization_pending" | "slow_down");
             let code = match body["error_codes"][0].as_u64() {
                 Some(number) if !is_answer => format!("AADSTS{number}"),
-                _ => error.clone(),
+                _ => hidden.redacted(error),
             };
             let description = text(&body["error_description"]);
             let sentence = description.lines().next().unwrap_or_default();

@@ -131,16 +131,8 @@ impl Asked {
             }
             read.extend_from_slice(piece.get(..length)?);
         }
-        let text = String::from_utf8(read).ok()?;
-        let mut lines = text.split("\r\n");
-        let target = lines.next()?.strip_prefix("GET ")?.split(' ').next()?.to_owned();
-        // A page elsewhere may have its name point to this machine.
-        let host = lines.find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")))?.1;
-        let is_ours = self.redirect.strip_prefix("http://") == Some(host.trim());
-        // Only a path of this host: after two slashes another host's name would stand.
-        let is_path = target.starts_with('/') && !target.starts_with("//");
-        let url = Url::parse(&format!("{}{target}", self.redirect)).ok()?;
-        (is_ours && is_path).then_some((stream, url))
+        let target = asked_for(&read, &self.redirect)?;
+        Some((stream, target))
     }
 
     fn answer(&self, target: &Url) -> Answer {
@@ -165,6 +157,20 @@ impl Asked {
             _ => Answer::Send(status("400 Bad Request")),
         }
     }
+}
+
+/// What a browser asks of the listener at this address; nothing where it is not for it.
+pub fn asked_for(request: &[u8], address: &str) -> Option<Url> {
+    let text = std::str::from_utf8(request).ok()?;
+    let mut lines = text.split("\r\n");
+    let target = lines.next()?.strip_prefix("GET ")?.split(' ').next()?;
+    // A page elsewhere may have its name point to this machine.
+    let host = lines.find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")))?.1;
+    let is_ours = address.strip_prefix("http://") == Some(host.trim());
+    // Only a path of this host: after two slashes another host's name would stand.
+    let is_path = target.starts_with('/') && !target.starts_with("//");
+    let url = Url::parse(&format!("{address}{target}")).ok()?;
+    (is_ours && is_path).then_some(url)
 }
 
 enum Answer {

@@ -27,6 +27,7 @@ use crate::text::quoted;
 use crate::work::on;
 
 pub use self::arguments::USAGE;
+pub use self::listener::asked_for;
 
 use self::arguments::Arguments;
 

@@ -92,7 +92,7 @@ fn json_escape(value: &str) -> String {
 }
 
 /// .NET's `Uri.EscapeDataString`.
-fn uri_escape(value: &str) -> String {
+pub(super) fn uri_escape(value: &str) -> String {
     let mut escaped = String::new();
     for byte in value.bytes() {
         match byte {

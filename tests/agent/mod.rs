@@ -36,6 +36,7 @@ pub(crate) use host::{Host, Place};
 pub(crate) use process::{CancelWhen, Interruption, Line, Stream, When};
 pub(crate) use step::{Attachment, JobStatus, Step, StepRun, TaskResult};
 pub(crate) use variables::{Variable, Variables};
+pub(crate) use watch::forms;
 
 use defaults::Workspace;
 use environment::Manifest;

@@ -307,6 +307,22 @@ fn a_retry_keeps_inputs_and_sees_new_variables() {
 }
 
 #[test]
+fn the_watch_sees_halves_and_every_spelling() {
+    let mut watch = Watch::default();
+    watch.add("key", r#"8Q~ab+cd"ef/gh~jklmn+pqrs"u"#);
+    for (form, line) in [
+        ("the first half", r#"seen: 8Q~ab+cd"ef/g"#),
+        ("the second half", r#"h~jklmn+pqrs"u: seen"#),
+        ("as JSON", r#"{"x":"8Q~ab+cd\"ef/gh~jklmn+pqrs\"u"}"#),
+        ("as a form", "key=8Q%7Eab%2Bcd%22ef%2Fgh%7Ejklmn%2Bpqrs%22u&x=1"),
+        ("as a form", "key=8Q%7eab%2bcd%22ef%2fgh%7ejklmn%2bpqrs%22u&x=1"),
+        ("as an address", "key=8Q~ab%2Bcd%22ef%2Fgh~jklmn%2Bpqrs%22u&x=1"),
+    ] {
+        assert_eq!(watch.found_in(line), [format!("key ({form})")], "{line}");
+    }
+}
+
+#[test]
 fn leaks_are_found_in_output_arguments_and_files() {
     let script = r"
         const secret = Buffer.from('c2VjcmV0LXZhbHVlLTEyMzQ=', 'base64').toString();
@@ -320,7 +336,7 @@ fn leaks_are_found_in_output_arguments_and_files() {
     let mut job = folder.job();
     job.watch_secret("PAT", "secret-value-1234");
     let run = job.run_task("rotate", &[]);
-    let mut expected = vec!["output: PAT (in task.setvariable before its setsecret)", "output: PAT (base64)"];
+    let mut expected = vec!["output: PAT (the value), in task.setvariable unmasked", "output: PAT (base64)"];
     if cfg!(target_os = "linux") {
         expected.push("process arguments: PAT (the value)");
     }

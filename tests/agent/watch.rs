@@ -3,7 +3,7 @@
 //! Stricter than the masker on purpose: a line that the masker saves was still wrong to print.
 
 use super::command::{Command, split};
-use super::masker::Masker;
+use super::masker::{self, Masker};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -15,7 +15,6 @@ pub(crate) struct Watch {
 #[derive(Clone, Debug)]
 struct Secret {
     label: String,
-    value: String,
     /// What to look for, and how to call it.
     forms: Vec<(&'static str, String)>,
 }
@@ -23,12 +22,7 @@ struct Secret {
 impl Watch {
     pub(crate) fn add(&mut self, label: &str, value: &str) {
         assert!(!value.is_empty(), "an empty value cannot be watched ({label})");
-        let mut forms = vec![("the value", value.to_owned())];
-        // Shorter ones would match by chance.
-        if value.len() >= 8 {
-            forms.extend((0..3).flat_map(|shift| base64_inside(value, shift)).map(|form| ("base64", form)));
-        }
-        self.secrets.push(Secret { label: label.into(), value: value.into(), forms });
+        self.secrets.push(Secret { label: label.into(), forms: forms(value) });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -60,14 +54,47 @@ impl Watch {
             found.dedup();
             return found;
         }
-        for secret in &self.secrets {
-            let inside = secret.forms.iter().any(|(_, form)| command.data.contains(form.as_str()));
-            if inside && !masker.knows(&secret.value) {
-                found.push(format!("{} (in {}.{} before its setsecret)", secret.label, command.area, command.event));
-            }
+        if !masker.knows(&command.data) {
+            let event = format!("{}.{}", command.area, command.event);
+            found.extend(self.found_in(&command.data).iter().map(|what| format!("{what}, in {event} unmasked")));
         }
         found
     }
+}
+
+/// Every form in which a value is looked for, with what to call it: plain and in halves, in base64 whatever stands before
+/// it, and as addresses, forms and JSON texts spell it.
+pub(crate) fn forms(value: &str) -> Vec<(&'static str, String)> {
+    // Shorter ones would match by chance.
+    if value.len() < 8 {
+        return vec![("the value", value.to_owned())];
+    }
+    let middle = (0..=value.len() / 2).rfind(|at| value.is_char_boundary(*at)).unwrap_or_default();
+    let mut forms = if middle >= 12 {
+        vec![("the first half", value[..middle].to_owned()), ("the second half", value[middle..].to_owned())]
+    } else {
+        vec![("the value", value.to_owned())]
+    };
+    forms.extend((0..3).flat_map(|shift| base64_inside(value, shift)).map(|form| ("base64", form)));
+    let json = serde_json::Value::from(value).to_string();
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let address = masker::uri_escape(value);
+    let spelled = [
+        ("as JSON", json[1..json.len() - 1].to_owned()),
+        ("as a form", with_small_digits(&form)),
+        ("as a form", form),
+        ("as an address", with_small_digits(&address)),
+        ("as an address", address),
+    ];
+    forms.extend(spelled.into_iter().filter(|(_, spelled)| spelled != value));
+    forms
+}
+
+/// `%2b` in the place of `%2B`.
+fn with_small_digits(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| format!("{text}%{}{}", part[..2].to_lowercase(), &part[2..]))
 }
 
 /// The characters of a base64 text that are the value's alone, whatever stands `shift` bytes before it and after it:

@@ -65,6 +65,8 @@ pub(crate) enum Fault {
     After(Action),
     /// Not handled: an error whose message is this text.
     HostileMessage(String),
+    /// Not handled: an error whose message quotes every secret that the request carried, spelled like this.
+    Echo(fn(&str) -> String),
 }
 
 /// How a reply travels.
@@ -109,7 +111,8 @@ impl Fault {
             | Self::SignInRedirect
             | Self::RefusedIn200(_)
             | Self::EndlessList(..)
-            | Self::HostileMessage(_) => true,
+            | Self::HostileMessage(_)
+            | Self::Echo(_) => true,
             Self::ResetAfter
             | Self::CutReply
             | Self::HangAfter
@@ -168,6 +171,7 @@ impl Fault {
             Self::Before(_) => "something happened before".to_owned(),
             Self::After(_) => "something happened after".to_owned(),
             Self::HostileMessage(_) => "hostile message".to_owned(),
+            Self::Echo(_) => "secrets echoed".to_owned(),
         }
     }
 }

@@ -157,7 +157,7 @@ fn apply(world: &mut World, rules: &mut Rules, request: &Request, ticket: &Ticke
             action(world);
         }
         kept |= fault.keeps_from_world();
-        instead = instead.or_else(|| wire::instead(fault, op, world));
+        instead = instead.or_else(|| wire::instead(fault, op, world, request));
     }
     let mut reply = match instead {
         Some(reply) => reply,

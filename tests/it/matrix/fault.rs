@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use rotate_pat::cancel::Cancel;
 use rotate_pat::patience::Patience;
@@ -76,6 +78,15 @@ fn behind() -> Fault {
     Fault::ClockSkew(SignedDuration::from_hours(-7))
 }
 
+/// A secret in every spelling, and in two lines.
+fn in_every_spelling(secret: &str) -> String {
+    let (first, rest) = secret.split_at(secret.len() / 2);
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let (json, pair) = (serde_json::Value::from(secret), format!(":{secret}"));
+    let encoded = [STANDARD.encode(secret), STANDARD.encode(pair)].join(" ");
+    format!("{form} {} {encoded} {json} {secret} {first}\r\n{rest} {first}\n{rest}", form.replace('+', "%20"))
+}
+
 /// Section 12 of the design, but for what has no request: closed and full outputs, and the agent's own clock.
 pub(crate) const ALL: &[Wrong] = &[
     passing(|| Fault::Refused),
@@ -99,6 +110,7 @@ pub(crate) const ALL: &[Wrong] = &[
     once(denied_in_200),
     once(|| Fault::OkWithRetryAfter(1)),
     once(|| Fault::WrongShape),
+    once(|| Fault::Echo(in_every_spelling)),
     once(|| Fault::HugeBody(5 << 20)),
     once(ahead),
     once(behind),

@@ -10,6 +10,7 @@ pub(crate) mod kind;
 mod oracle;
 pub(crate) mod scene;
 mod tally;
+mod traces;
 mod turns;
 
 use rotate_pat::Stage;
@@ -17,6 +18,7 @@ use rotate_pat::Stage;
 use self::cell::{Cell, Clean, Happening, ordinals};
 use self::kind::Kind;
 use self::scene::Scene;
+pub(crate) use self::tally::say;
 use crate::in_process::Conditions;
 use crate::simulator::Op;
 

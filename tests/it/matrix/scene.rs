@@ -429,7 +429,8 @@ fn job(
     conditions: &Rc<RefCell<Option<Conditions>>>,
 ) -> Job {
     let known = sim.world().all_secrets().len();
-    let mut job = job_in(sim);
+    // With diagnostics, which only add to what is said.
+    let mut job = job_in(sim).debug();
     if let Some((endpoint, environment)) = connection.cloned() {
         job = environment.into_iter().fold(job, |job, (name, value)| job.raw_env(name, value)).endpoint(endpoint);
     }

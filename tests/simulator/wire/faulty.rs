@@ -1,13 +1,19 @@
 //! The replies that faults make: in the place of the world's, or over it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::super::{exchange::Op, faults::Fault, world::World};
-use super::{dates, error_of, graph, pats, request::Reply, token_admin, vss};
+use super::{
+    dates, error_of, graph, pats,
+    request::{Reply, Request},
+    token_admin, vss,
+};
 
 /// What is answered in the place of the world, if the fault keeps the request from it and still answers.
-pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World) -> Option<Reply> {
+pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World, request: &Request) -> Option<Reply> {
     let throttled = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource.";
     Some(match fault {
         Fault::Status(429) => error_of(op, world, 429, throttled),
@@ -29,6 +35,10 @@ pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World) -> Option<Reply>
             Op::ListPatsOfUser => token_admin::endless_page(world, *entries, *goes_on),
             _ => pats::endless_page(world, *entries, *goes_on),
         },
+        Fault::Echo(spelled) => {
+            let carried = secrets_of(request, world).iter().map(|secret| spelled(secret)).collect::<Vec<_>>();
+            error_of(op, world, 400, &format!("Not allowed: {}", carried.join(" ")))
+        }
         _ => return None,
     })
 }
@@ -48,4 +58,20 @@ pub(crate) fn over(fault: &Fault, op: Op, world: &World, reply: &mut Reply) {
         }
         _ => {}
     }
+}
+
+/// The secrets that a request carries in its headers or its body, whatever the encoding.
+fn secrets_of(request: &Request, world: &World) -> Vec<String> {
+    let body = String::from_utf8_lossy(&request.body).into_owned();
+    let form: Vec<String> = url::form_urlencoded::parse(&request.body).map(|(_, value)| value.into_owned()).collect();
+    let headers = request.headers.iter().flat_map(|(_, value)| [value.clone(), decoded(value)]);
+    let texts: Vec<String> = headers.chain(form).chain([body]).collect();
+    let is_carried = |secret: &String| texts.iter().any(|text| text.contains(secret));
+    world.all_secrets().into_iter().map(|(_, secret)| secret).filter(is_carried).collect()
+}
+
+/// What a basic credential says.
+fn decoded(header: &str) -> String {
+    let pair = STANDARD.decode(header.trim_start_matches("Basic ")).unwrap_or_default();
+    String::from_utf8_lossy(&pair).into_owned()
 }

@@ -258,7 +258,8 @@ impl World {
     /// Gives an app a secret, which makes it confidential, and returns the value.
     pub(crate) fn add_client_secret(&mut self, app: &str) -> String {
         let n = self.count("client secret");
-        let value = ids::secret("simulatedclientsecret", n, 40);
+        // With what a form must encode, as real ones have it.
+        let value = ids::secret("sim8Q~ulatedclientsecret", n, 40);
         self.remember(format!("client secret {n} of {app}"), &value);
         let app = self.app_mut(app);
         app.public = false;
@@ -290,7 +291,7 @@ impl World {
     pub(crate) fn add_password(&mut self, user: &str) -> String {
         let number = self.count("password");
         // With what a form must encode.
-        let value = format!("{}+&%=", ids::secret("simulated-password-", number, 32));
+        let value = format!("{}+&%= \"\\", ids::secret("simulated-password-", number, 32));
         self.remember(format!("password {number} of {user}"), &value);
         self.user_mut(user).password = Some(value.clone());
         value
