@@ -1,5 +1,6 @@
 //! The program that the launcher starts. The environment, the clocks and standard output enter here and nowhere else.
 
+use std::alloc::System;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Instant;
@@ -10,8 +11,13 @@ use rotate_pat::clock::Clock;
 use rotate_pat::crash;
 use rotate_pat::settings::environment::Environment;
 use rotate_pat::timestamp::Timestamp;
+use zeroizing_alloc::ZeroAlloc;
 
 mod name_services;
+
+/// Overwrites what is freed: HTTP and TLS copy what they send, and no type of ours could clear that.
+#[global_allocator]
+static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 #[expect(clippy::disallowed_methods, reason = "here they enter")]
 fn main() -> ExitCode {

@@ -1,5 +1,7 @@
 use super::*;
 
+#[path = "plan_properties_tests.rs"]
+mod properties;
 #[path = "plan_words_tests.rs"]
 mod words;
 

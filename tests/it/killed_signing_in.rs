@@ -1,6 +1,7 @@
 //! The program itself is killed at each request of a sign-in, as a machine out of memory does: the next run signs in.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::agent::{Job, StepRun, TaskResult};
@@ -9,13 +10,17 @@ use crate::refresh_store::Grouped;
 use crate::signing_in::age;
 use crate::simulator::{Fault, Op, When};
 
-/// The program in the job of this simulator, found by the address in its environment.
+/// The program in the job of this simulator, found by the address in the environment of its launcher: its own is private.
 fn program(origin: &str) -> Option<String> {
     fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let of =
-            |file: &str| String::from_utf8_lossy(&fs::read(process.path().join(file)).unwrap_or_default()).into_owned();
-        let is_program = of("cmdline").split('\0').next().is_some_and(|name| name.contains("/rotate-pat-linux"));
-        (is_program && of("environ").contains(origin)).then(|| process.file_name().to_string_lossy().into_owned())
+        let of = |process: &Path, file: &str| {
+            String::from_utf8_lossy(&fs::read(process.join(file)).unwrap_or_default()).into_owned()
+        };
+        let is_program = of(&process.path(), "cmdline").split('\0').next()?.contains("/rotate-pat-linux");
+        let status = of(&process.path(), "status");
+        let launcher = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
+        let is_ours = || of(&Path::new("/proc").join(launcher), "environ").contains(origin);
+        (is_program && is_ours()).then(|| process.file_name().to_string_lossy().into_owned())
     })
 }
 

@@ -15,6 +15,7 @@ mod pipeline;
 mod advice;
 #[cfg(unix)]
 mod bench;
+mod agreement;
 mod crash;
 mod destinations;
 mod device_code;
@@ -33,6 +34,8 @@ mod limits;
 mod local;
 mod lost_replies;
 mod matrix;
+#[cfg(target_os = "linux")]
+mod memory;
 mod network;
 mod packaging;
 mod program;
