@@ -1,9 +1,12 @@
 //! What every part that acts is given: where to work and as whom, a way to send, a log and the time.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 use std::rc::Rc;
+
+use tokio::sync::OnceCell;
 
 use crate::azure::http::{CallError, Http, Service};
 use crate::azure::pats::Pats;
@@ -42,7 +45,7 @@ pub struct Work {
     /// The time.
     pub clock: Clock,
     /// Tokens of service connections, by app and scope, each asked for once.
-    pub tokens: tokio::sync::Mutex<BTreeMap<String, Secret>>,
+    pub tokens: RefCell<BTreeMap<String, Rc<OnceCell<Secret>>>>,
 }
 
 impl Work {

@@ -1,6 +1,7 @@
 //! Who writes variable groups and service connections: `azureDevOpsServiceConnection`, then the service connection's own
 //! app, then the job itself, the first that may. The personal access token's user has no part in it.
 
+use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use super::{NotWritten, UNCHANGED};
@@ -86,9 +87,10 @@ impl<'a> Writers<'a> {
             ("azureDevOpsServiceConnection", access.azure_devops_connection.as_ref()),
             ("serviceConnection", access.connection.as_ref()),
         ];
-        for (input, connection) in connections {
-            let Some(connection) = connection else { continue };
-            match self.token(connection, &scope).await {
+        let named = connections.into_iter().filter_map(|(input, connection)| Some((input, connection?)));
+        let tokens = named.map(async |(input, connection)| (input, self.token(connection, &scope).await));
+        for (input, token) in join_all(tokens).await {
+            match token {
                 Ok(token) => {
                     // Without its id: the agent masks that in the log.
                     let name = format!("the app of `{input}`");

@@ -292,7 +292,7 @@ impl<'a> Gathering<'a> {
         }
         self.work.console.say("the token is no longer taken; signing in anew");
         // Those of the vault were made at the same time.
-        self.work.tokens.lock().await.clear();
+        self.work.tokens.borrow_mut().clear();
         match sign_in::sign_in(self.work).await {
             Ok(user) => {
                 self.user = Rc::new(user);

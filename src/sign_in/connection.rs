@@ -1,6 +1,8 @@
 //! The service connection signs in as its own app: for the vault, and to prove that the app that a user signed in to is
 //! itself. Its token for Azure DevOps is tried too where no other source is given; the server is expected to refuse it.
 
+use std::rc::Rc;
+
 use super::{UNCHANGED, UserToken, client, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
 use crate::azure::http::{CallError, Service};
@@ -46,15 +48,15 @@ pub async fn token_for(work: &Work, scope: &str) -> Result<Secret, Failure> {
 /// What failed; nothing was changed by it.
 pub async fn token_as(work: &Work, connection: &ServiceConnection, scope: &str) -> Result<Secret, Failure> {
     let key = format!("{} {scope}", connection.id);
-    let mut known = work.tokens.lock().await;
-    if let Some(token) = known.get(&key) {
-        return Ok(token.clone());
-    }
-    let tenant = connection.app().map_or("", |(tenant, _)| tenant);
-    let tokens = app_tokens(work, connection, tenant, scope).await?;
-    work.console.hide(&tokens.access_token);
-    known.insert(key, tokens.access_token.clone());
-    Ok(tokens.access_token)
+    // Whoever needs the same one meanwhile waits for it; another one is asked for at the same time.
+    let known = Rc::clone(work.tokens.borrow_mut().entry(key).or_default());
+    let ask = async || {
+        let tenant = connection.app().map_or("", |(tenant, _)| tenant);
+        let tokens = app_tokens(work, connection, tenant, scope).await?;
+        work.console.hide(&tokens.access_token);
+        Ok(tokens.access_token)
+    };
+    known.get_or_try_init(ask).await.cloned()
 }
 
 async fn app_tokens(work: &Work, connection: &ServiceConnection, tenant: &str, scope: &str) -> Result<Tokens, Failure> {

@@ -13,9 +13,9 @@ mod in_process;
 mod pipeline;
 
 mod advice;
-#[cfg(unix)]
-mod bench;
 mod agreement;
+#[cfg(target_os = "linux")]
+mod bench;
 mod crash;
 mod destinations;
 mod device_code;

@@ -22,6 +22,7 @@ pub(super) fn run(program: &Path, word: &str, environment: Vec<(OsString, OsStri
     command.arg(word).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::piped());
     let started = Instant::now();
     let mut child = command.spawn().unwrap();
+    let peak = watch(child.id());
     let mut printed = String::new();
     child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     let pid = i32::try_from(child.id()).unwrap();
@@ -31,10 +32,27 @@ pub(super) fn run(program: &Path, word: &str, environment: Vec<(OsString, OsStri
     let wall = started.elapsed();
     assert_eq!(ended, pid);
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    let peak = u64::try_from(usage.ru_maxrss).unwrap() * unit;
     let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
-    (printed, code, Usage { wall, cpu: time(usage.ru_utime) + time(usage.ru_stime), peak })
+    (printed, code, Usage { wall, cpu: time(usage.ru_utime) + time(usage.ru_stime), peak: peak.join().unwrap() })
+}
+
+/// Looks at a process every millisecond until it has ended, and says how much memory it had at the most. What the system
+/// says afterwards counts that of the test as well, from which the process was forked.
+fn watch(pid: u32) -> std::thread::JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut peak = 0;
+        let status = format!("/proc/{pid}/status");
+        while let Ok(status) = std::fs::read_to_string(&status) {
+            let name = status.lines().next().unwrap_or_default();
+            let Some(kilobytes) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) else { break };
+            // Before it has become the program it is still a copy of the test.
+            if name.contains("rotate-pat") {
+                peak = peak.max(kilobytes.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        peak
+    })
 }
 
 /// Runs a program under valgrind: what it printed, its exit code, and how many instructions it took. The same program with
