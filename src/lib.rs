@@ -8,7 +8,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`secret`], [`timestamp`], [`text`], [`pat`], [`listed`] | values; know nothing of each other's users |
+//! | [`secret`], [`timestamp`], [`text`], [`pat`], [`listed`], [`allowance`] | values; know nothing of each other's users |
 //! | [`certificate`], [`private_key`] | what signs for an app, and what a passphrase protects |
 //! | [`plan`], [`look`] | what to do and whether it may be committed: pure |
 //! | [`advice`] | what a refusal means, and the one thing to do about it: pure |
@@ -24,6 +24,7 @@
 //! | [`crash`] | how the program ends when it should not |
 
 pub mod advice;
+pub mod allowance;
 pub mod azure;
 pub mod cancel;
 pub mod certificate;

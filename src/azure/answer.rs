@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::http::Service;
 use crate::advice::By;
+use crate::allowance::Allowance;
 use crate::secret::{Hidden, wipe};
 use crate::text;
 use crate::timestamp::Timestamp;
@@ -134,22 +135,6 @@ impl Reply {
     pub(super) fn error(&self, kind: Kind) -> CallError {
         CallError { activity: activity(&self.headers), date: self.date, ..CallError::new(self.service, kind) }
     }
-}
-
-/// How much a service still lets a caller ask (documented: Azure DevOps' page on rate limits). Absent where it says
-/// nothing, which is the rule while there is plenty.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Allowance {
-    /// When it asks to come back; also with a success.
-    pub rest: Option<Duration>,
-    /// By how much it held this reply back.
-    pub delayed: Option<Duration>,
-    /// What is left until the reset, in its own units.
-    pub remaining: Option<u64>,
-    /// All there is, in the same units.
-    pub limit: Option<u64>,
-    /// In how long all is there again.
-    pub reset: Option<Duration>,
 }
 
 /// How long a `Retry-After` asks to wait, in seconds or as a date; by the server's own time, where it tells it.

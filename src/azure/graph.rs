@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use super::answer::Allowance;
 use super::http::{Auth, Call, CallError, Http, Kind, Service};
+use crate::allowance::Allowance;
 use crate::listed::Owner;
 use crate::secret::Secret;
 use crate::settings::address::Organization;

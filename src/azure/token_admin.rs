@@ -7,8 +7,8 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::answer::Allowance;
 use super::http::{Auth, Call, CallError, Http, Kind, Reply, Service};
+use crate::allowance::Allowance;
 use crate::listed::ListedPat;
 use crate::secret::Secret;
 use crate::settings::address::Organization;
@@ -64,7 +64,7 @@ pub async fn list(
         };
         let page: Page = reply.json()?;
         listing.requests += 1;
-        listing.allowance = reply.allowance();
+        listing.allowance = listing.allowance.and(reply.allowance());
         let now = reply.date;
         listing.pats.extend(page.value.into_iter().map(|token| token.read(now)));
         match page.continuation_token.filter(|next| !next.is_empty() && *next != NO_MORE) {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::azure::answer::Allowance;
+use crate::allowance::Allowance;
 
 /// Requests at once in the beginning.
 const FIRST: usize = 4;

@@ -62,6 +62,8 @@ pub struct Access {
     pub organization: Organization,
     /// How to get a token that acts for the user.
     pub source: Source,
+    /// What the token is for.
+    pub purpose: Purpose,
     /// The connection that signs in, where one is given.
     pub connection: Option<ServiceConnection>,
     /// The connection that writes variable groups and service connections, where one is given.
@@ -76,6 +78,28 @@ pub struct Access {
     pub requested_scopes: Option<String>,
     /// The pipeline this is a step of.
     pub pipeline: Pipeline,
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// To list, make, change and revoke the user's own tokens.
+    Rotation,
+    /// To list them.
+    OwnReport,
+    /// To list everybody's.
+    OrganizationReport,
+}
+
+impl Purpose {
+    /// The scopes that it takes. Documented, one API each.
+    pub fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Rotation => &["vso.pats", "vso.pats_manage"],
+            Self::OwnReport => &["vso.pats"],
+            Self::OrganizationReport => &["vso.graph", "vso.tokenadministration"],
+        }
+    }
 }
 
 /// The pipeline this is a step of.

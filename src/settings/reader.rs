@@ -5,7 +5,7 @@ use url::Url;
 use super::address::{self, NoOrganization, Organization};
 use super::environment::Environment;
 use super::inputs::Inputs;
-use super::{Access, Command, Fault, Pipeline, ServiceConnection, Source, connection, manifest};
+use super::{Access, Command, Fault, Pipeline, Purpose, ReportScope, ServiceConnection, Source, connection, manifest};
 use crate::pat::AuthorizationId;
 use crate::secret::Secret;
 use crate::text::quoted;
@@ -76,9 +76,15 @@ impl Reader<'_> {
             );
         }
         let user = inputs.user_name.as_deref().and_then(|user| self.user(user));
+        let purpose = match &command {
+            Some(Command::Report(report)) if report.scope == ReportScope::Organization => Purpose::OrganizationReport,
+            Some(Command::Report(_)) => Purpose::OwnReport,
+            _ => Purpose::Rotation,
+        };
         let access = Access {
             organization: organization?,
             source: source?,
+            purpose,
             connection,
             azure_devops_connection,
             client: inputs.client_id,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::secret::Secret;
+use crate::settings::Purpose;
 use crate::text::{one_line, quoted};
 use crate::timestamp::Timestamp;
 
@@ -54,7 +55,7 @@ impl Claims {
     }
 
     /// What is wrong with the token by its own words, and what to do about it.
-    pub fn explain(&self, now: Timestamp, tenant: Option<&str>) -> Option<String> {
+    pub fn explain(&self, now: Timestamp, tenant: Option<&str>, purpose: Purpose) -> Option<String> {
         let known =
             |audience: &str| audience == AZURE_DEVOPS || audience.starts_with("https://app.vssps.visualstudio.com");
         if let Some(audience) = self.aud.as_deref().filter(|audience| !known(audience)) {
@@ -75,6 +76,10 @@ impl Claims {
             ));
         }
         if self.is_app_only() {
+            // Whether an app may administer tokens is not documented.
+            if purpose == Purpose::OrganizationReport {
+                return None;
+            }
             let app = self.appid.as_deref().or(self.azp.as_deref()).unwrap_or("unknown");
             return Some(format!(
                 "The token acts for the app {}, and the PAT lifecycle API accepts only tokens that act for a user: give \
@@ -84,21 +89,22 @@ impl Claims {
         }
         let user = one_line(self.user().unwrap_or("the user"));
         let scopes = self.scp.as_deref().unwrap_or_default();
-        if !suffice(scopes) {
+        if !suffice(scopes, purpose) {
+            let needed: Vec<String> = purpose.scopes().iter().map(|scope| format!("`{scope}`")).collect();
             return Some(format!(
-                "The token of {user} has the scopes {}: grant the app the delegated permissions `vso.pats` and \
-                 `vso.pats_manage`, with admin consent.",
-                quoted(scopes)
+                "The token of {user} has the scopes {}: grant the app the delegated permissions {}, with admin consent.",
+                quoted(scopes),
+                needed.join(" and ")
             ));
         }
         None
     }
 }
 
-/// Whether scopes, with or without their resource in front, let a user's tokens be managed.
-pub(super) fn suffice(scopes: &str) -> bool {
+/// Whether scopes, with or without their resource in front, are those that are needed.
+pub(super) fn suffice(scopes: &str, purpose: Purpose) -> bool {
     let has = |scope: &str| scopes.split(' ').any(|granted| granted.rsplit('/').next() == Some(scope));
-    has("user_impersonation") || (has("vso.pats") && has("vso.pats_manage"))
+    has("user_impersonation") || purpose.scopes().iter().all(|scope| has(scope))
 }
 
 #[cfg(test)]
@@ -126,11 +132,15 @@ mod tests {
                 "token of r@contoso.com has the scopes \"vso.pats\"",
             ),
         ] {
-            let explained = Claims::read(&token(claims)).unwrap().explain(now, Some("b")).unwrap();
+            let explained = Claims::read(&token(claims)).unwrap().explain(now, Some("b"), Purpose::Rotation).unwrap();
             assert!(explained.contains(remedy), "{claims}: {explained}");
         }
         let good = token(r#"{"tid":"b","scp":"vso.pats vso.pats_manage","upn":"r"}"#);
-        assert_eq!(Claims::read(&good).unwrap().explain(now, Some("b")), None);
+        let good = Claims::read(&good).unwrap();
+        assert_eq!(good.explain(now, Some("b"), Purpose::Rotation), None);
+        assert_eq!(good.explain(now, Some("b"), Purpose::OwnReport), None);
+        let explained = good.explain(now, Some("b"), Purpose::OrganizationReport).unwrap();
+        assert!(explained.contains("`vso.graph` and `vso.tokenadministration`"), "{explained}");
     }
 
     #[test]

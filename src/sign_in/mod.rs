@@ -14,14 +14,14 @@ mod user;
 use std::time::Duration;
 
 use self::claims::Claims;
-use crate::advice::{self, Named};
+use crate::advice::{self, Named, Service};
 use crate::azure::connection_data::{self, Tenant};
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::http::CallError;
 use crate::clock::Clock;
-use crate::outcome::{Failure, advice_for};
+use crate::outcome::{Failure, advice_for, row_for};
 use crate::secret::{Secret, is_like_a_pat};
-use crate::settings::{ServiceConnection, Source};
+use crate::settings::{Purpose, ServiceConnection, Source};
 use crate::timestamp::Timestamp;
 use crate::work::{Work, on};
 
@@ -159,7 +159,7 @@ pub(crate) fn qualified(scopes: &str) -> String {
 
 /// Says so where the scopes granted may not suffice; the service decides.
 fn note_scopes(work: &Work, granted: Option<&str>) {
-    if let Some(granted) = granted.filter(|granted| !claims::suffice(granted)) {
+    if let Some(granted) = granted.filter(|granted| !claims::suffice(granted, work.access.purpose)) {
         let granted = crate::text::quoted(granted);
         work.console.say(&format!("note: the scopes granted are {granted}, which may not suffice"));
     }
@@ -170,7 +170,11 @@ fn note_scopes(work: &Work, granted: Option<&str>) {
 pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -> Option<String> {
     let by_claims = if is_vague(error) { explain_by_claims(work, user).await } else { None };
     let named = user.claims.as_ref().and_then(Claims::user).map(crate::text::one_line);
-    by_claims.or_else(|| advice_for(error, Named { user: named.as_deref(), ..Named::default() }))
+    let named = Named { user: named.as_deref(), ..Named::default() };
+    by_claims.or_else(|| match work.access.purpose {
+        Purpose::OrganizationReport => row_for(error, Service::Administration).map(|row| row.remedy(named)),
+        Purpose::Rotation | Purpose::OwnReport => advice_for(error, named),
+    })
 }
 
 /// Whether the service refuses the caller without saying why.
@@ -192,7 +196,7 @@ async fn explain_by_claims(work: &Work, user: &UserToken) -> Option<String> {
         _ => None,
     };
     match (&user.claims, &work.access.source) {
-        (Some(claims), _) => claims.explain(work.clock.now(), tenant.as_deref()),
+        (Some(claims), _) => claims.explain(work.clock.now(), tenant.as_deref(), work.access.purpose),
         (None, Source::AccessToken(_)) => Some(access_token::NO_TOKEN_ADVICE.to_owned()),
         (None, _) => None,
     }

@@ -14,7 +14,7 @@ use crate::azure::entra::{self, DeviceCode, Grant, Issuer, Tokens};
 use crate::azure::http::{CallError, Service};
 use crate::outcome::Failure;
 use crate::secret::Secret;
-use crate::settings::{SignInSettings, UserName};
+use crate::settings::{Purpose, SignInSettings, UserName};
 use crate::text::{one_line, quoted};
 use crate::timestamp::counted;
 use crate::work::{Work, on};
@@ -162,7 +162,9 @@ pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Re
             return failed(error, "Give the user's object id in place of the name, then run again.");
         }
     }
-    if let Some(granted) = tokens.scope.as_deref().filter(|granted| is_usual && !claims::suffice(granted)) {
+    if let Some(granted) =
+        tokens.scope.as_deref().filter(|granted| is_usual && !claims::suffice(granted, Purpose::Rotation))
+    {
         let error = anyhow::anyhow!("the scopes granted are {}, which do not suffice", quoted(granted));
         return failed(
             error,

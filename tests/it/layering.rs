@@ -8,7 +8,7 @@ const LONGEST_FILE: usize = 450;
 const LONGEST_MAIN: usize = 40;
 
 /// Modules that know of nothing but each other.
-const VALUES: [&str; 5] = ["listed", "pat", "secret", "text", "timestamp"];
+const VALUES: [&str; 6] = ["allowance", "listed", "pat", "secret", "text", "timestamp"];
 /// Modules that decide, over values alone.
 const DECISIONS: [&str; 9] = [
     "advice/azure",
