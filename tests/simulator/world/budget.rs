@@ -51,10 +51,11 @@ impl Budget {
         Self { units: 200.0, window, cost, longest_delay: window / 10, used: BTreeMap::new(), delayed: 0, refused: 0 }
     }
 
-    /// The shortest time in which so many requests can be made without a delay, replies taking no time.
+    /// The shortest time in which so many requests can be made without a delay, replies taking no time: no window holds
+    /// more than the limit, so that they come in bursts of it, a window apart.
     pub(crate) fn shortest(&self, requests: usize) -> Duration {
-        let windows = (requests as f64 * self.cost / self.units - 1.0).max(0.0);
-        self.window.mul_f64(windows)
+        let bursts = (requests as f64 * self.cost / self.units).ceil();
+        self.window.mul_f64((bursts - 1.0).max(0.0))
     }
 
     /// Takes what a request costs. None while the caller is far from the limit: then nothing is said.
