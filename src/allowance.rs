@@ -18,14 +18,32 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// What two replies say together: the later one knows better what is left, and none takes back that it asked to wait.
-    pub fn and(self, later: Self) -> Self {
+    /// What two replies say together, the later one after this time: it knows better what is left, and does not take back
+    /// that the other asked to wait.
+    pub fn and(self, later: Self, passed: Duration) -> Self {
         Self {
-            rest: self.rest.max(later.rest),
+            rest: self.rest.map(|rest| rest.saturating_sub(passed)).max(later.rest),
             delayed: self.delayed.max(later.delayed),
             remaining: later.remaining.or(self.remaining),
             limit: later.limit.or(self.limit),
             reset: later.reset.or(self.reset),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_to_wait_outlives_the_next_reply_and_is_not_counted_twice() {
+        let second = Duration::from_secs(1);
+        let first = Allowance { rest: Some(3 * second), remaining: Some(9.0), ..<_>::default() };
+        let silent = Allowance::default();
+        assert_eq!(first.and(silent, second).rest, Some(2 * second));
+        assert_eq!(first.and(silent, 4 * second).rest, Some(Duration::ZERO));
+        assert_eq!(first.and(Allowance { rest: Some(5 * second), ..silent }, second).rest, Some(5 * second));
+        assert_eq!(first.and(Allowance { remaining: Some(0.0), ..silent }, second).remaining, Some(0.0));
+        assert_eq!(silent.and(silent, second), silent);
     }
 }

@@ -6,6 +6,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::http::{Auth, Call, CallError, Http, Kind, Reply, Service};
 use crate::allowance::Allowance;
@@ -45,6 +46,7 @@ pub async fn list(
     let address = organization.identity(&format!("_apis/tokenadmin/personalaccesstokens/{descriptor}"));
     let mut listing = Listing { pats: Vec::new(), allowance: Allowance::default(), requests: 0 };
     let mut continuation: Option<String> = None;
+    let mut told = Instant::now();
     while listing.requests < MOST_PAGES {
         let mut url = address.clone();
         url.query_pairs_mut()
@@ -64,7 +66,8 @@ pub async fn list(
         };
         let page: Page = reply.json()?;
         listing.requests += 1;
-        listing.allowance = listing.allowance.and(reply.allowance());
+        listing.allowance = listing.allowance.and(reply.allowance(), told.elapsed());
+        told = Instant::now();
         let now = reply.date;
         listing.pats.extend(page.value.into_iter().map(|token| token.read(now)));
         match page.continuation_token.filter(|next| !next.is_empty() && *next != NO_MORE) {

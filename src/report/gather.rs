@@ -15,12 +15,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use super::pace::Pace;
 use super::sheets::Sheets;
 use super::{Reach, UNCHANGED};
-use crate::advice::{Named, Service};
 use crate::azure::graph::{self, Page};
 use crate::azure::http::{CallError, Kind};
 use crate::azure::token_admin::{self, Listing};
 use crate::listed::Owner;
-use crate::outcome::{Failure, row_for};
+use crate::outcome::Failure;
 use crate::settings::{ReportSettings, Source};
 use crate::sign_in::{self, UserToken};
 use crate::timestamp::counted;
@@ -34,6 +33,8 @@ const REFUSED: usize = 8;
 const FAILURES: usize = 5;
 /// Users named of whom nothing could be read.
 const NAMED: usize = 100;
+/// Pages of users in a row without anybody new after which the list is taken to go round in circles.
+const FRUITLESS: usize = 50;
 
 /// Something that was asked.
 enum Answer {
@@ -76,8 +77,11 @@ struct Gathering<'a> {
     is_proven: bool,
     pace: Pace,
     started: Instant,
+    until: Instant,
     users: Users,
-    first_page: usize,
+    fruitless: usize,
+    /// Why the list of users has no end, if it has none.
+    cut: Option<String>,
     waiting: VecDeque<Waiting>,
     seen: HashSet<u64>,
     hasher: RandomState,
@@ -107,8 +111,10 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
         is_proven: false,
         pace: Pace::default(),
         started: Instant::now(),
+        until,
         users: Users::At(None),
-        first_page: 0,
+        fruitless: 0,
+        cut: None,
         waiting: VecDeque::new(),
         seen: HashSet::new(),
         hasher: RandomState::new(),
@@ -146,7 +152,7 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
         }
     }
     drop(asked);
-    gathering.end()
+    gathering.end().await
 }
 
 impl<'a> Gathering<'a> {
@@ -179,19 +185,22 @@ impl<'a> Gathering<'a> {
         }
         if let Total::Wanted(second) = &mut self.total {
             let (second, user) = (second.take(), Rc::clone(&self.user));
+            let (seen, hasher) = (self.seen.clone(), self.hasher.clone());
             self.total = Total::Unknown;
-            asked.push(Box::pin(async move { (sign_in, Answer::Counted(count(work, &user, second).await)) }));
+            asked.push(Box::pin(
+                async move { (sign_in, Answer::Counted(count(work, &user, second, seen, &hasher).await)) },
+            ));
         }
     }
 
     async fn take(&mut self, sign_in: usize, answer: Answer, sheets: &mut Sheets<'_>) -> Result<(), Failure> {
         match answer {
-            Answer::Page(Ok(page)) => self.take_users(page),
+            Answer::Page(Ok(page)) => return self.take_users(page),
             Answer::Page(Err(error)) => return self.without_users(sign_in, error).await,
             // Without it there is no estimate, and that is all.
             Answer::Counted(count) => {
                 if let Some(count) = count {
-                    self.total = Total::Known(self.first_page + count);
+                    self.total = Total::Known(count);
                 }
             }
             Answer::Tokens(of, tokens) => {
@@ -211,15 +220,9 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn take_users(&mut self, page: Page) {
-        if self.seen.is_empty() {
-            self.work.take_date(page.date);
-            self.first_page = page.users.len();
-            self.total = match &page.next {
-                Some(second) => Total::Wanted(Some(second.clone())),
-                None => Total::Known(self.first_page),
-            };
-        }
+    fn take_users(&mut self, page: Page) -> Result<(), Failure> {
+        let is_first = matches!(self.users, Users::Asked(None));
+        let known = self.seen.len();
         self.pace.take(&page.allowance, self.started.elapsed());
         for owner in page.users {
             // Users who come or go meanwhile move others from page to page.
@@ -227,7 +230,30 @@ impl<'a> Gathering<'a> {
                 self.waiting.push_back(Waiting { owner, was_refused: false });
             }
         }
+        if is_first {
+            self.work.take_date(page.date);
+            self.total = match &page.next {
+                Some(second) => Total::Wanted(Some(second.clone())),
+                None => Total::Known(self.seen.len()),
+            };
+        }
+        self.fruitless = if self.seen.len() > known { 0 } else { self.fruitless + 1 };
         self.users = page.next.map_or(Users::Read, |next| Users::At(Some(next)));
+        if self.fruitless >= FRUITLESS && matches!(self.users, Users::At(_)) {
+            return self.end_users(&format!("{FRUITLESS} pages in a row have nobody new"));
+        }
+        Ok(())
+    }
+
+    /// The list of users is of no more use: those on it are asked for, if there are any.
+    fn end_users(&mut self, why: &str) -> Result<(), Failure> {
+        self.users = Users::Read;
+        if self.seen.is_empty() {
+            let error = anyhow::anyhow!("could not list the users of {}: {why}", self.work.access.organization);
+            return Err(Failure::new(error, UNCHANGED));
+        }
+        self.cut = Some(format!("the list of users could not be read to its end: {why}"));
+        Ok(())
     }
 
     async fn without_users(&mut self, sign_in: usize, error: CallError) -> Result<(), Failure> {
@@ -239,9 +265,9 @@ impl<'a> Gathering<'a> {
             self.renew().await;
         } else if at.is_none() {
             let organization = &self.work.access.organization;
-            return Err(self.explained(error, &format!("could not list the users of {organization}")));
+            return Err(self.explained(error, &format!("could not list the users of {organization}")).await);
         } else {
-            self.stop(format!("the list of users could not be read to its end: {error}"));
+            return self.end_users(&error.to_string());
         }
         Ok(())
     }
@@ -270,7 +296,7 @@ impl<'a> Gathering<'a> {
             let refusal = self.first_refusal.get_or_insert(error);
             if self.reach.unread_count >= REFUSED {
                 let refusal = std::mem::replace(refusal, CallError::new(refusal.service, Kind::Cancelled));
-                return Err(self.refused(refusal));
+                return Err(self.refused(refusal).await);
             }
         } else if self.failures >= FAILURES {
             self.stop(format!("the last {FAILURES} lists could not be read: {error}"));
@@ -285,7 +311,8 @@ impl<'a> Gathering<'a> {
         true
     }
 
-    /// Signs in anew: the token was good, and is no more.
+    /// Signs in anew: the token was good, and is no more. A run that is cancelled, or whose time is over, does not wait
+    /// for it.
     async fn renew(&mut self) {
         if matches!(self.work.access.source, Source::AccessToken(_)) {
             return self.stop("the token in `accessToken` has ended, and another cannot be made".to_owned());
@@ -293,7 +320,12 @@ impl<'a> Gathering<'a> {
         self.work.console.say("the token is no longer taken; signing in anew");
         // Those of the vault were made at the same time.
         self.work.tokens.borrow_mut().clear();
-        match sign_in::sign_in(self.work).await {
+        let user = tokio::select! {
+            user = sign_in::sign_in(self.work) => user,
+            () = self.work.http.cancel().requested() => return,
+            () = sleep_until(self.until) => return,
+        };
+        match user {
             Ok(user) => {
                 self.user = Rc::new(user);
                 self.sign_ins += 1;
@@ -345,11 +377,11 @@ impl<'a> Gathering<'a> {
         self.work.console.say(&line);
     }
 
-    fn end(mut self) -> Result<Reach, Failure> {
+    async fn end(mut self) -> Result<Reach, Failure> {
         if self.reach.owners == 0
             && let Some(refusal) = self.first_refusal.take()
         {
-            return Err(self.refused(refusal));
+            return Err(self.refused(refusal).await);
         }
         if self.reach.owners == 0 && self.reach.gone > 0 && self.reach.stopped.is_none() {
             let users = counted(i64::try_from(self.reach.gone).unwrap_or(i64::MAX), "user");
@@ -359,29 +391,42 @@ impl<'a> Gathering<'a> {
             );
             return Err(Failure::new(error, UNCHANGED).advise("Check `organization`, and report it if that is right."));
         }
+        if self.reach.stopped.is_none()
+            && let Some(cut) = self.cut.take()
+        {
+            self.stop(cut);
+        }
         Ok(self.reach)
     }
 
-    fn refused(&self, error: CallError) -> Failure {
+    async fn refused(&self, error: CallError) -> Failure {
         let organization = &self.work.access.organization;
-        self.explained(error, &format!("could not list the tokens of the users of {organization}"))
+        self.explained(error, &format!("could not list the tokens of the users of {organization}")).await
     }
 
-    fn explained(&self, error: CallError, what: &str) -> Failure {
-        let advice = row_for(&error, Service::Administration).map(|row| row.remedy(Named::default()));
+    async fn explained(&self, error: CallError, what: &str) -> Failure {
+        let advice = sign_in::explain_refusal(self.work, &self.user, &error).await;
         Failure::new(on(error, what), UNCHANGED).advise_if(advice)
     }
 }
 
-/// Counts the users on the pages from the second on, ahead of the lists, for an estimate.
-async fn count(work: &Work, user: &UserToken, second: Option<String>) -> Option<usize> {
-    let (mut at, mut count) = (second, 0);
-    while at.is_some() {
+/// Counts the users, those on the pages from the second on ahead of the lists.
+async fn count(
+    work: &Work,
+    user: &UserToken,
+    second: Option<String>,
+    mut seen: HashSet<u64>,
+    hasher: &RandomState,
+) -> Option<usize> {
+    let (mut at, mut fruitless) = (second, 0);
+    while at.is_some() && fruitless < FRUITLESS {
         let page = graph::users(&work.http, &work.access.organization, &user.token, at.as_deref()).await.ok()?;
-        count += page.users.len();
+        let known = seen.len();
+        seen.extend(page.users.iter().map(|owner| hasher.hash_one(&owner.id)));
+        fruitless = if seen.len() > known { 0 } else { fruitless + 1 };
         at = page.next;
     }
-    Some(count)
+    Some(seen.len())
 }
 
 fn seconds(time: Duration) -> usize {

@@ -42,6 +42,7 @@ mod program;
 mod refresh_store;
 mod refusals;
 mod refused_renames;
+mod report;
 mod rivals;
 mod rotation;
 mod schemes;

@@ -177,9 +177,11 @@ impl Fault {
 }
 
 /// At which requests a fault happens. Each rule counts on its own, from its injection or the last `clear_transcript`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct When {
     op: Option<Op>,
+    /// Only those whose path holds this.
+    about: Option<String>,
     first: usize,
     last: usize,
     /// From then on at all that come.
@@ -189,7 +191,7 @@ pub(crate) struct When {
 impl When {
     /// At the `n`th of these, from 1.
     pub(crate) fn nth(op: Op, n: usize) -> Self {
-        Self { op: Some(op), first: n, last: n, then_all: false }
+        Self { op: Some(op), about: None, first: n, last: n, then_all: false }
     }
 
     /// At each of these.
@@ -197,9 +199,14 @@ impl When {
         Self::from(op, 1)
     }
 
+    /// At each of these whose path holds this: those about one user, for instance.
+    pub(crate) fn about(op: Op, what: &str) -> Self {
+        Self { about: Some(what.to_owned()), ..Self::every(op) }
+    }
+
     /// At the `n`th of these and all later ones.
     pub(crate) fn from(op: Op, n: usize) -> Self {
-        Self { op: Some(op), first: n, last: usize::MAX, then_all: false }
+        Self { last: usize::MAX, ..Self::nth(op, n) }
     }
 
     /// At the `n`th of these and at every later request of any kind.
@@ -209,17 +216,17 @@ impl When {
 
     /// At the first `n` of these.
     pub(crate) fn first(op: Op, n: usize) -> Self {
-        Self { op: Some(op), first: 1, last: n, then_all: false }
+        Self { last: n, ..Self::nth(op, 1) }
     }
 
     /// At the `k`th request of any kind, from 1.
     pub(crate) fn request(k: usize) -> Self {
-        Self { op: None, first: k, last: k, then_all: false }
+        Self { op: None, about: None, first: k, last: k, then_all: false }
     }
 
     /// At the `k`th request of any kind and all later ones.
     pub(crate) fn request_and_later(k: usize) -> Self {
-        Self { op: None, first: k, last: usize::MAX, then_all: false }
+        Self { last: usize::MAX, ..Self::request(k) }
     }
 
     /// At every request.
@@ -255,11 +262,13 @@ impl Rules {
     }
 
     /// Counts a request and says which rules it meets.
-    pub(crate) fn meet(&mut self, op: Op) -> Vec<usize> {
+    pub(crate) fn meet(&mut self, op: Op, path: &str) -> Vec<usize> {
         let mut met = Vec::new();
         for (index, rule) in self.0.iter_mut().enumerate() {
             let has_begun = rule.when.then_all && rule.seen >= rule.when.first;
-            if !has_begun && rule.when.op.is_some_and(|wanted| wanted != op) {
+            let is_meant = rule.when.op.is_none_or(|wanted| wanted == op)
+                && rule.when.about.as_ref().is_none_or(|about| path.contains(about));
+            if !has_begun && !is_meant {
                 continue;
             }
             rule.seen += 1;

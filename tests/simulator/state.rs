@@ -109,7 +109,7 @@ impl Shared {
     pub(crate) fn arrive(&self, request: &Request) -> Ticket {
         let op = wire::operation(request);
         let mut journal = self.journal();
-        let met = journal.rules.meet(op);
+        let met = journal.rules.meet(op, &request.path);
         let (mut late, mut delay) = (None, None);
         for fault in journal.rules.faults(&met) {
             match fault {

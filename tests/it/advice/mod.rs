@@ -1,6 +1,7 @@
 //! Each refusal that the simulator can make, through the packaged task: the line that is printed holds the service's own
 //! word and one remedy, which is a row of the table, and nothing was changed. With `--nocapture`, the table of all lines.
 
+mod administration;
 mod azure;
 mod azure_devops;
 mod entra;

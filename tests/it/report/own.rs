@@ -1,0 +1,81 @@
+//! The tokens of the account that signs in.
+
+use std::collections::BTreeSet;
+
+use crate::agent::TaskResult;
+use crate::pipeline::{Pipeline, says};
+use crate::report::{Listed, fails_without_a_report, own_ids, report};
+use crate::simulator::{Op, PatState};
+
+#[test]
+fn those_that_work_and_those_that_have_expired_are_listed_and_nobody_elses() {
+    let pipeline = Pipeline::with_pat(5);
+    {
+        let mut world = pipeline.sim.world();
+        world.add_pat("old").days_left(-3).add();
+        world.add_pat("older").days_left(-40).add();
+        let revoked = world.add_pat("revoked").days_left(20).add();
+        world.revoke(&revoked);
+        world.add_pat("of alice").owner("alice").add();
+        world.add_pat("elsewhere").organization("fabrikam").add();
+        world.add_pat("everywhere").all_orgs().days_left(60).add();
+    }
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    let listed = Listed::of(&job);
+    let world = pipeline.sim.world();
+    let mut expected = [own_ids(&world, PatState::Active), own_ids(&world, PatState::Expired)].concat();
+    expected.retain(|id| world.pat(id).organization.as_deref() != Some("fabrikam"));
+    let ids: Vec<String> = listed.tokens().into_iter().map(|(_, id)| id).collect();
+    assert_eq!(ids.len(), 4);
+    assert_eq!(BTreeSet::from_iter(&ids), BTreeSet::from_iter(&expected));
+    let names: BTreeSet<&str> =
+        listed.0["tokens"].as_array().unwrap().iter().map(|token| token["displayName"].as_str().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(["nuget-publish", "old", "older", "everywhere"]));
+    assert_eq!(listed.0["tokens"][0]["owner"]["id"], world.user("rotator").identity.as_str());
+    assert_eq!(listed.0["tokens"][0]["owner"]["principalName"], world.user("rotator").upn.as_str());
+    assert_eq!((listed.number("owners"), listed.0["isPartial"].as_bool()), (1, Some(false)));
+    says(&run, &["4 tokens: 2 expired, 1 expires within 30 days."]);
+}
+
+#[test]
+fn nothing_is_changed_and_nobody_else_is_asked_for() {
+    let pipeline = Pipeline::with_pat(5);
+    let before = pipeline.active();
+    let run = report(&pipeline, &mut pipeline.job(), &[("warnWhenDaysLeft", "4")]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    assert_eq!(pipeline.active(), before);
+    let asked: BTreeSet<Op> = pipeline.sim.transcript().iter().map(|exchange| exchange.op).collect();
+    for op in [Op::CreatePat, Op::UpdatePat, Op::RevokePat, Op::ListUsers, Op::ListPatsOfUser] {
+        assert!(!asked.contains(&op), "{op:?}");
+    }
+}
+
+#[test]
+fn an_account_without_tokens_is_a_report_without_tokens() {
+    let pipeline = Pipeline::new();
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[("failOn", "expiring")]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    assert_eq!(Listed::of(&job).tokens(), []);
+    says(&run, &["0 tokens: 0 expired, 0 expire within 30 days."]);
+}
+
+#[test]
+fn the_connections_own_token_is_tried_and_its_refusal_explained() {
+    let pipeline = Pipeline::with_pat(5);
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[("refreshTokenSecret", "")]);
+    fails_without_a_report(&job, &run, &["could not list the tokens in", "`refreshTokenSecret`"]);
+}
+
+#[test]
+fn a_run_right_after_the_report_has_nothing_to_settle() {
+    let pipeline = Pipeline::with_pat(5);
+    let mut job = pipeline.job();
+    assert_eq!(report(&pipeline, &mut job, &[]).result, TaskResult::Succeeded);
+    pipeline.sim.clear_transcript();
+    assert_eq!(pipeline.post(&mut job).result, TaskResult::Succeeded);
+    assert!(pipeline.sim.transcript().is_empty());
+}

@@ -1,0 +1,87 @@
+//! The token ends while the lists are being read.
+
+use std::time::Duration;
+
+use crate::agent::{Interruption, TaskResult};
+use crate::pipeline::{lines_with, says};
+use crate::report::{ADMINISTRATION, Listed, OF_ALL, handled, organization, report, report_interrupted, whole};
+use crate::simulator::{Fault, Op, When, World};
+
+#[test]
+fn it_is_replaced_by_one_sign_in_for_all_that_is_under_way_and_nobody_is_missing() {
+    let pipeline = organization(40);
+    for n in [10, 30] {
+        pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListPatsOfUser, n));
+    }
+    let (run, _) = whole(&pipeline);
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 3, "{}", run.log);
+    assert_eq!(lines_with(&run, "signing in anew").len(), 2, "{}", run.log);
+}
+
+#[test]
+fn it_may_end_between_two_pages_of_users() {
+    let pipeline = organization(40);
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListUsers, 9));
+    let (run, _) = whole(&pipeline);
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 2, "{}", run.log);
+}
+
+#[test]
+fn one_from_an_earlier_step_cannot_be_replaced_and_the_report_is_what_was_had_by_then() {
+    let pipeline = organization(40);
+    let token = pipeline.sim.world().user_token(ADMINISTRATION);
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListPatsOfUser, 20));
+    let mut job = pipeline.job().secret_variable("userToken", &token);
+    let run = report(
+        &pipeline,
+        &mut job,
+        &[OF_ALL, ("azureSubscription", ""), ("refreshTokenSecret", ""), ("accessToken", "$(userToken)")],
+    );
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    says(&run, &["this report is partial", "the token in `accessToken` has ended"]);
+    let listed = Listed::of(&job);
+    listed.is_a_part(&pipeline.sim.world(), "`accessToken`");
+    assert!(listed.number("owners") > 0);
+}
+
+#[test]
+fn a_refused_second_sign_in_leaves_a_partial_report_that_says_why() {
+    let pipeline = organization(40);
+    let ends = |world: &mut World| {
+        world.expire_all_tokens();
+        world.break_refresh_tokens("rotator", 50173);
+    };
+    pipeline.sim.inject(Fault::after(ends), When::nth(Op::ListPatsOfUser, 20));
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[OF_ALL]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    says(&run, &["this report is partial", "AADSTS50173"]);
+    Listed::of(&job).is_a_part(&pipeline.sim.world(), "signing in anew failed");
+}
+
+#[test]
+fn cancelled_while_the_second_sign_in_is_waited_for_the_report_is_written_at_once() {
+    let pipeline = organization(40);
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListPatsOfUser, 20));
+    pipeline.sim.inject(Fault::HangBefore, When::nth(Op::TokenRefresh, 2));
+    let mut job = pipeline.job();
+    let when = handled(&pipeline, Op::TokenRefresh, 2);
+    let run = report_interrupted(&pipeline, &mut job, &[OF_ALL], Interruption::Cancel(when));
+    assert_eq!(run.result, TaskResult::Canceled, "{}", run.log);
+    assert!(run.duration < Duration::from_secs(5), "{:?}", run.duration);
+    Listed::of(&job).is_a_part(&pipeline.sim.world(), "the run was cancelled");
+}
+
+#[test]
+fn one_user_whose_list_is_always_refused_does_not_end_the_report() {
+    let pipeline = organization(20);
+    let victim = pipeline.sim.world().everybody("contoso").nth(8).unwrap();
+    pipeline.sim.inject(Fault::Status(401), When::about(Op::ListPatsOfUser, &victim.descriptor));
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[OF_ALL]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    let listed = Listed::of(&job);
+    assert_eq!((listed.number("ownersNotRead"), listed.number("owners")), (1, 21));
+    assert_eq!(listed.0["notRead"][0]["owner"]["id"], victim.descriptor.as_str());
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 2, "{}", run.log);
+}
