@@ -233,7 +233,7 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
     if committed.len() > 1 && chosen.is_none() {
         return Decision::Refuse(Refusal::SeveralCommitted(committed.iter().map(|m| m.pat.id.clone()).collect()));
     }
-    let current = chosen.or(committed.first().copied().filter(|_| !is_cut_off_before_commit(members)));
+    let current = chosen.or(committed.first().copied().filter(|_| !is_cut_off_before_commit(members, wish.overlap)));
     for other in committed.iter().filter(|m| current.is_none_or(|current| current.pat.id != m.pat.id)) {
         notes.push(format!("{other} is left alone: rename or revoke it by hand before the next run"));
     }
@@ -300,14 +300,19 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
 }
 
 /// Whether a run superseded older ones and never committed its own. It superseded the committed one that it chose, so
-/// one that is committed all the same is another, which it left alone.
-fn is_cut_off_before_commit(members: &[Member]) -> bool {
-    let superseded_older = |run: &RunId, own: &Pat| {
-        let is_by_it = |m: &Member| matches!(&m.generation, Generation::Superseded { by, .. } if by == run);
-        members.iter().any(|m| is_by_it(m) && m.pat.valid_from < own.valid_from)
+/// one that is committed all the same is another, which it left alone. What it made before it superseded tells: a late
+/// creation may arrive after a commit. In the minute that a marker is rounded by, the other is left alone.
+fn is_cut_off_before_commit(members: &[Member], overlap: Duration) -> bool {
+    let superseded_later = |run: &RunId, own: &Pat| {
+        members.iter().any(|m| match &m.generation {
+            Generation::Superseded { by, ends } => {
+                by == run && m.pat.valid_from < own.valid_from && own.valid_from < ends.minus(overlap)
+            }
+            _ => false,
+        })
     };
     members.iter().any(|m| match &m.generation {
-        Generation::Pending(run) | Generation::Held(run) => superseded_older(run, &m.pat),
+        Generation::Pending(run) | Generation::Held(run) => superseded_later(run, &m.pat),
         _ => false,
     })
 }

@@ -313,8 +313,15 @@ fn the_one_not_chosen_by_a_run_that_was_cut_off_before_its_commit_is_not_replace
 #[test]
 fn one_that_is_committed_after_all_is_replaced() {
     let by = |run: &str| format!(" [superseded {run} ends 2026-11-25T03:00Z]");
-    let later = Scene::empty().has(1, &by("90.1-bbbbbbbb")).has(2, "").has(3, " [held 91.1-bbbbbbbb]");
-    assert_eq!(later.rotation().current.map(|m| m.pat.id), Some(id(2)));
+    let committed = |left: &str| Scene::empty().has(1, &by("90.1-bbbbbbbb")).has(2, "").has(3, left);
+    let of_a_later_run = committed(" [held 91.1-bbbbbbbb]");
+    assert_eq!(of_a_later_run.rotation().current.map(|m| m.pat.id), Some(id(2)));
+    for after in [Duration::ZERO, HOUR] {
+        let arrived = committed(" [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Dead);
+        let arrived = arrived.last(|pat| pat.valid_from = now().plus(after));
+        let current = arrived.rotation().current.map(|m| m.pat.id);
+        assert_eq!(current, Some(id(2)), "a creation that arrives {after:?} after the marking");
+    }
 }
 
 #[test]
