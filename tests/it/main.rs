@@ -30,6 +30,8 @@ mod limits;
 mod local;
 mod lost_replies;
 mod matrix;
+#[path = "../model/mod.rs"]
+mod model;
 mod network;
 mod packaging;
 mod program;

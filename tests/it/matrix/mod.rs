@@ -9,7 +9,7 @@ mod kill;
 mod kind;
 mod oracle;
 mod scene;
-mod tally;
+pub(crate) mod tally;
 mod turns;
 
 use rotate_pat::Stage;
