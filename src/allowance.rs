@@ -38,12 +38,12 @@ mod tests {
     #[test]
     fn a_wish_to_wait_outlives_the_next_reply_and_is_not_counted_twice() {
         let second = Duration::from_secs(1);
-        let first = Allowance { rest: Some(3 * second), remaining: Some(9.0), ..<_>::default() };
+        let first = Allowance { rest: Some(3 * second), remaining: Some(9), ..<_>::default() };
         let silent = Allowance::default();
         assert_eq!(first.and(silent, second).rest, Some(2 * second));
         assert_eq!(first.and(silent, 4 * second).rest, Some(Duration::ZERO));
         assert_eq!(first.and(Allowance { rest: Some(5 * second), ..silent }, second).rest, Some(5 * second));
-        assert_eq!(first.and(Allowance { remaining: Some(0.0), ..silent }, second).remaining, Some(0.0));
+        assert_eq!(first.and(Allowance { remaining: Some(0), ..silent }, second).remaining, Some(0));
         assert_eq!(silent.and(silent, second), silent);
     }
 }

@@ -36,6 +36,8 @@ mod lost_replies;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
+#[path = "../model/mod.rs"]
+mod model;
 mod network;
 mod packaging;
 mod program;

@@ -9,7 +9,7 @@ mod kill;
 pub(crate) mod kind;
 mod oracle;
 pub(crate) mod scene;
-mod tally;
+pub(crate) mod tally;
 mod traces;
 mod turns;
 

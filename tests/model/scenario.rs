@@ -1,0 +1,238 @@
+//! Bounded worlds to explore: which runs there are, what they are asked to do and what may go wrong how often.
+
+use super::rules::Without;
+use super::world::{Name, Run, Token, World};
+
+/// With three hours a tick, this is far beyond every scenario.
+pub(super) const LONG: i16 = 240;
+
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// `K` of each run; the healing run's is `HEALER`.
+    pub(super) runs: Vec<&'static str>,
+    /// Each run starts only once this other one is over.
+    pub(super) after: Vec<Option<usize>>,
+    pub(super) places: usize,
+    /// Whether the job's steps store the variable.
+    pub(super) has_store: bool,
+    pub(super) has_snapshots: bool,
+    pub(super) overlap: i16,
+    /// The first so many runs rotate in any case, the others only when something is found.
+    pub(super) always_due: usize,
+    pub(super) retires_immediately: bool,
+    /// Lifetime granted, and the cap that a change of expiry meets.
+    pub(super) life: i16,
+    pub(super) list_lags: bool,
+    pub(super) old_is_stubborn: bool,
+    /// Ends of the first token.
+    pub(super) old_ends: i16,
+    /// A second committed one is there, and the first is chosen: in the first so many runs.
+    pub(super) choices: Option<usize>,
+    pub(super) ticks: i16,
+    pub(super) faults: u8,
+    pub(super) kills: u8,
+    pub(super) without: Option<Without>,
+}
+
+pub(super) const HEALER: &str = "900.1-99999999";
+
+impl Scenario {
+    pub(super) fn new(name: &'static str, runs: &[&'static str]) -> Self {
+        Self {
+            name,
+            runs: runs.to_vec(),
+            after: vec![None; runs.len()],
+            places: 1,
+            has_store: true,
+            has_snapshots: true,
+            overlap: 2,
+            always_due: runs.len(),
+            retires_immediately: false,
+            life: LONG,
+            list_lags: false,
+            old_is_stubborn: false,
+            old_ends: LONG,
+            choices: None,
+            ticks: 0,
+            faults: 1,
+            kills: 1,
+            without: None,
+        }
+    }
+
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub(super) fn is_without(&self, rule: Without) -> bool {
+        self.without == Some(rule)
+    }
+
+    /// One committed token that everybody holds, and nobody at work.
+    pub(super) fn start(&self) -> World {
+        let old = Token {
+            name: Name::Committed,
+            born: -16,
+            ends: self.old_ends,
+            natural: self.old_ends,
+            is_revoked: false,
+            shows: true,
+            is_stubborn: self.old_is_stubborn,
+            is_late: false,
+            is_delivered: true,
+            is_proven: false,
+        };
+        let second = Token { born: -12, ends: LONG, natural: LONG, is_stubborn: false, ..old.clone() };
+        World {
+            now: 0,
+            tokens: if self.choices.is_some() { vec![old, second] } else { vec![old] },
+            places: vec![0; self.places],
+            store: self.has_store.then_some(0),
+            snapshot: None,
+            by_hand: self.choices.map(|_| 1),
+            runs: self.runs.iter().map(|_| Run::new()).collect(),
+            completed: vec![false; self.runs.len()],
+            faults_left: self.faults,
+            kills_left: self.kills,
+            broken: None,
+        }
+    }
+}
+
+/// All of them, for the protocol as it is.
+pub(super) fn all() -> Vec<Scenario> {
+    vec![
+        one_build(),
+        two_destinations(),
+        two_builds(),
+        three_builds(),
+        Scenario::new("lagging list", &["101.1-aaaaaaaa", "102.1-aaaaaaaa"]).with(|it| {
+            it.list_lags = true;
+            it.has_snapshots = false;
+        }),
+        no_overlap(),
+        later_cap(),
+        refused_rename(),
+        refused_rename().with(|it| {
+            it.name = "refused rename, no overlap";
+            it.overlap = 0;
+        }),
+        two_releases(),
+        two_jobs(),
+        immediately(),
+        two_attempts(),
+        retried(),
+        by_hand(),
+        expiring(),
+        not_due(),
+    ]
+}
+
+pub(super) fn one_build() -> Scenario {
+    Scenario::new("one build", &["101.1-aaaaaaaa"]).with(|it| (it.faults, it.kills, it.ticks) = (2, 1, 2))
+}
+
+pub(super) fn two_destinations() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "two destinations";
+        (it.places, it.has_store, it.has_snapshots) = (2, false, false);
+    })
+}
+
+pub(super) fn two_builds() -> Scenario {
+    Scenario::new("two builds", &["101.1-aaaaaaaa", "102.1-aaaaaaaa"]).with(|it| it.ticks = 2)
+}
+
+pub(super) fn three_builds() -> Scenario {
+    Scenario::new("three builds", &["101.1-aaaaaaaa", "102.1-aaaaaaaa", "103.1-aaaaaaaa"]).with(|it| {
+        (it.faults, it.kills) = (0, 1);
+        it.has_snapshots = false;
+    })
+}
+
+pub(super) fn no_overlap() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "no overlap";
+        (it.overlap, it.has_snapshots, it.ticks) = (0, false, 1);
+    })
+}
+
+/// What was made before the cap lives long; what is made now, two ticks.
+pub(super) fn later_cap() -> Scenario {
+    Scenario::new("later cap", &["101.1-aaaaaaaa"]).with(|it| (it.life, it.ticks) = (8, 3))
+}
+
+/// Nobody's job outlives the revocation without an overlap that the design allows there.
+pub(super) fn refused_rename() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "refused rename";
+        (it.old_is_stubborn, it.has_snapshots, it.ticks) = (true, false, 1);
+    })
+}
+
+pub(super) fn two_releases() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "two releases";
+        it.runs = vec!["r101.1-aaaaaaaa", "r102.1-aaaaaaaa"];
+        (it.ticks, it.faults, it.has_snapshots) = (3, 0, false);
+    })
+}
+
+pub(super) fn two_jobs() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "two jobs";
+        it.runs = vec!["101.1-aaaaaaaa", "101.1-bbbbbbbb"];
+    })
+}
+
+pub(super) fn immediately() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "retire immediately";
+        (it.retires_immediately, it.has_store) = (true, false);
+    })
+}
+
+pub(super) fn two_attempts() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "two attempts";
+        it.runs = vec!["101.1-aaaaaaaa", "101.2-aaaaaaaa", "102.1-aaaaaaaa"];
+        it.always_due = 3;
+        it.after = vec![None, Some(0), None];
+        (it.faults, it.ticks, it.has_snapshots) = (0, 1, false);
+    })
+}
+
+/// The agent starts the step anew within its job.
+pub(super) fn retried() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "retried";
+        it.runs = vec!["101.1-aaaaaaaa", "101.1-aaaaaaaa"];
+        it.after = vec![None, Some(0)];
+        (it.places, it.faults) = (2, 2);
+    })
+}
+
+pub(super) fn by_hand() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "by hand";
+        it.choices = Some(1);
+        it.ticks = 1;
+    })
+}
+
+pub(super) fn expiring() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "expiring";
+        (it.old_ends, it.ticks) = (1, 2);
+    })
+}
+
+/// Only what is found makes the second run rotate.
+pub(super) fn not_due() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "not due";
+        it.always_due = 1;
+    })
+}

@@ -1,0 +1,207 @@
+//! The shipped decisions, asked about a state of the model. A rule that is left out is left out here, around them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rotate_pat::look::{AfterCreate, BeforeCommit, after_create, before_commit};
+use rotate_pat::pat::{AuthorizationId, Generation, Pat, PatName, RunId, Scopes};
+use rotate_pat::plan::{Decision, Holds, Known, Liveness, Member, Record, Wish, family, plan, shortened};
+use rotate_pat::timestamp::Timestamp;
+
+use super::rules::Without;
+use super::scenario::{HEALER, Scenario};
+use super::world::{Name, Number, World};
+
+const TICK: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// What a run is to do.
+pub(super) enum Task {
+    Rotate(Vec<Number>),
+    Rest(Vec<Number>),
+    Refuse,
+}
+
+fn name() -> PatName {
+    PatName::parse("nuget-publish").unwrap()
+}
+
+fn time(ticks: i16) -> Timestamp {
+    let start = Timestamp::parse("2026-11-24T03:00:00Z").unwrap();
+    let distance = TICK * u32::from(ticks.unsigned_abs());
+    if ticks < 0 { start.minus(distance) } else { start.plus(distance) }
+}
+
+/// A marker's end: rounded up to the minute after everything that a tick begins with.
+fn marked(ends: i16) -> Timestamp {
+    time(ends).plus(Duration::from_secs(60))
+}
+
+fn id(number: Number) -> AuthorizationId {
+    AuthorizationId::parse(&format!("{number:08}-0000-0000-0000-000000000000")).unwrap()
+}
+
+fn number(id: &AuthorizationId) -> Number {
+    id.as_str()[..8].parse().unwrap()
+}
+
+fn numbers(members: &[Member]) -> Vec<Number> {
+    members.iter().map(|member| number(&member.pat.id)).collect()
+}
+
+impl Scenario {
+    /// The id of a run; beyond the last is the healing run.
+    pub(super) fn id(&self, run: usize) -> RunId {
+        let mut id = RunId::parse(self.runs.get(run).copied().unwrap_or(HEALER)).unwrap();
+        if self.is_without(Without::HashInK) {
+            "00000000".clone_into(&mut id.hash);
+        }
+        id
+    }
+
+    /// The first run that bears the same id: what a display name tells.
+    pub(super) fn known_as(&self, run: usize) -> usize {
+        (0..run).find(|&earlier| self.id(earlier) == self.id(run)).unwrap_or(run)
+    }
+
+    fn generation(&self, name: Name) -> Option<Generation> {
+        match name {
+            Name::Committed => Some(Generation::Committed),
+            Name::Pending(run) => Some(Generation::Pending(self.id(run))),
+            Name::Held(run) => Some(Generation::Held(self.id(run))),
+            Name::Superseded { by, ends } => Some(Generation::Superseded { by: self.id(by), ends: marked(ends) }),
+            Name::Another => None,
+        }
+    }
+
+    fn pat(&self, world: &World, number: Number, named: Name) -> Pat {
+        let token = &world.tokens[number];
+        let seconds = Duration::from_secs(number as u64 + if token.is_late { 600 } else { 0 });
+        Pat {
+            id: id(number),
+            display_name: self.generation(named).map_or("another".to_owned(), |generation| name().of(&generation)),
+            scopes: Scopes::as_listed("vso.packaging_write".to_owned()),
+            valid_from: time(token.born).plus(seconds),
+            valid_to: time(token.ends),
+            all_organizations: false,
+        }
+    }
+
+    fn pats(&self, world: &World, listed: &[(Number, Name)]) -> Vec<Pat> {
+        listed.iter().map(|&(number, name)| self.pat(world, number, name)).collect()
+    }
+
+    fn wish(&self, run: usize) -> Wish {
+        Wish {
+            name: name(),
+            run: self.id(run),
+            rotate_when_days_left: (run >= self.always_due).then_some(0),
+            replace: self.choices.filter(|&first| run < first).map(|_| id_of_choice()),
+            scopes: Some(Scopes::as_listed("vso.packaging_write".to_owned())),
+            valid_for_days: 30,
+            create_if_missing: true,
+            overlap: TICK * u32::from(self.overlap.unsigned_abs()),
+            places: Vec::new(),
+            retire_when: String::new(),
+        }
+    }
+
+    /// Of each build whether it is still at work; a release cannot be asked for.
+    fn liveness(&self, world: &World) -> BTreeMap<String, Liveness> {
+        if self.is_without(Without::AskingForBuilds) {
+            return BTreeMap::new();
+        }
+        let builds = (0..self.runs.len()).filter(|&run| self.id(run).build().is_some());
+        let is = |run: usize| match world.completed[run] {
+            _ if self.is_without(Without::AliveRivals) => Liveness::Dead,
+            true => Liveness::Dead,
+            false => Liveness::Alive,
+        };
+        builds.map(|run| (self.id(run).run, is(run))).collect()
+    }
+
+    /// The shipped plan.
+    pub(super) fn decide(&self, world: &World, run: usize) -> Task {
+        let mut listed = self.pats(world, &world.runs[run].listed);
+        if self.is_without(Without::AliveRivals) {
+            for pat in &mut listed {
+                pat.valid_from = time(-30);
+            }
+        }
+        let holds = |&held: &Number| Record { destination: "a place".to_owned(), holds: Holds::Pat(id(held)) };
+        let records: Vec<Record> = world.runs[run].records.iter().map(holds).collect();
+        let records = if self.is_without(Without::RecordsAreDue) { Vec::new() } else { records };
+        let liveness = self.liveness(world);
+        let known = Known { now: time(world.now), listed: &listed, liveness: &liveness, records: &records };
+        let task = match plan(&self.wish(run), &known).decision {
+            Decision::Rotate(rotation) => {
+                let is_ignored = |reason: &String| match self.without {
+                    Some(Without::OneCommittedIsDue) => reason.contains("committed"),
+                    Some(Without::LeftoversAreDue) => reason.contains("left \"nuget-publish ["),
+                    _ => false,
+                };
+                if rotation.reasons.iter().all(is_ignored) {
+                    Task::Refuse
+                } else {
+                    Task::Rotate(numbers(&rotation.predecessors))
+                }
+            }
+            Decision::Rest(rest) => Task::Rest(numbers(&rest.clean)),
+            Decision::Refuse(_) => Task::Refuse,
+        };
+        self.bent(&family(&name(), &listed), task)
+    }
+
+    /// The task without the rule that is left out of it.
+    fn bent(&self, members: &[Member], task: Task) -> Task {
+        let kept = |keep: fn(&Generation) -> bool| -> Vec<Number> {
+            numbers(members).into_iter().zip(members).filter(|(_, m)| keep(&m.generation)).map(|(n, _)| n).collect()
+        };
+        let superseded = kept(|it| matches!(it, Generation::Superseded { .. }));
+        match (self.without, task) {
+            (Some(Without::LeftoversAreReplaced), Task::Rotate(_)) => {
+                Task::Rotate(kept(|it| matches!(it, Generation::Committed | Generation::Superseded { .. })))
+            }
+            (Some(Without::SecondIsLeftAlone), Task::Rotate(_)) => Task::Rotate(numbers(members)),
+            (Some(Without::SecondIsLeftAloneAfterwards), Task::Rotate(_))
+                if members.iter().filter(|m| m.generation == Generation::Committed).count() == 1 =>
+            {
+                Task::Rotate(numbers(members))
+            }
+            (Some(Without::CleanAfterEnd), Task::Rest(_)) => Task::Rest(superseded),
+            (Some(Without::SupersededIsNotDue), Task::Rest(_)) if !superseded.is_empty() => {
+                Task::Rotate(numbers(members))
+            }
+            (_, task) => task,
+        }
+    }
+
+    fn members(&self, world: &World, run: usize) -> Vec<Member> {
+        family(&name(), &self.pats(world, &world.runs[run].listed))
+    }
+
+    /// The shipped comparison after the creation.
+    pub(super) fn after_create(&self, world: &World, run: usize) -> AfterCreate {
+        let (own, listed) = (id(world.runs[run].own()), self.pats(world, &world.list()));
+        after_create(&name(), &self.id(run), &own, &self.members(world, run), &listed)
+    }
+
+    /// The shipped comparison before the commit.
+    pub(super) fn before_commit(&self, world: &World, run: usize) -> BeforeCommit {
+        let (own, listed) = (id(world.runs[run].own()), self.pats(world, &world.list()));
+        before_commit(&name(), &self.id(run), &own, &self.members(world, run), &listed)
+    }
+
+    /// Whether the shipped rule lets a predecessor's life be shortened.
+    pub(super) fn may_shorten(&self, world: &World, run: usize, predecessor: Number) -> bool {
+        let own = &world.tokens[world.runs[run].own()];
+        let granted = time(own.natural).since(time(own.born));
+        let pat = self.pat(world, predecessor, world.tokens[predecessor].name);
+        let ends = time(world.runs[run].ends);
+        let may = shortened(&pat, granted, ends).is_some();
+        may || (self.is_without(Without::SafeShortening) && ends < pat.valid_to)
+    }
+}
+
+fn id_of_choice() -> AuthorizationId {
+    id(0)
+}
