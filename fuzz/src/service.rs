@@ -174,7 +174,16 @@ fn judge(printed: &str) {
             continue;
         };
         assert!(line.starts_with("##vso[") && command.area == "task", "{line:?}");
-        let is_own = ["complete", "debug", "logissue", "setsecret", "settaskvariable", "setvariable"];
+        let is_own = [
+            "complete",
+            "debug",
+            "logissue",
+            "setprogress",
+            "setsecret",
+            "settaskvariable",
+            "setvariable",
+            "uploadsummary",
+        ];
         assert!(is_own.contains(&command.event.as_str()), "{line:?}");
         let is_for_secrets = command.is("task.setsecret") || command.flag("issecret");
         assert!(is_for_secrets || !command.data.contains(SECRET), "{line:?}");

@@ -306,7 +306,7 @@ fn the_one_not_chosen_by_a_run_that_was_cut_off_before_its_commit_is_not_replace
         );
         assert!(scene().plan().notes[0].contains("rename or revoke it by hand"), "{:?}", scene().plan().notes);
         let chosen = scene().with(|wish| wish.replace = Some(id(2))).rotation();
-        assert_eq!(ids(&chosen.predecessors), [id(1), id(2), id(3)], "{left}");
+        assert_eq!(ids(&chosen.predecessors), [id(2), id(1), id(3)], "{left}");
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("private_key", private_key::fuzz),
     ("redaction", redaction::fuzz),
     ("refusals", refusals::fuzz),
+    ("report_replies", runs::reports),
     ("retry_after", retry_after::fuzz),
     ("settings", settings::fuzz),
     ("sign_in_replies", runs::sign_ins),

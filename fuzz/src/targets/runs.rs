@@ -33,6 +33,15 @@ pub(crate) fn endpoints(data: &[u8]) {
     publish("serviceConnection: feed", data);
 }
 
+/// A report on everybody's tokens, with its sheets.
+pub(crate) fn reports(data: &[u8]) {
+    let folder = std::env::temp_dir().join(format!("rotate-pat-fuzz-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = folder.to_string_lossy();
+    let inputs = [("INPUT_COMMAND", "report"), ("INPUT_REPORTSCOPE", "organization"), ("INPUT_PATNAME", "")];
+    with(&[&inputs[..], &[("INPUT_ACCESSTOKEN", SECRET), ("AGENT_TEMPDIRECTORY", &folder)]].concat(), data);
+}
+
 fn publish(places: &str, data: &[u8]) {
     const SCHEME: &str = "ENDPOINT_AUTH_SCHEME_11111111-1111-1111-1111-111111111111";
     const KEY: &str = "ENDPOINT_AUTH_PARAMETER_11111111-1111-1111-1111-111111111111_SERVICEPRINCIPALKEY";

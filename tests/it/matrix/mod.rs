@@ -26,7 +26,7 @@ use crate::simulator::Op;
 fn no_fault_at_any_request_of_any_kind_of_run_breaks_a_promise() {
     let kinds = kind::all();
     let cells: Vec<Cell> = kinds.iter().flat_map(cell::cells_of).collect();
-    tally::say(&format!("fault matrix: {} kinds of run, {} faults at each request", kinds.len(), fault::ALL.len()));
+    say(&format!("fault matrix: {} kinds of run, {} faults at each request", kinds.len(), fault::ALL.len()));
     tally::play("fault matrix", &cells, Cell::name, Cell::play);
 }
 
