@@ -96,10 +96,13 @@ async fn serve(mut stream: TcpStream, blocks: Arc<Mutex<Vec<Block>>>) {
     }
 }
 
-/// Long enough for an answer on a busy machine, and short pauses.
+/// Short limits: an answer whose headers promise more than comes is waited for in vain.
 fn patience() -> Patience {
-    let short = Duration::from_millis(2);
+    let (short, answer) = (Duration::from_millis(2), Duration::from_millis(100));
     Patience {
+        read: answer,
+        reply: answer,
+        create_reply: answer,
         first_pause: Duration::from_micros(100),
         longest_pause: short,
         repeat_within: short,
