@@ -112,6 +112,7 @@ fn running_again_is_the_remedy_only_where_something_passes_by_itself_or_a_person
         "too many requests to the vault",
         "too many requests by that user or pipeline",
         "too many requests by that identity",
+        "too many requests by that account",
         "the token has ended or was revoked meanwhile",
         "the service failed",
         "the answer was lost, or did not come in time",

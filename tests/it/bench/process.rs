@@ -58,7 +58,9 @@ fn watch(pid: u32) -> std::thread::JoinHandle<u64> {
 /// Runs a program under valgrind: what it printed, its exit code, and how many instructions it took. The same program with
 /// the same input takes nearly the same number of them, however busy the machine is.
 pub(super) fn count(program: &Path, word: &str, environment: Vec<(OsString, OsString)>) -> (String, i32, u64) {
-    let valgrind = crate::agent::defaults::find_on_path("valgrind").expect("valgrind is on PATH");
+    // Debian's `valgrind` is a shell script, and a shell drops variables whose names have a hyphen.
+    let names = ["valgrind.bin", "valgrind"];
+    let valgrind = names.into_iter().find_map(crate::agent::defaults::find_on_path).expect("valgrind is on PATH");
     let mut command = Command::new(valgrind);
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).arg(word);
     let output = command.env_clear().envs(environment).stdin(Stdio::null()).output().unwrap();
