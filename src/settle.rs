@@ -142,11 +142,16 @@ pub async fn carry_out(
 ) -> Result<(), Failure> {
     let ends = work.clock.now().plus(state.overlap).rounded_up_to_minute();
     let settling = Settling { work, pats, state, ends, done_with: RefCell::default() };
-    settling.supersede().await?;
-    settling.commit().await?;
-    settling.verify(new_pat).await?;
-    settling.retire().await;
-    destinations.tidy().await;
+    let settled = async {
+        settling.supersede().await?;
+        settling.commit().await?;
+        settling.verify(new_pat).await?;
+        settling.retire().await;
+        Ok(())
+    };
+    let ready = async { Ok(destinations.ready_to_tidy().await) };
+    let ((), ready) = tokio::try_join!(settled, ready)?;
+    destinations.tidy(ready).await;
     Ok(())
 }
 

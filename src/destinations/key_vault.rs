@@ -74,21 +74,36 @@ pub(super) async fn publish(
     }
 }
 
-/// Disables the older versions that this task wrote.
-pub(super) async fn disable_older(all: &Destinations<'_>, secret: &VaultSecret) {
-    let work = all.work;
-    let warn = |why: String| {
-        work.console
-            .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again."));
-    };
-    let token = match connection::token_for(all.work, &secret.scope()).await {
-        Ok(token) => token,
-        Err(failure) => return warn(failure.to_string()),
-    };
-    let is_ours = |version: &key_vault::Listed| version.tags.contains_key(ID_TAG);
-    match key_vault::disable_older(&work.http, secret, &token, is_ours).await {
-        Ok(disabled) if disabled.is_empty() => {}
-        Ok(disabled) => work.console.say(&format!("disabled older versions of the {secret}: {}", disabled.join(", "))),
-        Err(error) => warn(error.to_string()),
+/// A secret whose older versions are to be disabled, and the token for it, or why there is none.
+pub struct Tidying<'a> {
+    secret: &'a VaultSecret,
+    token: Result<Secret, Failure>,
+}
+
+pub(super) async fn ready_to_tidy<'a>(work: &Rotating, secret: &'a VaultSecret) -> Tidying<'a> {
+    Tidying { secret, token: connection::token_for(work, &secret.scope()).await }
+}
+
+impl Tidying<'_> {
+    /// Disables the older versions that this task wrote.
+    pub(super) async fn disable_older(self, work: &Rotating) {
+        let Self { secret, token } = self;
+        let warn = |why: String| {
+            work.console
+                .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again."));
+        };
+        let token = match token {
+            Ok(token) => token,
+            Err(failure) => return warn(failure.to_string()),
+        };
+        let is_ours = |version: &key_vault::Listed| version.tags.contains_key(ID_TAG);
+        match key_vault::disable_older(&work.http, secret, &token, is_ours).await {
+            Ok(disabled) if disabled.is_empty() => {}
+            Ok(disabled) => {
+                let disabled = disabled.join(", ");
+                work.console.say(&format!("disabled older versions of the {secret}: {disabled}"));
+            }
+            Err(error) => warn(error.to_string()),
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod writers;
 
 use futures_util::future::join_all;
 
+pub use self::key_vault::Tidying;
 use self::variable_group::Groups;
 use self::writers::Writers;
 use crate::advice::Named;
@@ -98,13 +99,20 @@ impl<'a> Destinations<'a> {
         join_all(writes).await
     }
 
+    /// Signs in for what [`Self::tidy`] does, which changes nothing yet and need not wait for anything.
+    pub async fn ready_to_tidy(&self) -> Vec<Tidying<'_>> {
+        let secrets = self.work.settings.publish_to.iter().filter_map(|destination| match destination {
+            Destination::KeyVault(secret) => Some(secret),
+            _ => None,
+        });
+        join_all(secrets.map(|secret| key_vault::ready_to_tidy(self.work, secret))).await
+    }
+
     /// Takes the older values out of reach, once nobody needs them. A failure is a warning.
-    pub async fn tidy(&self) {
-        for destination in &self.work.settings.publish_to {
-            if let Destination::KeyVault(secret) = destination
-                && self.work.check_wanted().is_ok()
-            {
-                key_vault::disable_older(self, secret).await;
+    pub async fn tidy(&self, ready: Vec<Tidying<'_>>) {
+        for tidying in ready {
+            if self.work.check_wanted().is_ok() {
+                tidying.disable_older(self.work).await;
             }
         }
     }

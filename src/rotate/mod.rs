@@ -53,13 +53,19 @@ pub async fn run(work: &Rotating) -> Result<Outputs, Failure> {
     }
 }
 
-/// Everything that only reads, and the refresh token that is kept fresh.
+/// Everything that only reads, and the refresh token that is kept fresh. The destinations are read by others than the
+/// user, so their reading does not wait for the user's sign-in; where that fails, nobody waits for them.
 async fn prepare(work: &Rotating, destinations: &Destinations<'_>) -> Result<Prepared, Failure> {
-    let user = sign_in::sign_in(work).await?;
     let organization = &work.access.organization;
-    let pats = work.pats(&user.token);
-    let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
-    let (listing, owner, records) = tokio::join!(pats.list(), who, destinations.records());
+    let as_user = async {
+        let user = sign_in::sign_in(work).await?;
+        let pats = work.pats(&user.token);
+        let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
+        let (listing, owner) = tokio::join!(pats.list(), who);
+        Ok::<_, Failure>((user, listing, owner))
+    };
+    let records = async { Ok(destinations.records().await) };
+    let ((user, listing, owner), records) = tokio::try_join!(as_user, records)?;
     let listing = match listing {
         Ok(listing) => listing,
         Err(error) => {
