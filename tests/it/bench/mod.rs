@@ -9,11 +9,14 @@
 mod process;
 mod run;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
 
 use self::process::Usage;
 use self::run::{Costs, Run, runs};
-use crate::pipeline::of_this_machine;
+use crate::pipeline::{of_this_machine, package};
 
 /// What a reply takes longer, in the second half of the tables.
 const DELAY: u64 = 50;
@@ -21,7 +24,8 @@ const DELAY: u64 = 50;
 #[test]
 #[ignore = "minutes, and only a figure with the shipped program"]
 fn what_a_run_costs() {
-    let program = of_this_machine("ROTATE_PAT_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_rotate-pat").into());
+    let program: PathBuf =
+        of_this_machine("ROTATE_PAT_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_rotate-pat").into());
     let times: usize = of_this_machine("ROTATE_PAT_RUNS").map_or(15, |times| times.to_str().unwrap().parse().unwrap());
     println!("{}, {} bytes; {times} runs each", file_name(&program), std::fs::metadata(&program).unwrap().len());
     println!();
@@ -64,7 +68,7 @@ fn no_stage_takes_more_instructions_than_it_did() {
     assert!(wrong.is_empty(), "more instructions than before: {wrong:?}");
 }
 
-fn file_name(path: &std::path::Path) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
@@ -89,39 +93,44 @@ fn row(run: &Run, plain: &Costs, delayed: &Costs) -> String {
     )
 }
 
-/// What the launcher adds to Node's own start.
-fn start(program: &PathBuf, times: usize) -> String {
-    let median = |mut walls: Vec<f64>| {
+/// What the launcher adds to Node's own start, and how much of that is Node's for starting any program at all. Taken in
+/// turn, so that a busy moment meets each of them.
+fn start(program: &Path, times: usize) -> String {
+    let smallest =
+        format!("require('child_process').spawn({:?}, ['settle'], {{ stdio: 'inherit' }})", program.display());
+    let launcher = package().join("settle.js");
+    let node = |arguments: &[&OsStr]| {
+        let mut command = Command::new("node");
+        command.args(arguments).env_remove("VSTS_TASKVARIABLE_ROTATEPATSTATE");
+        command
+    };
+    let commands: [&dyn Fn() -> Command; 4] = [
+        &|| {
+            let mut command = Command::new(program);
+            command.arg("settle").env_clear();
+            command
+        },
+        &|| node(&["-e".as_ref(), "0".as_ref()]),
+        &|| node(&["-e".as_ref(), smallest.as_ref()]),
+        &|| node(&[launcher.as_ref()]),
+    ];
+    let mut walls = commands.map(|_| Vec::new());
+    for _ in 0..times * 2 {
+        for (walls, command) in walls.iter_mut().zip(commands) {
+            let started = Instant::now();
+            assert!(command().output().unwrap().status.success());
+            walls.push(started.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    let [alone, node, smallest, launched] = walls.map(|mut walls| {
         walls.sort_by(f64::total_cmp);
         walls[walls.len() / 2]
-    };
-    let timed = |command: &dyn Fn() -> std::process::Command| {
-        let once = || {
-            let started = std::time::Instant::now();
-            assert!(command().output().unwrap().stdout.len() < 10_000);
-            started.elapsed().as_secs_f64() * 1000.0
-        };
-        median((0..times * 2).map(|_| once()).collect())
-    };
-    let node = timed(&|| {
-        let mut command = std::process::Command::new("node");
-        command.args(["-e", "0"]);
-        command
-    });
-    let alone = timed(&|| {
-        let mut command = std::process::Command::new(program);
-        command.arg("settle").env_clear();
-        command
-    });
-    let entry = crate::pipeline::package().join("settle.js");
-    let launched = timed(&|| {
-        let mut command = std::process::Command::new("node");
-        command.arg(&entry).env_remove("VSTS_TASKVARIABLE_ROTATEPATSTATE");
-        command
     });
     format!(
-        "A settle stage with nothing to settle: node alone {node:.1} ms, the program alone {alone:.1} ms, node with the \
-         launcher and the program {launched:.1} ms: the launcher adds {:.1} ms.",
-        launched - node - alone
+        "A settle stage with nothing to settle: the program alone {alone:.1} ms, `node -e 0` {node:.1} ms, Node starting the \
+         program in one line {smallest:.1} ms, the launcher {launched:.1} ms. The launcher adds {:.1} ms to Node's own start, \
+         of which {:.1} ms are its own and the rest is what Node takes to start any program.",
+        launched - node,
+        launched - smallest,
     )
 }

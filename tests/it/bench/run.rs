@@ -31,6 +31,10 @@ pub(super) struct Costs {
 const ROTATION: u64 = 5;
 /// The settle stage waits for: the mark on the old one, the look, the commit, the proof, the shorter life of the old one.
 const SETTLE: u64 = 5;
+/// A vault's older values: the versions, the current one, the disabling.
+const DISABLED: u64 = 3;
+/// A newer refresh token is stored before anything else is done: the write, and the older one disabled.
+const STORED: u64 = 1 + DISABLED;
 
 pub(super) fn runs() -> Vec<Run> {
     let all = kind::all();
@@ -51,20 +55,24 @@ pub(super) fn runs() -> Vec<Run> {
     vec![
         idle(of("nothing due", "a rotation into the variable", (1, 0))),
         of("rotation into the variable", "a rotation into the variable", (ROTATION, SETTLE)),
-        // Each place is read for its revision and written; the vault needs a token of the connection first.
+        // Beside the list: a token of the connection, what each place holds, whether the vault's PAT works. After the proof,
+        // all places at once: read, write, read. At the end of settling, the older value in the vault.
         of(
             "into a vault, a group, a connection and the variable",
             "into all places and the variable",
-            (ROTATION + 2, SETTLE),
+            (ROTATION - 1 + 3 + 3, SETTLE + DISABLED),
         ),
-        // The OIDC token, the vault's token, the vault, the user's token.
-        signed_in("refresh token in a vault, federated", "a refresh token in a vault, federated", 4),
-        signed_in("refresh token in a vault, by secret", "a refresh token in a vault, by secret", 3),
-        signed_in("refresh token in a vault, by certificate", "a refresh token in a vault, by certificate", 3),
-        signed_in("refresh token in a vault, on a machine", "a refresh token in a vault, on a machine", 3),
-        signed_in("refresh token in a variable", "a refresh token in a variable", 1),
-        signed_in("agent user", "an agent user", 4),
-        signed_in("password", "a password", 1),
+        // The OIDC token, the vault's token, the vault, another OIDC token, the user's token.
+        signed_in("refresh token in a vault, federated", "a refresh token in a vault, federated", 5 + STORED),
+        // The vault's token, the vault, the user's token.
+        signed_in("refresh token in a vault, by secret", "a refresh token in a vault, by secret", 3 + STORED),
+        signed_in("refresh token in a vault, by certificate", "a refresh token in a vault, by certificate", 3 + STORED),
+        signed_in("refresh token in a vault, on a machine", "a refresh token in a vault, on a machine", 3 + STORED),
+        // The tenant, the user's token.
+        signed_in("refresh token in a variable", "a refresh token in a variable", 2),
+        // The tenant, the OIDC token, three exchanges.
+        signed_in("agent user", "an agent user", 5),
+        signed_in("password", "a password", 2),
     ]
 }
 
