@@ -1,7 +1,5 @@
 //! What a report counts.
 
-use std::collections::BTreeMap;
-
 use super::finding::{Finding, Judged};
 use crate::settings::FailOn;
 use crate::timestamp::counted;
@@ -11,7 +9,7 @@ use crate::timestamp::counted;
 pub(super) struct Tally {
     /// Tokens in all.
     pub(super) tokens: usize,
-    findings: BTreeMap<Finding, usize>,
+    findings: [usize; Finding::ALL.len()],
 }
 
 impl Tally {
@@ -19,13 +17,13 @@ impl Tally {
     pub(super) fn add(&mut self, judged: &Judged<'_>) {
         self.tokens += 1;
         for finding in &judged.findings {
-            *self.findings.entry(*finding).or_default() += 1;
+            self.findings[*finding as usize] += 1;
         }
     }
 
     /// How many of a kind.
     pub(super) fn of(&self, finding: Finding) -> usize {
-        self.findings.get(&finding).copied().unwrap_or_default()
+        self.findings[finding as usize]
     }
 
     /// What was found, in a sentence.

@@ -46,8 +46,11 @@ fn what_a_run_costs() {
 
 /// Thousands of instructions that a stage may take, a tenth above what was measured. More is a regression, or a decision:
 /// then this says the new number, and the commit says why.
-const INSTRUCTIONS: [(&str, &[u64]); 3] =
-    [("nothing due", &[2_200]), ("rotation into the variable", &[4_350, 3_100]), ("refresh token in a vault, federated", &[7_200, 3_200])];
+const INSTRUCTIONS: [(&str, &[u64]); 3] = [
+    ("nothing due", &[2_200]),
+    ("rotation into the variable", &[4_350, 3_100]),
+    ("refresh token in a vault, federated", &[7_200, 3_200]),
+];
 
 #[test]
 #[ignore = "needs valgrind, and the shipped program"]
