@@ -2,6 +2,7 @@
 //! that nobody is missing or listed twice whatever happens to the lists meanwhile.
 
 mod cut_short;
+mod files;
 mod organization;
 mod own;
 mod pace;
