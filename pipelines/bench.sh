@@ -11,4 +11,4 @@ if [ -z "$program" ]; then
   program=$(ls "$top"/target/binaries/rotate-pat-* | grep -v arm64 | head -n 1)
 fi
 printf 'on %s cores of %s, %s\n' "$(getconf _NPROCESSORS_ONLN)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(uname -sr)"
-ROTATE_PAT_PROGRAM=$program cargo test --quiet --locked --test it -- bench:: --ignored --nocapture --test-threads 1
+ROTATE_PAT_PROGRAM=$program cargo test --quiet --locked --test it -- bench::what_a_run_costs --ignored --nocapture --test-threads 1
