@@ -46,8 +46,8 @@ enum Answer {
 /// A user to be asked for.
 struct Waiting {
     owner: Owner,
-    /// The token was refused with this user; if the next is too, it is about the user.
-    was_refused: bool,
+    /// Tokens that were refused with this user, each after it had been good for others; the third is about the user.
+    refusals: u8,
 }
 
 type Asked<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (usize, Answer)> + 'a>>>;
@@ -227,7 +227,7 @@ impl<'a> Gathering<'a> {
         for owner in page.users {
             // Users who come or go meanwhile move others from page to page.
             if self.seen.insert(self.hasher.hash_one(&owner.id)) {
-                self.waiting.push_back(Waiting { owner, was_refused: false });
+                self.waiting.push_back(Waiting { owner, refusals: 0 });
             }
         }
         if is_first {
@@ -281,8 +281,8 @@ impl<'a> Gathering<'a> {
             self.waiting.push_front(of);
             return Err(Failure::new(on(error, "the report was not finished"), UNCHANGED));
         }
-        if error.is_about_signing_in() && self.is_proven && !of.was_refused {
-            self.waiting.push_back(Waiting { was_refused: true, ..of });
+        if error.is_about_signing_in() && self.is_proven && of.refusals < 2 {
+            self.waiting.push_back(Waiting { refusals: of.refusals + 1, ..of });
             self.renew().await;
             return Ok(());
         }

@@ -124,7 +124,10 @@ impl Listed {
     /// Every token of everybody, once, and nothing is said to be missing.
     #[track_caller]
     fn is_whole(&self, world: &World) {
-        assert_eq!(self.tokens(), tokens_of_all(world));
+        let (listed, all) = (self.tokens(), tokens_of_all(world));
+        let missing: Vec<_> = all.iter().filter(|token| listed.binary_search(token).is_err()).collect();
+        assert!(missing.is_empty(), "missing: {missing:?}; not read: {}", self.0["notRead"]);
+        assert_eq!(listed.len(), all.len(), "something is listed twice");
         assert_eq!(self.0["isPartial"], false);
         assert_eq!(self.number("owners"), people(world));
     }
