@@ -140,6 +140,17 @@ cargo_build() {
     ${arguments[@]+"${arguments[@]}"} >&2
 }
 
+# Prints a name for the standard library's source that is the same in every checkout: cargo takes the path into the names of
+# symbols, and so into the bytes (seen: two checkouts, two sizes).
+fixed_path() {
+  local link
+  link=/tmp/rotate-pat-rust-src-$(rustc -V | cut -d' ' -f2)
+  [ "$(readlink "$link")" = "$1" ] || ln -sfn "$1" "$link" || true
+  # Whoever owns the link decides what is built.
+  [ "$(readlink "$link")" = "$1" ] && [ -n "$(find "$link" -user "$(id -u)")" ] || { note "$link is somebody else's: remove it"; return 1; }
+  printf '%s' "$link"
+}
+
 # zig_build TARGET
 zig_build() {
   local target=$1 source
@@ -152,6 +163,7 @@ zig_build() {
   fi
   zig || { note "$target: zig is not to be had"; return 1; }
   note "$target: zig, with the standard library built from $source"
+  source=$(fixed_path "${source%/library}")/library || die "could not build for $target"
   local flags=("--remap-path-prefix=${source%/library}=rust")
   # zig brings musl's start files; rustc's own are not there.
   case $target in *-musl) flags+=(-C link-self-contained=no) ;; esac

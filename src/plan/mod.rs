@@ -233,7 +233,8 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
     if committed.len() > 1 && chosen.is_none() {
         return Decision::Refuse(Refusal::SeveralCommitted(committed.iter().map(|m| m.pat.id.clone()).collect()));
     }
-    let current = chosen.or(committed.first().copied().filter(|_| !is_cut_off_before_commit(members, wish.overlap)));
+    let is_current = |m: &&Member| !is_left_by_one_cut_off(m, members, wish.overlap);
+    let current = chosen.or(committed.first().copied().filter(is_current));
     for other in committed.iter().filter(|m| current.is_none_or(|current| current.pat.id != m.pat.id)) {
         notes.push(format!("{other} is left alone: rename or revoke it by hand before the next run"));
     }
@@ -299,10 +300,11 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
     })
 }
 
-/// Whether a run superseded older ones and never committed its own. It superseded the committed one that it chose, so
-/// one that is committed all the same is another, which it left alone. What it made before it superseded tells: a late
-/// creation may arrive after a commit. In the minute that a marker is rounded by, the other is left alone.
-fn is_cut_off_before_commit(members: &[Member], overlap: Duration) -> bool {
+/// Whether a run superseded older ones and never committed its own, so that this committed one is another, which it left
+/// alone: it superseded the one that it chose. What it made before it superseded tells, as a late creation may arrive
+/// after a commit; in the minute that a marker is rounded by, the other is left alone. And the other was there before
+/// what it made: an older one of the run's own is what a lost reply left, which no list showed to the run.
+fn is_left_by_one_cut_off(committed: &Member, members: &[Member], overlap: Duration) -> bool {
     let superseded_later = |run: &RunId, own: &Pat| {
         members.iter().any(|m| match &m.generation {
             Generation::Superseded { by, ends } => {
@@ -312,7 +314,9 @@ fn is_cut_off_before_commit(members: &[Member], overlap: Duration) -> bool {
         })
     };
     members.iter().any(|m| match &m.generation {
-        Generation::Pending(run) | Generation::Held(run) => superseded_later(run, &m.pat),
+        Generation::Pending(run) | Generation::Held(run) => {
+            committed.pat.valid_from < m.pat.valid_from && superseded_later(run, &m.pat)
+        }
         _ => false,
     })
 }

@@ -325,6 +325,13 @@ fn one_that_is_committed_after_all_is_replaced() {
 }
 
 #[test]
+fn what_a_lost_reply_left_and_no_list_showed_until_the_commit_is_replaced_with_the_committed_one() {
+    let scene = Scene::empty().has(1, " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]");
+    let scene = scene.has(2, " [pending 90.1-bbbbbbbb]").has(3, "").where_run("90", Liveness::Dead);
+    assert_eq!(ids(&scene.rotation().predecessors), [id(3), id(1), id(2)]);
+}
+
+#[test]
 fn a_choice_that_is_gone_or_not_committed_is_ignored_with_a_note() {
     for gone in [9, 2] {
         let scene = Scene::calm().has(2, " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]");

@@ -44,11 +44,7 @@ fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn Fn
     }
     if it.is_creation_flying {
         let mut next = world.clone();
-        let number = next.create(scenario.known_as(run), scenario.life, !scenario.list_lags);
-        next.tokens[number].is_late = matches!(
-            it.at,
-            At::Superseding(_) | At::Looking | At::Committing { .. } | At::Verifying | At::Retiring(_) | At::Over
-        );
+        next.create(scenario.known_as(run), scenario.life, true);
         next.runs[run].is_creation_flying = false;
         add("has a late creation arrive", next);
     }

@@ -9,7 +9,7 @@ use super::scenario::Scenario;
 use super::world::World;
 
 /// Beyond this a scenario is not bounded enough.
-const MOST: usize = 2_000_000;
+const MOST: usize = 5_000_000;
 
 /// What was seen.
 pub(super) struct Explored {

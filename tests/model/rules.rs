@@ -16,15 +16,13 @@ pub(super) enum Without {
     UnansweredIsDelivered,
     /// After a write without an answer the new one stays pending, so that nobody takes over while it may arrive.
     PendingAfterUnanswered,
-    /// Predecessors are those of the plan.
+    /// Predecessors, and what the look compares with, are those of the plan.
     PredecessorsOfPlan,
     Look,
     /// The commit follows its look within half a minute.
     FreshLook,
     /// A job that succeeded with issues did not succeed.
     IssuesAreFailure,
-    /// Nothing is retired before the commit.
-    CommitBeforeRevoke,
     /// One that cannot be renamed is revoked before the look where there is no overlap.
     RevokeBeforeLook,
     /// Superseded ones are cleaned away only after their end.

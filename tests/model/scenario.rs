@@ -70,6 +70,11 @@ impl Scenario {
         self.without == Some(rule)
     }
 
+    /// Whether what is replaced is retired before the job goes on.
+    pub(super) fn settles_at_once(&self) -> bool {
+        self.retires_immediately || self.is_without(Without::AfterJobForVariables)
+    }
+
     /// One committed token that everybody holds, and nobody at work.
     pub(super) fn start(&self) -> World {
         let old = Token {
@@ -142,7 +147,7 @@ pub(super) fn two_destinations() -> Scenario {
 }
 
 pub(super) fn two_builds() -> Scenario {
-    Scenario::new("two builds", &["101.1-aaaaaaaa", "102.1-aaaaaaaa"]).with(|it| it.ticks = 2)
+    Scenario::new("two builds", &["101.1-aaaaaaaa", "102.1-aaaaaaaa"]).with(|it| it.ticks = 1)
 }
 
 pub(super) fn three_builds() -> Scenario {
@@ -225,7 +230,7 @@ pub(super) fn by_hand() -> Scenario {
 pub(super) fn expiring() -> Scenario {
     two_builds().with(|it| {
         it.name = "expiring";
-        (it.old_ends, it.ticks) = (1, 2);
+        (it.old_ends, it.has_snapshots) = (1, false);
     })
 }
 

@@ -119,7 +119,7 @@ impl Step<'_> {
                 self.fault("sends a commit that is lost", |world| world.runs[run].at = At::Looking);
             }
             At::Verifying => {
-                self.go("verifies the committed one", self.first_to_retire());
+                self.go("verifies the committed one", At::Retiring(0));
                 self.fault("cannot verify the committed one", |world| world.runs[run].at = At::Over);
             }
             At::Retiring(index) => self.retire(index),
@@ -221,9 +221,7 @@ impl Step<'_> {
 
     fn published(&mut self) {
         let run = self.run;
-        let is_settled_here =
-            self.scenario.retires_immediately || self.scenario.is_without(Without::AfterJobForVariables);
-        if !is_settled_here {
+        if !self.scenario.settles_at_once() {
             return self.go("hands over", At::SettingVariable);
         }
         self.to("settles at once", |world| world.begin_to_settle(self.scenario, run));
@@ -279,7 +277,9 @@ impl Step<'_> {
                     *is_stale |= is_new;
                 }
             }
-            if is_success {
+            if is_success && scenario.settles_at_once() {
+                world.runs[run].at = At::Over;
+            } else if is_success {
                 world.begin_to_settle(scenario, run);
             } else {
                 world.runs[run].at = At::AskingToHold;
@@ -306,7 +306,7 @@ impl Step<'_> {
         let (it, now) = (&self.world.runs[run], self.world.now);
         let then = At::Superseding(index + 1);
         let Some(&number) = it.predecessors.get(index) else {
-            return self.go("has superseded all", self.after_superseding());
+            return self.go("has superseded all", At::Looking);
         };
         let token = &self.world.tokens[number];
         if self.was_superseded(number) || !token.is_active(now) {
@@ -340,15 +340,6 @@ impl Step<'_> {
         self.fault("cannot supersede one", |world| world.runs[run].at = At::Over);
     }
 
-    /// Right after superseding comes the look.
-    fn after_superseding(&self) -> At {
-        if self.scenario.is_without(Without::CommitBeforeRevoke) { At::Retiring(0) } else { At::Looking }
-    }
-
-    fn first_to_retire(&self) -> At {
-        if self.scenario.is_without(Without::CommitBeforeRevoke) { At::Over } else { At::Retiring(0) }
-    }
-
     fn look(&mut self) {
         let committing = At::Committing { is_stale: false };
         let run = self.run;
@@ -367,14 +358,13 @@ impl Step<'_> {
         let (run, now) = (self.run, self.world.now);
         let it = &self.world.runs[run];
         let Some(&number) = it.predecessors.get(index) else {
-            let is_early = self.scenario.is_without(Without::CommitBeforeRevoke);
-            return self.go("has retired all", if is_early { At::Looking } else { self.after_retiring() });
+            return self.go("has retired all", self.after_retiring());
         };
         let then = At::Retiring(index + 1);
         let ends = match self.world.tokens[number].name {
             _ if !self.world.tokens[number].is_active(now) => Some(None),
             _ if self.was_superseded(number) => match self.world.runs[run].listed.iter().find(|(n, _)| *n == number) {
-                Some((_, Name::Superseded { ends, .. })) if *ends <= now => Some(None),
+                Some((_, Name::Superseded { ends, .. })) if *ends < now => Some(None),
                 _ => None,
             },
             _ if self.scenario.overlap == 0 => Some(None),
@@ -409,12 +399,12 @@ impl World {
 
     fn begin_to_settle(&mut self, scenario: &Scenario, run: usize) {
         let (now, own) = (self.now, self.runs[run].own());
-        if scenario.retires_immediately || scenario.is_without(Without::AfterJobForVariables) {
+        if scenario.settles_at_once() {
             self.tokens[own].is_proven = true;
         }
         if scenario.is_without(Without::PredecessorsOfPlan) {
-            let others: Vec<Number> = self.list().into_iter().map(|(number, _)| number).filter(|&n| n != own).collect();
-            self.runs[run].predecessors = others;
+            self.runs[run].listed = self.list();
+            self.runs[run].predecessors = self.list().into_iter().map(|(n, _)| n).filter(|&n| n != own).collect();
         }
         self.runs[run].ends = now + scenario.overlap;
         self.runs[run].at = At::Superseding(0);

@@ -16,7 +16,8 @@ pub(super) struct Token {
     pub(super) shows: bool,
     /// Whether the service refuses to rename it.
     pub(super) is_stubborn: bool,
-    /// Whether its creation arrived after its run had begun to settle, by more than the minute of a marker's rounding.
+    /// Whether it was made after its run had superseded others, by more than the minute of a marker's rounding: by a
+    /// creation that arrived late, or by a retry.
     pub(super) is_late: bool,
     /// Whether somebody may hold it.
     pub(super) is_delivered: bool,
@@ -151,6 +152,7 @@ impl World {
     }
 
     pub(super) fn create(&mut self, run: usize, life: i16, shows: bool) -> Number {
+        let is_by_run = |token: &Token| matches!(token.name, Name::Superseded { by, .. } if by == run);
         let token = Token {
             name: Name::Pending(run),
             born: self.now,
@@ -159,7 +161,7 @@ impl World {
             is_revoked: false,
             shows,
             is_stubborn: false,
-            is_late: false,
+            is_late: self.tokens.iter().any(is_by_run),
             is_delivered: false,
             is_proven: false,
         };
