@@ -5,6 +5,8 @@ mod service_connection;
 pub(crate) mod variable_group;
 pub(crate) mod writers;
 
+use std::rc::Rc;
+
 use futures_util::future::join_all;
 
 pub use self::key_vault::Tidying;
@@ -57,13 +59,15 @@ impl NotWritten {
 /// Every destination of a run, and the tokens to reach them, each asked for once.
 pub struct Destinations<'a> {
     work: &'a Rotating,
-    writers: Writers<'a>,
+    writers: Rc<Writers<'a>>,
+    groups: Groups<'a>,
 }
 
 impl<'a> Destinations<'a> {
     /// Those of the settings.
     pub fn new(work: &'a Rotating) -> Self {
-        Self { work, writers: Writers::new(work) }
+        let writers = Rc::new(Writers::new(work));
+        Self { work, groups: Groups::new(work, Rc::clone(&writers)), writers }
     }
 
     /// Reads what every destination holds; finds early what would fail late.
@@ -115,10 +119,6 @@ impl<'a> Destinations<'a> {
                 tidying.disable_older(self.work).await;
             }
         }
-    }
-
-    fn groups(&self) -> Groups<'_> {
-        Groups::new(self.work, &self.writers)
     }
 
     /// The pipeline's project, or the one that is named.

@@ -31,16 +31,18 @@ pub(super) async fn record(all: &Destinations<'_>, named: &Named) -> Result<Reco
     all.work.console.say(&format!(
         "note: service connection {named} keeps no record of which token it holds, so it is not judged by it"
     ));
-    Ok(Record { destination: format!("service connection {named}"), holds: Holds::Unrecorded })
+    Ok(Record { destination: place(named), holds: Holds::Unrecorded })
 }
 
 async fn find<'b>(all: &'b Destinations<'_>, named: &Named) -> Result<(Endpoint, &'b Writer), Failure> {
     let project = all.project(named.project.as_ref());
     let find = async |writer: &Writer| all.endpoints(writer).find(project, &named.name).await?.ok_or_else(unseen);
-    all.writers
-        .first(find)
-        .await
-        .map_err(|refused| refused.failed_read(&format!("service connection {named}"), &role(named)))
+    let found = all.writers.first(&place(named), find).await;
+    found.map_err(|refused| refused.failed_read(&place(named), &role(named)))
+}
+
+fn place(named: &Named) -> String {
+    format!("service connection {named}")
 }
 
 fn role(named: &Named) -> String {
@@ -52,8 +54,8 @@ pub(super) async fn publish(all: &Destinations<'_>, named: &Named, value: &Secre
     let (before, _) = find(all, named).await?;
     let unreadable = || NotWritten::not_begun(anyhow::anyhow!("the service connection has changed since the plan"));
     let (Some(id), Ok(parameter)) = (before.id(), before.parameter()) else { return Err(unreadable()) };
-    let written =
-        all.writers.first(async |writer| all.endpoints(writer).write(&before, id, parameter, value).await).await;
+    let write = async |writer: &Writer| all.endpoints(writer).write(&before, id, parameter, value).await;
+    let written = all.writers.first(&place(named), write).await;
     let ((), writer) = written.map_err(|refused| refused_write(refused, &role(named)))?;
     let (after, _) = find(all, named).await.map_err(|failure| NotWritten::unconfirmed(failure.to_string()))?;
     if let Some(what) = before.strayed(&after, parameter) {

@@ -2,7 +2,8 @@
 //! the whole group, so it is read right before, compared right after, and done again where somebody else has written
 //! meanwhile.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use super::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
 use super::{Destinations, MayStart, NotWritten, UNCHANGED};
@@ -13,7 +14,7 @@ use crate::pat::{AuthorizationId, Pat};
 use crate::patience::Backoff;
 use crate::plan::{Holds, Record};
 use crate::secret::Secret;
-use crate::settings::GroupVariable;
+use crate::settings::{GroupVariable, Named};
 use crate::work::Work;
 
 /// Writes tried while others write the same group.
@@ -21,7 +22,7 @@ const TRIES: u32 = 5;
 
 /// What the group records, and whether it can be written.
 pub(super) async fn record(all: &Destinations<'_>, variable: &GroupVariable) -> Result<Record, Failure> {
-    let group = all.groups().find(variable).await?;
+    let group = all.groups.find(variable).await?;
     let id_variable = variable.id_variable();
     check_fit(variable, &group, &[&id_variable, &variable.expiry_variable()])?;
     let held = group.variable(&id_variable).and_then(|(value, _)| AuthorizationId::parse(value.as_str()?));
@@ -44,7 +45,7 @@ pub(super) async fn publish(
         Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
         Variable { name: &expiry_variable, value: &expiry, is_secret: false },
     ];
-    all.groups().write(variable, &set, may_start).await
+    all.groups.write(variable, &set, may_start).await
 }
 
 /// Whether the variable can hold a secret, and these plain ones beside it a record.
@@ -71,12 +72,14 @@ pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]
 /// The variable groups that the pipeline's identities can read and write.
 pub(crate) struct Groups<'a> {
     work: &'a Work,
-    writers: &'a Writers<'a>,
+    writers: Rc<Writers<'a>>,
+    /// Of those that were found.
+    ids: RefCell<Vec<(Named, Option<u64>)>>,
 }
 
 impl<'a> Groups<'a> {
-    pub(crate) fn new(work: &'a Work, writers: &'a Writers<'a>) -> Self {
-        Self { work, writers }
+    pub(crate) fn new(work: &'a Work, writers: Rc<Writers<'a>>) -> Self {
+        Self { work, writers, ids: RefCell::default() }
     }
 
     fn library<'b>(&'b self, writer: &'b Writer) -> Library<'b> {
@@ -91,12 +94,23 @@ impl<'a> Groups<'a> {
     /// The group of the variable.
     pub(crate) async fn find(&self, variable: &GroupVariable) -> Result<Group, Failure> {
         let (project, name) = (self.project(variable), &variable.group.name);
-        let found =
-            self.writers.first(async |writer| self.library(writer).find(project, name).await?.ok_or_else(unseen)).await;
-        found.map(|(group, _)| group).map_err(|refused| {
-            let role = format!("the role Administrator in the Security of variable group {}", variable.group);
-            refused.failed_read(&format!("variable group {}", variable.group), &role)
-        })
+        let find = async |writer: &Writer| self.library(writer).find(project, name).await?.ok_or_else(unseen);
+        match self.writers.first(&place(variable), find).await {
+            Ok((group, _)) => {
+                self.ids.borrow_mut().push((variable.group.clone(), group.id()));
+                Ok(group)
+            }
+            Err(refused) => Err(refused.failed_read(&place(variable), &role(variable))),
+        }
+    }
+
+    /// Its id, as it was found.
+    async fn id(&self, variable: &GroupVariable) -> Result<Option<u64>, Failure> {
+        let known = self.ids.borrow().iter().find(|(group, _)| *group == variable.group).map(|(_, id)| *id);
+        match known {
+            Some(id) => Ok(id),
+            None => Ok(self.find(variable).await?.id()),
+        }
     }
 
     /// Sets these variables and no other one.
@@ -106,21 +120,26 @@ impl<'a> Groups<'a> {
         set: &[Variable<'_>],
         may_start: &MayStart<'_>,
     ) -> Result<(), NotWritten> {
-        let id = self.find(variable).await?.id();
+        let id = self.id(variable).await?;
         let id = id.ok_or_else(|| NotWritten::not_begun(anyhow::anyhow!("the variable group has no id")))?;
         let writing = Writing { groups: self, variable, id, set, may_start, may_hold_it: Cell::new(false) };
-        match self.writers.first(async |writer| writing.write_as(writer).await).await {
+        match self.writers.first(&place(variable), async |writer| writing.write_as(writer).await).await {
             Ok((Ok(()), writer)) => {
                 warn_of_job(self.work, writer, &variable.to_string());
                 Ok(())
             }
             Ok((Err(strayed), _)) => Err(NotWritten::unconfirmed(strayed)),
-            Err(refused) => {
-                let role = format!("the role Administrator in the Security of variable group {}", variable.group);
-                Err(refused_write(refused, &role))
-            }
+            Err(refused) => Err(refused_write(refused, &role(variable))),
         }
     }
+}
+
+fn place(variable: &GroupVariable) -> String {
+    format!("variable group {}", variable.group)
+}
+
+fn role(variable: &GroupVariable) -> String {
+    format!("the role Administrator in the Security of {}", place(variable))
 }
 
 /// Variables on their way into a group.

@@ -1,6 +1,9 @@
 //! Who writes variable groups and service connections: `azureDevOpsServiceConnection`, then the service connection's own
 //! app, then the job itself, the first that may. The personal access token's user has no part in it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
@@ -30,32 +33,43 @@ pub(super) struct Writer {
 pub(crate) struct Writers<'a> {
     work: &'a Work,
     known: OnceCell<Vec<Writer>>,
+    /// By place: which one was let in last, to be tried first there.
+    let_in: RefCell<BTreeMap<String, usize>>,
 }
 
 impl<'a> Writers<'a> {
     pub(crate) fn new(work: &'a Work) -> Self {
-        Self { work, known: OnceCell::new() }
+        Self { work, known: OnceCell::new(), let_in: RefCell::default() }
     }
 
-    /// Tries `act` as one identity after the other, until one is not refused.
+    /// Tries `act` on a place as one identity after the other, until one is not refused.
     ///
     /// # Errors
-    /// What the first was told, or that there is none.
+    /// What the first of them was told, or that there is none.
     pub(super) async fn first<T>(
         &self,
+        place: &str,
         act: impl AsyncFn(&Writer) -> Result<T, CallError>,
     ) -> Result<(T, &Writer), Refused<'_>> {
-        let mut refused: Option<Refused<'_>> = None;
+        let mut refused: Option<(usize, Refused<'_>)> = None;
         // One identity's write may have been carried out although it was refused when it was repeated.
         let mut may_be_done = false;
-        for writer in self.all().await {
+        let writers = self.all().await;
+        let begin = self.let_in.borrow().get(place).copied().unwrap_or_default();
+        for index in (begin..writers.len()).chain(0..begin) {
+            let writer = &writers[index];
             match act(writer).await {
-                Ok(done) => return Ok((done, writer)),
+                Ok(done) => {
+                    self.let_in.borrow_mut().insert(place.to_owned(), index);
+                    return Ok((done, writer));
+                }
                 Err(error) if is_refusal(&error) => {
                     let name = &writer.name;
                     self.work.console.debug(&format!("{name} was refused: {error}"));
                     may_be_done |= error.may_be_done;
-                    refused = refused.or(Some(Refused { error, writer: Some(writer) }));
+                    if refused.as_ref().is_none_or(|(first, _)| index < *first) {
+                        refused = Some((index, Refused { error, writer: Some(writer) }));
+                    }
                 }
                 Err(mut error) => {
                     error.may_be_done |= may_be_done;
@@ -63,16 +77,9 @@ impl<'a> Writers<'a> {
                 }
             }
         }
-        if let Some(refused) = &mut refused {
-            refused.error.may_be_done |= may_be_done;
-        }
-        Err(refused.unwrap_or_else(|| Refused {
-            error: CallError::new(
-                Service::AzureDevOps,
-                Kind::NotSent("no identity could sign in to write with".to_owned()),
-            ),
-            writer: None,
-        }))
+        let mut refused = refused.map_or_else(nobody, |(_, refused)| refused);
+        refused.error.may_be_done |= may_be_done;
+        Err(refused)
     }
 
     async fn all(&self) -> &[Writer] {
@@ -116,6 +123,11 @@ impl<'a> Writers<'a> {
 pub(super) struct Refused<'a> {
     pub(super) error: CallError,
     pub(super) writer: Option<&'a Writer>,
+}
+
+fn nobody<'a>() -> Refused<'a> {
+    let kind = Kind::NotSent("no identity could sign in to write with".to_owned());
+    Refused { error: CallError::new(Service::AzureDevOps, kind), writer: None }
 }
 
 impl Refused<'_> {

@@ -1,6 +1,7 @@
 //! Where a refresh token is kept: how old the stored one is, and how a newer one takes its place.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::UNCHANGED;
@@ -55,8 +56,7 @@ impl<'a> Kept<'a> {
                 Self::in_vault(work, secret, token, stored)
             }
             Store::Group(variable) => {
-                let writers = Writers::new(work);
-                let groups = Groups::new(work, &writers);
+                let groups = Groups::new(work, Rc::new(Writers::new(work)));
                 let group = groups.find(variable).await?;
                 let expiry = variable.expiry_variable();
                 check_fit(variable, &group, &[&expiry])?;
@@ -138,8 +138,7 @@ impl<'a> Kept<'a> {
                     Variable { name: &variable.variable, value: newer.reveal(), is_secret: true },
                     Variable { name: &expiry, value: &valid_to, is_secret: false },
                 ];
-                let writers = Writers::new(work);
-                let groups = Groups::new(work, &writers);
+                let groups = Groups::new(work, Rc::new(Writers::new(work)));
                 groups.write(variable, &set, &|| work.check_wanted()).await
             }
         }
