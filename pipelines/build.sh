@@ -134,7 +134,12 @@ cargo_build() {
   shift
   flags=("$@" "--remap-path-prefix=$top=rotate-pat" "--remap-path-prefix=$cargo_home=cargo")
   # A panic ends the program and nothing walks its stack; the tables for that are a seventh of the file. Windows and macOS want them.
-  case $target in *-linux-*) flags+=(-C force-unwind-tables=no) ;; esac
+  case $target in
+    *-linux-*)
+      flags+=(-C force-unwind-tables=no)
+      export "CFLAGS_${target//-/_}=-fno-unwind-tables -fno-asynchronous-unwind-tables"
+      ;;
+  esac
   # The target is named even if it is the host's: otherwise the flags would reach build scripts and macros too.
   cargo "$subcommand" --release --locked --target "$target" --config "target.$target.rustflags=$(toml "${flags[@]}")" \
     ${arguments[@]+"${arguments[@]}"} >&2

@@ -2,7 +2,6 @@
 //! app, then the job itself, the first that may. The personal access token's user has no part in it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
@@ -34,7 +33,7 @@ pub(crate) struct Writers<'a> {
     work: &'a Work,
     known: OnceCell<Vec<Writer>>,
     /// By place: which one was let in last, to be tried first there.
-    let_in: RefCell<BTreeMap<String, usize>>,
+    let_in: RefCell<Vec<(String, usize)>>,
 }
 
 impl<'a> Writers<'a> {
@@ -51,35 +50,44 @@ impl<'a> Writers<'a> {
         place: &str,
         act: impl AsyncFn(&Writer) -> Result<T, CallError>,
     ) -> Result<(T, &Writer), Refused<'_>> {
-        let mut refused: Option<(usize, Refused<'_>)> = None;
-        // One identity's write may have been carried out although it was refused when it was repeated.
-        let mut may_be_done = false;
         let writers = self.all().await;
-        let begin = self.let_in.borrow().get(place).copied().unwrap_or_default();
-        for index in (begin..writers.len()).chain(0..begin) {
-            let writer = &writers[index];
-            match act(writer).await {
+        let mut trial = Trial::default();
+        for index in self.order(place, writers.len()) {
+            match act(&writers[index]).await {
                 Ok(done) => {
-                    self.let_in.borrow_mut().insert(place.to_owned(), index);
-                    return Ok((done, writer));
+                    self.let_in.borrow_mut().push((place.to_owned(), index));
+                    return Ok((done, &writers[index]));
                 }
-                Err(error) if is_refusal(&error) => {
-                    let name = &writer.name;
-                    self.work.console.debug(&format!("{name} was refused: {error}"));
-                    may_be_done |= error.may_be_done;
-                    if refused.as_ref().is_none_or(|(first, _)| index < *first) {
-                        refused = Some((index, Refused { error, writer: Some(writer) }));
-                    }
-                }
-                Err(mut error) => {
-                    error.may_be_done |= may_be_done;
-                    return Err(Refused { error, writer: Some(writer) });
-                }
+                Err(error) => self.note_refusal(&mut trial, index, &writers[index], error)?,
             }
         }
-        let mut refused = refused.map_or_else(nobody, |(_, refused)| refused);
-        refused.error.may_be_done |= may_be_done;
-        Err(refused)
+        Err(trial.end())
+    }
+
+    /// Whoever was let in before comes first.
+    fn order(&self, place: &str, count: usize) -> Vec<usize> {
+        let begin = self.let_in.borrow().iter().rfind(|(known, _)| known == place).map_or(0, |(_, index)| *index);
+        (begin..count).chain(0..begin).collect()
+    }
+
+    /// Takes note of a refusal, after which the next may be tried, and of no other error.
+    fn note_refusal<'b>(
+        &self,
+        trial: &mut Trial<'b>,
+        index: usize,
+        writer: &'b Writer,
+        mut error: CallError,
+    ) -> Result<(), Refused<'b>> {
+        if !is_refusal(&error) {
+            error.may_be_done |= trial.may_be_done;
+            return Err(Refused { error, writer: Some(writer) });
+        }
+        self.work.console.debug(&format!("{} was refused: {error}", writer.name));
+        trial.may_be_done |= error.may_be_done;
+        if trial.refused.as_ref().is_none_or(|(first, _)| index < *first) {
+            trial.refused = Some((index, Refused { error, writer: Some(writer) }));
+        }
+        Ok(())
     }
 
     async fn all(&self) -> &[Writer] {
@@ -125,9 +133,24 @@ pub(super) struct Refused<'a> {
     pub(super) writer: Option<&'a Writer>,
 }
 
-fn nobody<'a>() -> Refused<'a> {
-    let kind = Kind::NotSent("no identity could sign in to write with".to_owned());
-    Refused { error: CallError::new(Service::AzureDevOps, kind), writer: None }
+/// What became of the identities so far.
+#[derive(Default)]
+struct Trial<'a> {
+    /// The first of them that was refused.
+    refused: Option<(usize, Refused<'a>)>,
+    /// One identity's write may have been carried out although it was refused when it was repeated.
+    may_be_done: bool,
+}
+
+impl<'a> Trial<'a> {
+    fn end(self) -> Refused<'a> {
+        let Some((_, mut refused)) = self.refused else {
+            let kind = Kind::NotSent("no identity could sign in to write with".to_owned());
+            return Refused { error: CallError::new(Service::AzureDevOps, kind), writer: None };
+        };
+        refused.error.may_be_done |= self.may_be_done;
+        refused
+    }
 }
 
 impl Refused<'_> {

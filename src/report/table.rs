@@ -1,6 +1,6 @@
 //! The table in the log: fitted to its width, the worst first, long names cut where everybody sees it.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar as _;
 
 use super::row::Row;
 
@@ -17,11 +17,11 @@ pub(super) fn table(rows: &[Row]) -> String {
         rows.iter().map(|row| [row.day().to_owned(), row.days(), row.owner.clone(), row.name.clone(), row.findings()]);
     let lines: Vec<[String; 5]> = std::iter::once(heading).chain(cells).collect();
     let widths =
-        fit([0, 1, 2, 3, 4].map(|column| lines.iter().map(|line| line[column].width()).max().unwrap_or_default()));
+        fit([0, 1, 2, 3, 4].map(|column| lines.iter().map(|line| width(&line[column])).max().unwrap_or_default()));
     let line = |line: &[String; 5]| {
-        let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-            let cell = cut(cell, width);
-            let blank = " ".repeat(width - cell.width());
+        let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, room))| {
+            let cell = cut(cell, room);
+            let blank = " ".repeat(room - width(&cell));
             if column == 1 { format!("{blank}{cell}") } else { format!("{cell}{blank}") }
         });
         let line = cells.collect::<Vec<_>>().join(GAP);
@@ -44,13 +44,18 @@ fn fit(mut widths: [usize; 5]) -> [usize; 5] {
     widths
 }
 
+/// How many columns a text takes, a character at a time.
+fn width(text: &str) -> usize {
+    text.chars().filter_map(|character| character.width()).sum()
+}
+
 /// A text of at most this width; `…` says that there is more.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
+fn cut(text: &str, room: usize) -> String {
+    if width(text) <= room {
         return text.to_owned();
     }
     let mut taken = String::new();
-    let mut left = width.saturating_sub(1);
+    let mut left = room.saturating_sub(1);
     for character in text.chars() {
         let own = character.width().unwrap_or_default();
         if own > left {
@@ -65,6 +70,8 @@ fn cut(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
     use super::*;
     use crate::listed::{ListedPat, Owner};
     use crate::report::finding::{Rules, judge};

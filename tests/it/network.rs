@@ -13,14 +13,14 @@ const USER: &str = "agent";
 const PASSWORD: &str = "correct-horse-battery";
 
 /// A pipeline in an organization of the cloud, which only a gateway leads to.
-struct Closed {
-    pipeline: Pipeline,
+pub(crate) struct Closed {
+    pub(crate) pipeline: Pipeline,
     gateway: Gateway,
     files: PathBuf,
 }
 
 impl Closed {
-    fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
         let pipeline = Pipeline::with_pat(5);
         let address = pipeline.sim.origin().trim_start_matches("http://").parse().unwrap();
         let gateway = Gateway::start(address, setup);
@@ -50,11 +50,11 @@ impl Closed {
     }
 
     /// Configured as an agent behind this gateway should be.
-    fn configured(&self) -> Job {
+    pub(crate) fn configured(&self) -> Job {
         self.with_ca(self.job().variable("agent.proxyurl", &self.proxy()))
     }
 
-    fn inputs() -> [(&'static str, &'static str); 2] {
+    pub(crate) fn inputs() -> [(&'static str, &'static str); 2] {
         [
             ("refreshTokenSecret", "https://contoso-kv.vault.azure.net/secrets/rotator-refresh-token"),
             ("publishTo", "keyVault: contoso-kv/nuget-pat"),

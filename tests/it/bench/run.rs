@@ -6,16 +6,29 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::process::{self, Usage};
-use crate::agent::{Host, Interruption, Stage};
+use crate::agent::{Host, Interruption, Stage, StepRun};
+use crate::gateway::Setup;
 use crate::matrix::kind::{self, Kind};
 use crate::matrix::scene::{Outside, Scene};
-use crate::simulator::{Fault, When};
+use crate::network::Closed;
+use crate::report;
+use crate::simulator::{Fault, Simulator, When};
 
-/// A run, by the kind of the matrix that it is.
+/// A run that is measured.
 pub(super) struct Run {
     pub(super) name: &'static str,
-    kind: Kind,
+    play: Play,
     floors: (u64, u64),
+}
+
+/// Which one it is.
+enum Play {
+    /// A kind of the matrix.
+    Kind(Kind),
+    /// A rotation by the services' real names, through a proxy, with TLS on each connection.
+    OverTls,
+    /// A report on an organization of a hundred.
+    Report,
 }
 
 /// What one of its stages costs.
@@ -38,28 +51,23 @@ const STORED: u64 = 1 + DISABLED;
 
 pub(super) fn runs() -> Vec<Run> {
     let all = kind::all();
-    let of = |name: &'static str, kind: &str, floors| {
-        let kind = all.iter().find(|known| known.name == kind).unwrap_or_else(|| panic!("no kind {kind:?}"));
-        Run { name, kind: kind.clone(), floors }
+    let kind = |kind: &str| {
+        let known = all.iter().find(|known| known.name == kind);
+        known.unwrap_or_else(|| panic!("no kind {kind:?}")).clone()
     };
-    let signed_in = |name, kind, first: u64| {
-        let mut run = of(name, kind, (first + ROTATION, SETTLE));
-        run.kind.seldom = false;
-        run.kind.places = &[];
-        run
+    let of = |name, kind, floors| Run { name, play: Play::Kind(kind), floors };
+    let signed_in = |name, known, first: u64| {
+        of(name, Kind { seldom: false, places: &[], ..kind(known) }, (first + ROTATION, SETTLE))
     };
-    let idle = |mut run: Run| {
-        (run.kind.seldom, run.floors) = (true, (1, 0));
-        run
-    };
+    let into_the_variable = kind("a rotation into the variable");
     vec![
-        idle(of("nothing due", "a rotation into the variable", (1, 0))),
-        of("rotation into the variable", "a rotation into the variable", (ROTATION, SETTLE)),
+        of("nothing due", Kind { seldom: true, ..into_the_variable.clone() }, (1, 0)),
+        of("rotation into the variable", into_the_variable, (ROTATION, SETTLE)),
         // Beside the list: a token of the connection, what each place holds, whether the vault's PAT works. After the proof,
         // all places at once: read, write, read. At the end of settling, the older value in the vault.
         of(
             "into a vault, a group, a connection and the variable",
-            "into all places and the variable",
+            kind("into all places and the variable"),
             (ROTATION - 1 + 3 + 3, SETTLE + DISABLED),
         ),
         // The OIDC token, the vault's token, the vault, another OIDC token, the user's token.
@@ -73,6 +81,14 @@ pub(super) fn runs() -> Vec<Run> {
         // The tenant, the OIDC token, three exchanges.
         signed_in("agent user", "an agent user", 5),
         signed_in("password", "a password", 2),
+        // As in a vault, federated, and into that vault: the PAT that it holds is tried, and the new one written and read.
+        Run {
+            name: "into a vault, over TLS",
+            play: Play::OverTls,
+            floors: (5 + STORED + ROTATION + 2, SETTLE + DISABLED),
+        },
+        // Paced, so that there is no longest chain.
+        Run { name: "report on 103 people", play: Play::Report, floors: (0, 0) },
     ]
 }
 
@@ -99,19 +115,11 @@ impl Run {
         let counted: Rc<RefCell<Vec<u64>>> = Rc::default();
         let (noted, program) = (Rc::clone(&counted), program.to_owned());
         let host = Host::Here(Box::new(move |stage, environment| {
-            let word = if stage == Stage::Main { "task" } else { "settle" };
-            let (printed, code, instructions) = process::count(&program, word, environment);
+            let (printed, code, instructions) = process::count(&program, word(stage), environment);
             noted.borrow_mut().push(instructions);
             (printed, code)
         }));
-        let mut scene = Scene::outside(&self.kind, Outside::This(host));
-        scene.sim.world().new_pats_valid_after = 0;
-        let run = scene.main_interrupted(Interruption::None);
-        assert_eq!(format!("{:?}", run.result), "Succeeded", "{}: {}", self.name, run.log);
-        if scene.is_handed_over() {
-            let run = scene.settle_interrupted(self.kind.status, Interruption::None);
-            assert_eq!(format!("{:?}", run.result), "Succeeded", "{}: {}", self.name, run.log);
-        }
+        self.stages(host, 0, &mut |_, _| ());
         counted.take()
     }
 
@@ -119,35 +127,64 @@ impl Run {
         let used: Rc<RefCell<Vec<Usage>>> = Rc::default();
         let noted = Rc::clone(&used);
         let host = Host::Here(Box::new(move |stage, environment| {
-            let word = if stage == Stage::Main { "task" } else { "settle" };
-            let (printed, code, usage) = process::run(&program, word, environment);
+            let (printed, code, usage) = process::run(&program, word(stage), environment);
             noted.borrow_mut().push(usage);
             (printed, code)
         }));
-        let mut scene = Scene::outside(&self.kind, Outside::This(host));
-        scene.sim.world().new_pats_valid_after = 0;
-        if delay > 0 {
-            scene.sim.inject(Fault::Delay(Duration::from_millis(delay)), When::always());
-        }
         let mut costs = Vec::new();
-        for stage in ["main", "settle"] {
-            scene.sim.clear_transcript();
-            scene.sim.take_traffic();
-            let run = match stage {
-                "main" => scene.main_interrupted(Interruption::None),
-                _ => scene.settle_interrupted(self.kind.status, Interruption::None),
-            };
-            assert_eq!(format!("{:?}", run.result), "Succeeded", "{}: {}", self.name, run.log);
-            let (connections, bytes) = scene.sim.take_traffic();
-            let requests = scene.sim.transcript().len();
-            let usage = *used.borrow().last().unwrap();
-            costs.push(Costs { stage, usage, requests, connections, bytes });
-            if !scene.is_handed_over() {
-                break;
-            }
-        }
+        self.stages(host, delay, &mut |stage, sim| {
+            let (connections, bytes) = sim.take_traffic();
+            let requests = sim.transcript().len();
+            sim.clear_transcript();
+            costs.push(Costs { stage, usage: *used.borrow().last().unwrap(), requests, connections, bytes });
+        });
         costs
     }
+
+    /// Plays its stages, each of which succeeds, and says when one is over.
+    fn stages(&self, host: Host, delay: u64, over: &mut dyn FnMut(&'static str, &Simulator)) {
+        let succeeds = |run: &StepRun| {
+            assert_eq!(format!("{:?}", run.result), "Succeeded", "{}: {}", self.name, run.log);
+        };
+        let begin = |sim: &Simulator| {
+            sim.world().new_pats_valid_after = 0;
+            if delay > 0 {
+                sim.inject(Fault::Delay(Duration::from_millis(delay)), When::always());
+            }
+            sim.take_traffic();
+        };
+        match &self.play {
+            Play::Kind(kind) => {
+                let mut scene = Scene::outside(kind, Outside::This(host));
+                begin(&scene.sim);
+                succeeds(&scene.main_interrupted(Interruption::None));
+                over("main", &scene.sim);
+                if scene.is_handed_over() {
+                    succeeds(&scene.settle_interrupted(kind.status, Interruption::None));
+                    over("settle", &scene.sim);
+                }
+            }
+            Play::OverTls => {
+                let closed = Closed::new(Setup::default());
+                let (pipeline, mut job) = (&closed.pipeline, closed.configured().host(host));
+                begin(&pipeline.sim);
+                succeeds(&pipeline.main(&mut job, &Closed::inputs()));
+                over("main", &pipeline.sim);
+                succeeds(&pipeline.post(&mut job));
+                over("settle", &pipeline.sim);
+            }
+            Play::Report => {
+                let pipeline = report::organization(100);
+                begin(&pipeline.sim);
+                succeeds(&report::report(&pipeline, &mut pipeline.job().host(host), &[report::OF_ALL]));
+                over("main", &pipeline.sim);
+            }
+        }
+    }
+}
+
+fn word(stage: Stage) -> &'static str {
+    if stage == Stage::Main { "task" } else { "settle" }
 }
 
 fn median(mut costs: Vec<Costs>) -> Costs {

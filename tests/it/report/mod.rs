@@ -30,7 +30,7 @@ pub(crate) const ADMINISTRATION: &str = "vso.graph vso.tokenadministration";
 pub(crate) const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 
 /// An organization with so many people beside the rotator and Alice; the rotator is its administrator.
-fn organization(people: u64) -> Pipeline {
+pub(crate) fn organization(people: u64) -> Pipeline {
     let pipeline = Pipeline::new();
     arrange(&mut pipeline.sim.world(), people);
     pipeline
@@ -44,14 +44,14 @@ fn arrange(world: &mut World, people: u64) {
     world.app_mut("pat-rotator").delegated.extend(scopes);
 }
 
-const OF_ALL: (&str, &str) = ("reportScope", "organization");
+pub(crate) const OF_ALL: (&str, &str) = ("reportScope", "organization");
 
 /// The inputs of a report, signed in with the refresh token of the rotator, and these more (or in their place).
 fn inputs<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("command", "report"), ("patName", ""), ("variable", "")], more].concat()
 }
 
-fn report(pipeline: &Pipeline, job: &mut Job, more: &[(&str, &str)]) -> StepRun {
+pub(crate) fn report(pipeline: &Pipeline, job: &mut Job, more: &[(&str, &str)]) -> StepRun {
     report_interrupted(pipeline, job, more, Interruption::None)
 }
 
