@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rotate_pat::secret::Secret;
+use rotate_pat::settings::Purpose;
 use rotate_pat::sign_in::claims::Claims;
 use rotate_pat::timestamp::Timestamp;
 
@@ -11,9 +12,11 @@ pub(crate) fn fuzz(data: &[u8]) {
     // As a token, and as the middle part of one.
     for token in [String::from_utf8_lossy(data).into_owned(), format!("h.{}.s", URL_SAFE_NO_PAD.encode(data))] {
         let Some(claims) = Claims::read(&Secret::new(token)) else { continue };
-        for tenant in [None, Some("22222222-2222-2222-2222-222222222222")] {
-            let words = claims.explain(now, tenant).unwrap_or_default();
-            assert!(words.chars().count() < 2000 && !words.chars().any(char::is_control), "{words:?}");
+        for purpose in [Purpose::Rotation, Purpose::OwnReport, Purpose::OrganizationReport] {
+            for tenant in [None, Some("22222222-2222-2222-2222-222222222222")] {
+                let words = claims.explain(now, tenant, purpose).unwrap_or_default();
+                assert!(words.chars().count() < 2000 && !words.chars().any(char::is_control), "{words:?}");
+            }
         }
         let _read = (claims.is_app_only(), claims.user());
     }
