@@ -152,6 +152,14 @@ impl Endpoints<'_> {
         };
         // The list leaves out which parameters are secret; the connection itself shows them as `null`.
         let Some(id) = listed.id() else { return Ok(Some(listed)) };
+        self.read(project, id).await
+    }
+
+    /// The connection with this id as it is now, with every parameter; `None` when the caller sees none.
+    ///
+    /// # Errors
+    /// What became of the request.
+    pub async fn read(&self, project: &str, id: &str) -> Result<Option<Endpoint>, CallError> {
         let path = format!("{}/_apis/serviceendpoint/endpoints/{}", segment(project), segment(id));
         let mut url = self.organization.core(&path);
         url.query_pairs_mut().append_pair("api-version", API_VERSION);

@@ -5,6 +5,7 @@ mod service_connection;
 pub(crate) mod variable_group;
 pub(crate) mod writers;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
@@ -12,13 +13,13 @@ use futures_util::future::join_all;
 pub use self::key_vault::Tidying;
 use self::variable_group::Groups;
 use self::writers::Writers;
-use crate::advice::Named;
+use crate::advice;
 use crate::azure::http::CallError;
 use crate::outcome::{Failure, advice_for};
 use crate::pat::Pat;
 use crate::plan::Record;
 use crate::secret::Secret;
-use crate::settings::Destination;
+use crate::settings::{Destination, Named};
 use crate::work::Rotating;
 
 const UNCHANGED: &str = "Nothing was changed.";
@@ -36,7 +37,7 @@ pub struct NotWritten {
 
 impl From<CallError> for NotWritten {
     fn from(error: CallError) -> Self {
-        let advice = advice_for(&error, Named::default());
+        let advice = advice_for(&error, advice::Named::default());
         Self { may_hold_it: error.may_be_done, advice, error: error.into() }
     }
 }
@@ -61,13 +62,15 @@ pub struct Destinations<'a> {
     work: &'a Rotating,
     writers: Rc<Writers<'a>>,
     groups: Groups<'a>,
+    /// The ids of the service connections that were found.
+    connections: RefCell<Vec<(Named, String)>>,
 }
 
 impl<'a> Destinations<'a> {
     /// Those of the settings.
     pub fn new(work: &'a Rotating) -> Self {
         let writers = Rc::new(Writers::new(work));
-        Self { work, groups: Groups::new(work, Rc::clone(&writers)), writers }
+        Self { work, groups: Groups::new(work, Rc::clone(&writers)), writers, connections: RefCell::default() }
     }
 
     /// Reads what every destination holds; finds early what would fail late.

@@ -18,7 +18,7 @@ impl Destinations<'_> {
 
 /// Whether the connection can be written. It keeps no record, and the log says so.
 pub(super) async fn record(all: &Destinations<'_>, named: &Named) -> Result<Record, Failure> {
-    let (endpoint, _) = find(all, named).await?;
+    let endpoint = read(all, named).await?;
     if let Err(why) = endpoint.parameter() {
         let error = anyhow::anyhow!("cannot publish to service connection {named}: it {why}");
         return Err(Failure::new(error, UNCHANGED).advise("Name a connection that holds a personal access token."));
@@ -34,11 +34,24 @@ pub(super) async fn record(all: &Destinations<'_>, named: &Named) -> Result<Reco
     Ok(Record { destination: place(named), holds: Holds::Unrecorded })
 }
 
-async fn find<'b>(all: &'b Destinations<'_>, named: &Named) -> Result<(Endpoint, &'b Writer), Failure> {
+/// The connection as it is now: found by its name, and from then on by its id.
+async fn read(all: &Destinations<'_>, named: &Named) -> Result<Endpoint, Failure> {
     let project = all.project(named.project.as_ref());
-    let find = async |writer: &Writer| all.endpoints(writer).find(project, &named.name).await?.ok_or_else(unseen);
-    let found = all.writers.first(&place(named), find).await;
-    found.map_err(|refused| refused.failed_read(&place(named), &role(named)))
+    let known = all.connections.borrow().iter().find(|(known, _)| known == named).map(|(_, id)| id.clone());
+    let read = async |writer: &Writer| {
+        let endpoints = all.endpoints(writer);
+        let seen = match &known {
+            Some(id) => endpoints.read(project, id).await?,
+            None => endpoints.find(project, &named.name).await?,
+        };
+        seen.ok_or_else(unseen)
+    };
+    let (endpoint, _) = (all.writers.first(&place(named), read).await)
+        .map_err(|refused| refused.failed_read(&place(named), &role(named)))?;
+    if let (None, Some(id)) = (&known, endpoint.id()) {
+        all.connections.borrow_mut().push((named.clone(), id.to_owned()));
+    }
+    Ok(endpoint)
 }
 
 fn place(named: &Named) -> String {
@@ -51,13 +64,13 @@ fn role(named: &Named) -> String {
 
 /// Writes the connection with the new value, and compares all else.
 pub(super) async fn publish(all: &Destinations<'_>, named: &Named, value: &Secret) -> Result<(), NotWritten> {
-    let (before, _) = find(all, named).await?;
+    let before = read(all, named).await?;
     let unreadable = || NotWritten::not_begun(anyhow::anyhow!("the service connection has changed since the plan"));
     let (Some(id), Ok(parameter)) = (before.id(), before.parameter()) else { return Err(unreadable()) };
     let write = async |writer: &Writer| all.endpoints(writer).write(&before, id, parameter, value).await;
     let written = all.writers.first(&place(named), write).await;
     let ((), writer) = written.map_err(|refused| refused_write(refused, &role(named)))?;
-    let (after, _) = find(all, named).await.map_err(|failure| NotWritten::unconfirmed(failure.to_string()))?;
+    let after = read(all, named).await.map_err(|failure| NotWritten::unconfirmed(failure.to_string()))?;
     if let Some(what) = before.strayed(&after, parameter) {
         return Err(NotWritten::unconfirmed(format!("the service connection is not as it was before: {what}")));
     }

@@ -71,6 +71,7 @@ impl Gateway {
                 let serve = async {
                     loop {
                         let Ok((stream, _)) = listener.accept().await else { continue };
+                        let _as_servers_do = stream.set_nodelay(true);
                         let shared = Arc::clone(&shared);
                         tokio::spawn(async move { connect(stream, &shared).await });
                     }
@@ -152,6 +153,7 @@ async fn connect(mut stream: TcpStream, shared: &Shared) {
     }
     let Ok(mut inside) = shared.acceptor.accept(stream).await else { return };
     let Ok(mut simulator) = TcpStream::connect(shared.simulator).await else { return };
+    let _as_clients_do = simulator.set_nodelay(true);
     let _ended = copy_bidirectional(&mut inside, &mut simulator).await;
 }
 

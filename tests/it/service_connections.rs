@@ -246,7 +246,7 @@ fn what_cannot_be_written_is_found_before_anything_is_made() {
 
 #[test]
 fn an_edit_between_the_plan_and_the_write_is_not_lost() {
-    for (op, nth) in [(Op::ListEndpoints, 1), (Op::GetEndpoint, 1), (Op::CreatePat, 1), (Op::ListEndpoints, 2)] {
+    for (op, nth) in [(Op::ListEndpoints, 1), (Op::GetEndpoint, 1), (Op::CreatePat, 1)] {
         let places = Places::new();
         let edit = Fault::after(|world: &mut World| {
             feed(world).url = "https://dev.azure.com/contoso-new".to_owned();
@@ -300,12 +300,8 @@ fn an_answer_that_is_no_service_connection_is_no_confirmation() {
 #[test]
 fn a_write_that_cannot_be_read_back_counts_as_delivered() {
     // The plan and the publication read it once each before.
-    for (fault, op) in [
-        (Fault::Status(403), Op::ListEndpoints),
-        (Fault::ResetBefore, Op::GetEndpoint),
-        (Fault::WrongShape, Op::ListEndpoints),
-    ] {
-        Unanswered::new(FEED).leaves_it_pending_and_heals(vec![(fault, When::from(op, 3))], true);
+    for fault in [Fault::Status(403), Fault::ResetBefore, Fault::WrongShape] {
+        Unanswered::new(FEED).leaves_it_pending_and_heals(vec![(fault, When::from(Op::GetEndpoint, 3))], true);
     }
 }
 

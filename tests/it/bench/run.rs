@@ -63,12 +63,12 @@ pub(super) fn runs() -> Vec<Run> {
     vec![
         of("nothing due", Kind { seldom: true, ..into_the_variable.clone() }, (1, 0)),
         of("rotation into the variable", into_the_variable, (ROTATION, SETTLE)),
-        // Beside the list: a token of the connection, what each place holds, whether the vault's PAT works. After the proof,
-        // all places at once: read, write, read. At the end of settling, the older value in the vault.
+        // Beside the list: the OIDC token, the connection's token, the service connection by its name, the whole of it. After
+        // the proof, all places at once: read, write, read. At the end of settling, the older value in the vault.
         of(
             "into a vault, a group, a connection and the variable",
             kind("into all places and the variable"),
-            (ROTATION - 1 + 3 + 3, SETTLE + DISABLED),
+            (ROTATION - 1 + 4 + 3, SETTLE + DISABLED),
         ),
         // The OIDC token, the vault's token, the vault, another OIDC token, the user's token.
         signed_in("refresh token in a vault, federated", "a refresh token in a vault, federated", 5 + STORED),
