@@ -82,11 +82,7 @@ pub(super) fn runs() -> Vec<Run> {
         signed_in("agent user", "an agent user", 5),
         signed_in("password", "a password", 2),
         // As in a vault, federated, with nothing newer to store; the new one is written and read. Settling looks for older ones.
-        Run {
-            name: "into a vault, over TLS",
-            play: Play::OverTls,
-            floors: (5 + ROTATION + 2, SETTLE + 2),
-        },
+        Run { name: "into a vault, over TLS", play: Play::OverTls, floors: (5 + ROTATION + 2, SETTLE + 2) },
         // Paced, so that there is no longest chain.
         Run { name: "report on 103 people", play: Play::Report, floors: (0, 0) },
     ]
