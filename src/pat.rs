@@ -259,6 +259,9 @@ mod tests {
             (Generation::Superseded { by, ends }, "nuget-publish [superseded 4711.2-0a1b2c3d ends 2026-11-25T03:00Z]"),
         ] {
             assert_eq!(name().of(&generation), written);
+            let of_any = marked(written).map(|(name, generation)| (name.as_str().to_owned(), generation));
+            let of_ours = ("nuget-publish".to_owned(), generation.clone());
+            assert_eq!(of_any, (generation != Generation::Committed).then_some(of_ours));
             assert_eq!(name().generation(written), Some(generation));
         }
     }
@@ -284,6 +287,23 @@ mod tests {
             "nuget-publish [superseded 4711.1-0a1b2c3d]",
         ] {
             assert_eq!(name().generation(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_authorization_id_is_a_guid_in_its_usual_form() {
+        let id = AuthorizationId::parse(" 01234567-89ab-CDEF-0123-456789abcdef\n").unwrap();
+        assert_eq!(id.as_str(), "01234567-89ab-cdef-0123-456789abcdef");
+        for wrong in [
+            "",
+            "0123456789abcdef0123456789abcdef",
+            "01234567-89ab-cdef-0123",
+            "01234567-89ab-cdef-0123-456789abcdef-0",
+            "01234567-89ab-cdef-0123-456789abcde",
+            "0123456-789ab-cdef-0123-456789abcdef",
+            "g1234567-89ab-cdef-0123-456789abcdef",
+        ] {
+            assert_eq!(AuthorizationId::parse(wrong), None, "{wrong}");
         }
     }
 
