@@ -265,6 +265,28 @@ fn a_definite_no_to_the_creation_is_not_tried_again() {
 }
 
 #[test]
+fn a_service_that_will_not_say_who_the_token_acts_for_does_not_stop_a_rotation_and_one_that_cannot_does() {
+    for refusal in [401, 403, 404] {
+        let brief = Brief::with_pat("24");
+        brief.sim.inject(Fault::Status(refusal), When::every(Op::ConnectionDataAsUser));
+        let mut job = brief.job();
+        assert_eq!(job.main(), Succeeded, "{refusal}\n{}", job.log());
+        assert!(job.log().contains("note: could not learn who the token acts for: "), "{}", job.log());
+        brief.hold(&job);
+        assert_eq!(job.settle("Succeeded"), Succeeded, "{refusal}\n{}", job.log());
+    }
+    for failure in [Fault::Status(500), Fault::WrongShape] {
+        let (name, brief) = (failure.name(), Brief::with_pat("24"));
+        let log = brief.fails(failure, When::every(Op::ConnectionDataAsUser));
+        assert!(
+            log.contains("could not learn who the token acts for in ") && log.contains("Nothing was changed."),
+            "{name}\n{log}"
+        );
+        assert_eq!((brief.sim.count(Op::CreatePat), brief.states()), (0, vec!["#1 committed".to_owned()]), "{name}");
+    }
+}
+
+#[test]
 fn a_list_that_is_none_ends_the_run_before_anything_is_changed() {
     let nonsense: [(Fault, &[&str]); 6] = [
         (Fault::WrongShape, &["could not list the tokens", "JSON that is not as documented"]),
