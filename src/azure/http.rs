@@ -263,16 +263,20 @@ impl Http {
     /// # Errors
     /// When the time to stop in runs out.
     pub async fn let_rest(&self, service: Service, url: &Url) -> Result<(), CallError> {
-        let until = self.resting.borrow().get(url.authority()).copied();
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(time) if !time.is_zero() => {
-                tokio::select! {
-                    rested = self.pause(service, time.min(self.patience.repeat_within)) => rested,
-                    () = self.cancel.requested() => Ok(()),
-                }
-            }
-            _ => Ok(()),
+        let time = self.rest(url);
+        if time.is_zero() {
+            return Ok(());
         }
+        tokio::select! {
+            rested = self.pause(service, time.min(self.patience.repeat_within)) => rested,
+            () = self.cancel.requested() => Ok(()),
+        }
+    }
+
+    /// How long this host has asked not to be asked.
+    pub fn rest(&self, url: &Url) -> Duration {
+        let until = self.resting.borrow().get(url.authority()).copied();
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
@@ -317,7 +321,11 @@ impl Http {
             body: Vec::new(),
         };
         if let Some(time) = reply.retry_after() {
-            self.resting.borrow_mut().insert(call.url.authority().to_owned(), Instant::now() + time);
+            // A shorter rest does not end a longer one.
+            let until = Instant::now() + time;
+            let mut resting = self.resting.borrow_mut();
+            let known = resting.entry(call.url.authority().to_owned()).or_insert(until);
+            *known = until.max(*known);
         }
         while let Some(piece) = response.chunk().await.map_err(broken)? {
             if reply.body.len() + piece.len() > LARGEST_BODY {

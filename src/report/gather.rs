@@ -358,7 +358,9 @@ impl<'a> Gathering<'a> {
             _ => number(asked, "user"),
         };
         line.push_str(&format!(": {}, {urgent} expired or expiring", number(tokens, "token")));
-        let rest = self.pace.rest(self.started.elapsed());
+        // Between two pages of one user's list, the pace does not know of it yet.
+        let asked_for = self.work.http.rest(&self.work.access.organization.identity(""));
+        let rest = self.pace.rest(self.started.elapsed()).max(asked_for);
         if !rest.is_zero() {
             line.push_str(&format!("; Azure DevOps asks to wait {}", number(seconds(rest), "second")));
         }

@@ -80,3 +80,34 @@ fn a_wait_that_the_service_asks_for_is_said() {
     assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
     logs(&job, &["Azure DevOps asks to wait 1 second"]);
 }
+
+#[test]
+fn a_shorter_wait_asked_for_meanwhile_does_not_end_a_longer_one() {
+    let (sim, mut job) = local(0, &[]);
+    for name in ["one", "two"] {
+        sim.world().add_pat(name).owner("alice").days_left(40).add();
+    }
+    let of = |who: &str| sim.world().everybody("contoso").find(|person| person.principal.starts_with(who)).unwrap();
+    let (rotator, alice) = (of("rotator").descriptor, of("alice").descriptor);
+    sim.inject(Fault::OkWithRetryAfter(3), When::about(Op::ListPatsOfUser, &rotator));
+    sim.inject(Fault::Delay(Duration::from_millis(300)), When::about(Op::ListPatsOfUser, &alice));
+    sim.inject(Fault::OkWithRetryAfter(1), When::about(Op::ListPatsOfUser, &alice));
+    job.patience.repeat_within = Duration::from_secs(10);
+    let started = Instant::now();
+    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_wait_asked_for_between_two_pages_of_one_users_list_is_said_as_well() {
+    let (sim, mut job) = local(0, &[]);
+    for (who, tokens) in [("rotator", 4), ("alice", 5)] {
+        for number in 0..tokens {
+            sim.world().add_pat(&format!("{number} of {who}")).owner(who).days_left(40).add();
+        }
+    }
+    job.patience.progress = Duration::from_millis(100);
+    sim.inject(Fault::OkWithRetryAfter(1), When::nth(Op::ListPatsOfUser, 1));
+    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    logs(&job, &["Azure DevOps asks to wait 1 second"]);
+}
