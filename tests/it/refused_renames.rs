@@ -83,6 +83,22 @@ fn with_an_overlap_a_pat_that_cannot_be_renamed_stops_the_settling_and_the_secon
 }
 
 #[test]
+fn a_holding_that_got_no_answer_after_such_a_refusal_is_said_not_to_be_known() {
+    for (fault, left) in [(Fault::ResetBefore, "pending 101.1"), (Fault::ResetAfter, "held 101.1")] {
+        let (local, mut job) = Local::handed_out(&[]);
+        local.sim.world().pats[0].refuse_rename = Some(RenameRefusal::Status(400));
+        local.sim.inject(fault, When::from(Op::UpdatePat, 2));
+        assert_eq!(job.settle("Succeeded"), Told::Failed, "{}", job.log());
+        logs(
+            &job,
+            &["could not mark \"nuget-publish\"", "Whether it stays \"nuget-publish [pending 101", "is not known."],
+        );
+        assert!(!job.log().contains("is now"), "{}", job.log());
+        assert_eq!(local.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [{left}]")]);
+    }
+}
+
+#[test]
 fn a_held_pat_counts_as_a_refusal_met_before_as_the_names_cannot_tell_what_held_it() {
     let (local, mut job) = Local::handed_out(&[]);
     assert_eq!(job.settle("Failed"), Told::Succeeded, "{}", job.log());

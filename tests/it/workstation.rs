@@ -6,7 +6,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -90,16 +91,26 @@ impl Station {
         Self { child, out, said: String::new(), tools }
     }
 
-    /// Reads on until it names the address to begin at.
+    /// Reads on until it names the address to begin at, and waits until that is opened as well.
     fn address(&mut self) -> Url {
-        loop {
+        let address = loop {
             let mut line = String::new();
             assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "it ended: {}", self.said);
             self.said.push_str(&line);
             if let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:")) {
-                return address.parse().unwrap();
+                break address.parse().unwrap();
             }
+        };
+        let started = Instant::now();
+        while !self.opened().ends_with('\n') {
+            assert!(started.elapsed() < PATIENCE, "it opened nothing: {}", self.said);
+            thread::sleep(Duration::from_millis(5));
         }
+        address
+    }
+
+    fn opened(&self) -> String {
+        fs::read_to_string(self.tools.join("opened")).unwrap_or_default()
     }
 
     /// What `ps` shows of it.
@@ -113,7 +124,7 @@ impl Station {
         self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         assert_eq!(errors, "", "on standard error");
         let code = self.child.wait().unwrap().code();
-        let opened = fs::read_to_string(self.tools.join("opened")).unwrap_or_default();
+        let opened = self.opened();
         fs::remove_dir_all(&self.tools).unwrap();
         Ended { code, said: self.said.clone(), opened }
     }
