@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Allowance {
     /// When the service asks to come back; also with a success.
     pub rest: Option<Duration>,
-    /// By how much it held this reply back.
-    pub delayed: Option<Duration>,
+    /// Whether it held this reply back.
+    pub is_delayed: bool,
     /// What is left until the reset, in its own units.
     pub remaining: Option<u64>,
     /// All there is, in the same units.
@@ -23,7 +23,7 @@ impl Allowance {
     pub fn and(self, later: Self, passed: Duration) -> Self {
         Self {
             rest: self.rest.map(|rest| rest.saturating_sub(passed)).max(later.rest),
-            delayed: self.delayed.max(later.delayed),
+            is_delayed: self.is_delayed || later.is_delayed,
             remaining: later.remaining.or(self.remaining),
             limit: later.limit.or(self.limit),
             reset: later.reset.or(self.reset),

@@ -125,7 +125,10 @@ impl Reply {
         let reset = number("x-ratelimit-reset").and_then(|at| at.checked_sub(self.date?.as_unix().try_into().ok()?));
         Allowance {
             rest: self.retry_after(),
-            delayed: number("x-ratelimit-delay").map(seconds),
+            // Documented: seconds, with up to three decimal places.
+            is_delayed: self
+                .header("x-ratelimit-delay")
+                .is_some_and(|delay| delay.contains(|c| matches!(c, '1'..='9'))),
             remaining: number("x-ratelimit-remaining"),
             limit: number("x-ratelimit-limit"),
             reset: reset.map(seconds),

@@ -44,7 +44,7 @@ impl Pace {
         self.replies += 1;
         let is_used_up = told.remaining == Some(0);
         let rest = told.rest.or(told.reset.filter(|_| is_used_up));
-        if rest.is_some() || told.delayed.is_some_and(|time| !time.is_zero()) {
+        if rest.is_some() || told.is_delayed {
             self.narrow();
         } else if self.replies >= self.width {
             self.width = (self.width + 1).min(MOST);

@@ -53,6 +53,20 @@ fn while_there_is_plenty_nothing_waits_and_several_are_asked_at_once() {
 }
 
 #[test]
+fn replies_that_are_held_back_are_asked_for_one_at_a_time_in_the_end_even_for_less_than_a_second() {
+    for held_back in ["2", "0.030"] {
+        let (sim, mut job) = local(50, &[]);
+        let delay = Duration::from_millis(30);
+        sim.inject(Fault::Delay(delay), When::every(Op::ListPatsOfUser));
+        sim.inject(Fault::Header("X-RateLimit-Delay", held_back.to_owned()), When::every(Op::ListPatsOfUser));
+        let started = Instant::now();
+        assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+        let one_by_one = delay * u32::try_from(sim.count(Op::ListPatsOfUser)).unwrap();
+        assert!(started.elapsed() > one_by_one * 2 / 3, "{held_back}: {:?} of {one_by_one:?}", started.elapsed());
+    }
+}
+
+#[test]
 fn how_far_it_is_and_how_long_it_will_take_is_said_now_and_then() {
     let (sim, mut job) = local(60, &[]);
     job.patience.progress = Duration::from_millis(60);
