@@ -31,6 +31,8 @@ const AHEAD: usize = 64;
 const REFUSED: usize = 8;
 /// Failures in a row after which the service is taken to be out of order.
 const FAILURES: usize = 5;
+/// Tokens in a row that were good for no list, after which there is no other. One may end before it was used.
+const IN_VAIN: u8 = 2;
 /// Users named of whom nothing could be read.
 const NAMED: usize = 100;
 /// Pages of users in a row without anybody new after which the list is taken to go round in circles.
@@ -46,7 +48,7 @@ enum Answer {
 /// A user to be asked for.
 struct Waiting {
     owner: Owner,
-    /// Tokens that were refused with this user, each after it had been good for others; the third is about the user.
+    /// Tokens that were refused with this user; the third is about the user.
     refusals: u8,
 }
 
@@ -73,8 +75,8 @@ struct Gathering<'a> {
     user: Rc<UserToken>,
     /// How often somebody signed in; answers to an earlier token tell nothing of the present one.
     sign_ins: usize,
-    /// Whether the present token was good for a list.
-    is_proven: bool,
+    /// How often somebody signed in since the last list that was had; `None` before the first.
+    in_vain: Option<u8>,
     pace: Pace,
     started: Instant,
     until: Instant,
@@ -108,7 +110,7 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
         work,
         user: Rc::new(user),
         sign_ins: 1,
-        is_proven: false,
+        in_vain: None,
         pace: Pace::default(),
         started: Instant::now(),
         until,
@@ -207,7 +209,7 @@ impl<'a> Gathering<'a> {
                 self.under_way -= 1;
                 match tokens {
                     Ok(Some(listing)) => {
-                        (self.is_proven, self.failures) = (true, 0);
+                        (self.in_vain, self.failures) = (Some(0), 0);
                         self.pace.take(&listing.allowance, self.started.elapsed());
                         self.reach.owners += 1;
                         sheets.add(&of.owner, &listing.pats)?;
@@ -260,7 +262,7 @@ impl<'a> Gathering<'a> {
         let Users::Asked(at) = std::mem::replace(&mut self.users, Users::Read) else { return Ok(()) };
         if self.is_to_come_back(&error) || sign_in < self.sign_ins {
             self.users = Users::At(at);
-        } else if error.is_about_signing_in() && self.is_proven {
+        } else if error.is_about_signing_in() && self.may_renew() {
             self.users = Users::At(at);
             self.renew().await;
         } else if at.is_none() {
@@ -281,7 +283,7 @@ impl<'a> Gathering<'a> {
             self.waiting.push_front(of);
             return Err(Failure::new(on(error, "the report was not finished"), UNCHANGED));
         }
-        if error.is_about_signing_in() && self.is_proven && of.refusals < 2 {
+        if error.is_about_signing_in() && self.may_renew() && of.refusals < 2 {
             self.waiting.push_back(Waiting { refusals: of.refusals + 1, ..of });
             self.renew().await;
             return Ok(());
@@ -311,6 +313,11 @@ impl<'a> Gathering<'a> {
         true
     }
 
+    /// Whether the right to lists was there, and another token may have it again.
+    fn may_renew(&self) -> bool {
+        self.in_vain.is_some_and(|in_vain| in_vain < IN_VAIN)
+    }
+
     /// Signs in anew: the token was good, and is no more. A run that is cancelled, or whose time is over, does not wait
     /// for it.
     async fn renew(&mut self) {
@@ -329,7 +336,7 @@ impl<'a> Gathering<'a> {
             Ok(user) => {
                 self.user = Rc::new(user);
                 self.sign_ins += 1;
-                self.is_proven = false;
+                self.in_vain = self.in_vain.map(|in_vain| in_vain + 1);
             }
             Err(failure) => self.stop(format!("the token has ended, and signing in anew failed: {failure}")),
         }

@@ -136,6 +136,27 @@ fn a_creation_whose_reply_is_lost_is_found_revoked_and_made_anew() {
 }
 
 #[test]
+fn where_a_reply_is_lost_only_what_this_very_creation_made_is_revoked() {
+    let brief = Brief::with_pat("24");
+    let mut job = brief.job();
+    assert_eq!(job.main(), Succeeded, "{}", job.log());
+    brief.hold(&job);
+    // A second step of the same job: the first one's is pending under the same run, and in use.
+    brief.sim.inject(Fault::ResetAfter, When::nth(Op::CreatePat, 1));
+    let others = |world: &mut World| {
+        let own = world.pats.last().unwrap().name.clone();
+        world.add_pat(&own.replace("[pending 101.", "[pending 300.")).add();
+        world.add_pat(&own.replace("[pending 101.", "[held 300.")).add();
+    };
+    brief.sim.inject(Fault::before(others), When::nth(Op::ListPats, 2));
+    job.main();
+    assert!(job.log().contains("the reply with its secret was lost"), "{}", job.log());
+    let states = brief.states();
+    assert_eq!(states[..2], ["#1 committed", "#2 pending"], "{}", job.log());
+    assert_eq!(states[2..4], ["#4 pending", "#5 held"], "{}", job.log());
+}
+
+#[test]
 fn through_the_launcher_too_a_lost_reply_leaves_no_pat_that_nobody_knows() {
     let pipeline = Pipeline::with_pat(5);
     pipeline.sim.inject(Fault::ResetAfter, When::nth(Op::CreatePat, 1));

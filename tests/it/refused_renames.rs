@@ -212,15 +212,19 @@ fn a_server_that_changes_the_secret_on_an_update_is_found_out_while_nobody_holds
 
 #[test]
 fn a_server_that_resets_what_an_update_leaves_out_is_found_out_while_nobody_holds_the_new_pat() {
-    let local = Local::with_pat(5);
-    local.sim.world().update_resets_omitted_fields = true;
-    let mut job = local.job(&[]);
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
-    logs(&job, &["a rename changed its expiry from 2026-12-24", "to 2026-12-01", "which nobody holds", "Report this"]);
-    let lines = ["list", "create nuget-publish [pending 101.1], ends in 30 days", "list"];
-    let proof = ["#2 becomes nuget-publish [pending 101.1]", "revoke #2"];
-    assert_eq!(story(&local.sim), [&lines[..], &proof].concat());
-    assert_eq!(local.active(), [format!("#1 {NAME}")]);
+    // Its default of seven days is earlier than the one, and later than the other.
+    for (days, ends) in [("30", "2026-12-24"), ("3", "2026-11-27")] {
+        let local = Local::with_pat(5);
+        local.sim.world().update_resets_omitted_fields = true;
+        let mut job = local.job(&[("validForDays", days), ("rotateWhenDaysLeft", "")]);
+        assert_eq!(job.main(), Told::Failed, "{}", job.log());
+        let changed = format!("a rename changed its expiry from {ends}");
+        logs(&job, &[&changed, "to 2026-12-01", "which nobody holds", "Report this"]);
+        let create = format!("create nuget-publish [pending 101.1], ends in {days} days");
+        let proof = ["#2 becomes nuget-publish [pending 101.1]", "revoke #2"];
+        assert_eq!(story(&local.sim), [&["list", &create, "list"][..], &proof].concat());
+        assert_eq!(local.active(), [format!("#1 {NAME}")]);
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn the_first_rotation_hands_the_new_pat_to_the_job_and_retires_the_old_one_after
     let mut job = pipeline.job();
     let main = pipeline.main(&mut job, &[]);
     assert_eq!(main.result, TaskResult::Succeeded, "{}", main.log);
+    says(&main, &["once the job has succeeded the new token is committed and the old one retired after 24 hours of"]);
     assert_eq!(pipeline.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1]")]);
     assert_eq!(job.variable_value("rotate.rotated"), Some("true"));
     assert_eq!(job.variable_value("rotate.daysLeft"), Some("30"));
@@ -287,6 +288,7 @@ fn without_an_overlap_the_old_pat_is_revoked_only_after_the_new_one_is_committed
     let mut job = pipeline.job();
     let main = pipeline.main(&mut job, &[("overlapHours", "0")]);
     assert_eq!(main.result, TaskResult::Succeeded, "{}", main.log);
+    says(&main, &["the new token is committed and the old one retired: see"]);
     pipeline.consume_variable("the new consumer", &job);
     story(&pipeline.sim);
     pipeline.forget("the old consumer");

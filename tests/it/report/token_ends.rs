@@ -36,6 +36,28 @@ fn it_may_end_again_just_before_the_user_with_whom_it_ended_is_asked_for_once_mo
 }
 
 #[test]
+fn one_that_ends_before_it_was_good_for_anything_is_replaced_as_well() {
+    let pipeline = organization(40);
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListPatsOfUser, 20));
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::TokenRefresh, 2));
+    let (run, _) = whole(&pipeline);
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 3, "{}", run.log);
+}
+
+#[test]
+fn where_all_that_come_after_it_are_good_for_nothing_two_are_tried_and_the_report_is_partial() {
+    let pipeline = organization(40);
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListPatsOfUser, 20));
+    pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::from(Op::TokenRefresh, 2));
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[OF_ALL]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 3, "{}", run.log);
+    says(&run, &["this report is partial"]);
+    Listed::of(&job).is_a_part(&pipeline.sim.world(), "answered 401");
+}
+
+#[test]
 fn it_may_end_between_two_pages_of_users() {
     let pipeline = organization(40);
     pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListUsers, 9));
