@@ -200,6 +200,22 @@ fn scopes_that_do_not_suffice_are_told_before_anything_is_stored() {
 }
 
 #[test]
+fn an_account_that_only_reports_signs_in_with_the_scopes_of_a_report_alone() {
+    const SCOPES: (&str, &str) = ("requestedScopes", "vso.graph vso.tokenadministration");
+    let signing_in = SigningIn::new();
+    let pipeline = &signing_in.pipeline;
+    let scopes = SCOPES.1.split(' ').map(str::to_owned).collect();
+    pipeline.sim.world().app_mut("pat-rotator-public").delegated = scopes;
+    signing_in.at_poll(1, signs_in);
+    let run = signing_in.runs(&mut pipeline.job(), &[SCOPES]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    let report = [("command", "report"), ("patName", ""), ("variable", ""), ("reportScope", "organization")];
+    let run = pipeline.main(&mut pipeline.next_job(), &[&report[..], &[SCOPES]].concat());
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    assert!(run.warnings.iter().all(|warning| !warning.contains("scopes")), "{:?}", run.warnings);
+}
+
+#[test]
 fn a_store_that_cannot_be_used_is_told_before_the_person_is_asked_where_that_can_be_known() {
     let signing_in = SigningIn::new();
     signing_in.pipeline.sim.world().vault.readers.clear();
