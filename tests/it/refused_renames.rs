@@ -9,7 +9,7 @@ use crate::agent::TaskResult;
 use crate::local::{Local, logs, story};
 use crate::pipeline::{NAME, Pipeline, VARIABLE, says};
 use crate::settling::handed_out;
-use crate::simulator::{Fault, Op, RenameRefusal, UnknownIdReply, When};
+use crate::simulator::{Fault, Op, RenameRefusal, UnknownIdReply, When, World};
 
 fn refusals() -> [RenameRefusal; 6] {
     let error = |code: &str| RenameRefusal::Error(code.to_owned());
@@ -207,6 +207,20 @@ fn a_server_that_changes_the_secret_on_an_update_is_found_out_while_nobody_holds
     assert!(!story.iter().any(|line| line.starts_with("#1 ")), "nothing of value is renamed: {story:?}");
     assert_eq!(story.last().unwrap(), "revoke #2");
     assert_eq!(job.variable(VARIABLE), None);
+    assert_eq!(local.active(), [format!("#1 {NAME}")]);
+}
+
+#[test]
+fn a_new_pat_that_speaks_for_somebody_else_is_found_out_while_nobody_holds_it() {
+    let local = Local::with_pat(5);
+    let speaks_for = |who: &'static str| move |world: &mut World| who.clone_into(&mut world.pats[1].owner);
+    local.sim.inject(Fault::before(speaks_for("alice")), When::every(Op::ConnectionDataAsPat));
+    local.sim.inject(Fault::after(speaks_for("rotator")), When::every(Op::ConnectionDataAsPat));
+    let mut job = local.job(&[]);
+    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    let alice = local.sim.world().user("alice").identity.clone();
+    logs(&job, &[&format!("it speaks for {alice} and not for the signed-in user"), "which nobody holds"]);
+    assert!(job.variable(VARIABLE).is_none());
     assert_eq!(local.active(), [format!("#1 {NAME}")]);
 }
 
