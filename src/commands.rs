@@ -206,8 +206,12 @@ mod tests {
     }
 
     fn written(act: impl Fn(&Console)) -> Vec<String> {
+        written_with(true, act)
+    }
+
+    fn written_with(diagnostics: bool, act: impl Fn(&Console)) -> Vec<String> {
         let page = Page::default();
-        act(&Console::new(Box::new(page.clone()), true));
+        act(&Console::new(Box::new(page.clone()), diagnostics));
         page.0.borrow().iter().map(|line| String::from_utf8(line.clone()).unwrap()).collect()
     }
 
@@ -228,6 +232,12 @@ mod tests {
                 "##vso[task.complete result=Failed;]why\n",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_for_diagnostics_is_written_where_they_are_wanted() {
+        assert_eq!(written_with(true, |console| console.debug("x")), ["##vso[task.debug]x\n"]);
+        assert_eq!(written_with(false, |console| console.debug("x")), [""; 0]);
     }
 
     #[test]
