@@ -83,16 +83,19 @@ fn with_an_overlap_a_pat_that_cannot_be_renamed_stops_the_settling_and_the_secon
 }
 
 #[test]
-fn a_holding_that_got_no_answer_after_such_a_refusal_is_said_not_to_be_known() {
-    for (fault, left) in [(Fault::ResetBefore, "pending 101.1"), (Fault::ResetAfter, "held 101.1")] {
+fn what_became_of_a_holding_after_such_a_refusal_is_said_where_it_is_known_and_that_it_is_not_where_it_is_not() {
+    const UNKNOWN: &str = "Whether it stays \"nuget-publish [pending 101";
+    const KNOWN: &str = "Nothing was retired; the new token stays \"nuget-publish [pending 101";
+    for (fault, left, said) in [
+        (Fault::ResetBefore, "pending 101.1", UNKNOWN),
+        (Fault::ResetAfter, "held 101.1", UNKNOWN),
+        (Fault::Status(400), "pending 101.1", KNOWN),
+    ] {
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.world().pats[0].refuse_rename = Some(RenameRefusal::Status(400));
         local.sim.inject(fault, When::from(Op::UpdatePat, 2));
         assert_eq!(job.settle("Succeeded"), Told::Failed, "{}", job.log());
-        logs(
-            &job,
-            &["could not mark \"nuget-publish\"", "Whether it stays \"nuget-publish [pending 101", "is not known."],
-        );
+        logs(&job, &["could not mark \"nuget-publish\"", said]);
         assert!(!job.log().contains("is now"), "{}", job.log());
         assert_eq!(local.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [{left}]")]);
     }
