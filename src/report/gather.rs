@@ -81,6 +81,8 @@ struct Gathering<'a> {
     started: Instant,
     until: Instant,
     users: Users,
+    /// Tokens that were refused with the next page of users; the third is about the page.
+    refusals: u8,
     fruitless: usize,
     /// Why the list of users has no end, if it has none.
     cut: Option<String>,
@@ -115,6 +117,7 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
         started: Instant::now(),
         until,
         users: Users::At(None),
+        refusals: 0,
         fruitless: 0,
         cut: None,
         waiting: VecDeque::new(),
@@ -241,6 +244,7 @@ impl<'a> Gathering<'a> {
         }
         self.fruitless = if self.seen.len() > known { 0 } else { self.fruitless + 1 };
         self.users = page.next.map_or(Users::Read, |next| Users::At(Some(next)));
+        self.refusals = 0;
         if self.fruitless >= FRUITLESS && matches!(self.users, Users::At(_)) {
             return self.end_users(&format!("{FRUITLESS} pages in a row have nobody new"));
         }
@@ -262,8 +266,9 @@ impl<'a> Gathering<'a> {
         let Users::Asked(at) = std::mem::replace(&mut self.users, Users::Read) else { return Ok(()) };
         if self.is_to_come_back(&error) || sign_in < self.sign_ins {
             self.users = Users::At(at);
-        } else if error.is_about_signing_in() && self.may_renew() {
+        } else if error.is_about_signing_in() && self.may_renew() && self.refusals < 2 {
             self.users = Users::At(at);
+            self.refusals += 1;
             self.renew().await;
         } else if at.is_none() {
             let organization = &self.work.access.organization;

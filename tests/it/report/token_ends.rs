@@ -58,6 +58,17 @@ fn where_all_that_come_after_it_are_good_for_nothing_two_are_tried_and_the_repor
 }
 
 #[test]
+fn a_page_of_users_that_is_always_refused_ends_the_list_after_two_more_sign_ins() {
+    let pipeline = organization(60);
+    pipeline.sim.inject(Fault::Status(401), When::from(Op::ListUsers, 9));
+    let mut job = pipeline.job();
+    let run = report(&pipeline, &mut job, &[OF_ALL]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 3, "{}", run.log);
+    Listed::of(&job).is_a_part(&pipeline.sim.world(), "the list of users could not be read to its end");
+}
+
+#[test]
 fn it_may_end_between_two_pages_of_users() {
     let pipeline = organization(40);
     pipeline.sim.inject(Fault::after(World::expire_all_tokens), When::nth(Op::ListUsers, 9));
