@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Instant;
 
-use rotate_pat::Start;
-use rotate_pat::cancel::launcher_watch;
-use rotate_pat::clock::Clock;
-use rotate_pat::crash;
-use rotate_pat::settings::environment::Environment;
-use rotate_pat::timestamp::Timestamp;
+use rotate_pat::agent::cancellation::launcher_watch;
+use rotate_pat::agent::crash;
+use rotate_pat::agent::environment::Environment;
+use rotate_pat::app::{Start, start};
+use rotate_pat::model::timestamp::Timestamp;
+use rotate_pat::runtime::clock::Clock;
 use zeroizing_alloc::ZeroAlloc;
 
 mod name_services;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     name_services::pin();
     let has_launcher = launcher_watch();
     let started = Instant::now();
-    ExitCode::from(rotate_pat::start(Start {
+    ExitCode::from(start(Start {
         arguments: std::env::args_os().skip(1).collect(),
         environment: Environment::from_os(std::env::vars_os()),
         clock: Clock::new(Timestamp::now, move || started.elapsed()),

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use in_process::LocalJob;
 use jiff::{SignedDuration, Timestamp};
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 use simulator::{Fault, Op, PatState, Simulator, When, World};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -34,9 +34,9 @@ fn main() {
     let held = Arc::new(Mutex::new(first));
     let consumer = Arc::clone(&held);
     let looks = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&looks);
+    let pluralize = Arc::clone(&looks);
     sim.on_each_request(Box::new(move |world, exchange| {
-        counted.fetch_add(1, Ordering::Relaxed);
+        pluralize.fetch_add(1, Ordering::Relaxed);
         assert!(world.secret_works(&consumer.lock().unwrap()), "the consumer holds a dead token after {exchange}");
     }));
     println!("A pipeline rotates the token \"nuget-publish\" every Monday at 03:00, when it has 9 days left or fewer.");
@@ -80,7 +80,7 @@ fn week(sim: &Arc<Simulator>, held: &Mutex<String>, title: &str, status: &str) {
     if let Some(value) = job.variable("NUGET_PAT") {
         value.clone_into(&mut held.lock().unwrap());
     }
-    let status = if main == Told::Succeeded { status } else { "Failed" };
+    let status = if main == StageExit::Succeeded { status } else { "Failed" };
     sim.world().advance(SignedDuration::from_mins(4));
     job.settle(status);
     if !job.log().is_empty() {

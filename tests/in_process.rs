@@ -12,21 +12,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use rotate_pat::cancel::{Cancel, Canceller};
-use rotate_pat::clock::Clock;
-use rotate_pat::patience::Patience;
-use rotate_pat::settings::environment::format_name;
-use rotate_pat::timestamp::Timestamp;
-use rotate_pat::work::Surroundings;
-use rotate_pat::{Stage, Told, run};
+use rotate_pat::agent::cancellation::{Cancel, Canceller};
+use rotate_pat::agent::environment::format_name;
+use rotate_pat::app::{Stage, StageExit, run};
+use rotate_pat::context::Runtime;
+use rotate_pat::model::timestamp::Timestamp;
+use rotate_pat::runtime::clock::Clock;
+use rotate_pat::runtime::limits::Limits;
 use tokio::sync::Notify;
 
 use crate::agent::Command;
 use crate::simulator::Simulator;
 
 /// Limits of milliseconds, in the proportions of the real ones.
-pub(crate) fn brief() -> Patience {
-    Patience {
+pub(crate) fn brief() -> Limits {
+    Limits {
         connect: Duration::from_secs(5),
         read: Duration::from_millis(400),
         reply: Duration::from_millis(500),
@@ -36,7 +36,7 @@ pub(crate) fn brief() -> Patience {
         longest_pause: Duration::from_millis(20),
         repeat_within: Duration::from_millis(400),
         propagation: Duration::from_millis(400),
-        ..Patience::default()
+        ..Limits::default()
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct LocalJob {
     environment: BTreeMap<String, String>,
     /// Added to the steady clock, in milliseconds: a machine that sleeps.
     pub(crate) slept: Arc<AtomicU64>,
-    pub(crate) patience: Patience,
+    pub(crate) limits: Limits,
     /// The lines of the last stage, as printed.
     pub(crate) raw: Vec<String>,
     /// Handed to the next stage: lets a test cancel it.
@@ -81,7 +81,7 @@ impl LocalJob {
             sim: Arc::clone(sim),
             environment,
             slept: Arc::default(),
-            patience: brief(),
+            limits: brief(),
             raw: Vec::new(),
             cancel: None,
             closes_after: None,
@@ -106,20 +106,20 @@ impl LocalJob {
         value.map(String::as_str)
     }
 
-    pub(crate) fn main(&mut self) -> Told {
+    pub(crate) fn main(&mut self) -> StageExit {
         self.stage(Stage::Main)
     }
 
     /// The settle stage, after a job that ended like this.
-    pub(crate) fn settle(&mut self, status: &str) -> Told {
+    pub(crate) fn settle(&mut self, status: &str) -> StageExit {
         self.set("AGENT_JOBSTATUS", status);
         self.stage(Stage::Settle)
     }
 
-    fn stage(&mut self, stage: Stage) -> Told {
+    fn stage(&mut self, stage: Stage) -> StageExit {
         let slept = Arc::clone(&self.slept);
         let conditions = Conditions {
-            patience: self.patience.clone(),
+            limits: self.limits.clone(),
             cancel: self.cancel.take().unwrap_or_else(|| Cancel::pair().1),
             closes_after: self.closes_after,
             slept,
@@ -164,7 +164,7 @@ impl LocalJob {
 /// What a stage in this process is given besides its environment.
 pub(crate) struct Conditions {
     sim: Arc<Simulator>,
-    pub(crate) patience: Patience,
+    pub(crate) limits: Limits,
     pub(crate) cancel: Cancel,
     /// The output breaks after so many lines.
     pub(crate) closes_after: Option<usize>,
@@ -183,7 +183,7 @@ impl Conditions {
     pub(crate) fn new(sim: &Arc<Simulator>) -> Self {
         Self {
             sim: Arc::clone(sim),
-            patience: brief(),
+            limits: brief(),
             cancel: Cancel::pair().1,
             closes_after: None,
             slept: Arc::default(),
@@ -198,19 +198,19 @@ impl Conditions {
         self,
         stage: Stage,
         environment: impl IntoIterator<Item = (N, V)>,
-    ) -> (Option<Told>, String) {
-        let Self { sim, patience, cancel, closes_after, slept, ahead, death, abandoned } = self;
+    ) -> (Option<StageExit>, String) {
+        let Self { sim, limits, cancel, closes_after, slept, ahead, death, abandoned } = self;
         let page = Page { lines: Rc::default(), closes_after };
         let started = Instant::now();
         let wall = move || Timestamp::parse(&(sim.world().clients_now() + ahead).to_string()).unwrap();
         let steady = move || started.elapsed() + Duration::from_millis(slept.load(Ordering::SeqCst));
-        let surroundings = Surroundings {
+        let surroundings = Runtime {
             environment: environment.into_iter().collect(),
             clock: Clock::new(wall, steady),
             out: Box::new(page.clone()),
             cancel,
             has_launcher: Rc::new(move || !abandoned.load(Ordering::SeqCst)),
-            patience,
+            limits,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let told = runtime.block_on(async {

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rotate_pat::cancel::Cancel;
-use rotate_pat::clock::Clock;
-use rotate_pat::patience::Patience;
-use rotate_pat::settings::environment::format_name;
-use rotate_pat::timestamp::Timestamp;
-use rotate_pat::work::Surroundings;
-use rotate_pat::{Stage, Told};
+use rotate_pat::agent::cancellation::Cancel;
+use rotate_pat::runtime::clock::Clock;
+use rotate_pat::runtime::limits::Limits;
+use rotate_pat::agent::environment::format_name;
+use rotate_pat::model::timestamp::Timestamp;
+use rotate_pat::context::Runtime;
+use rotate_pat::::{Stage, StageExit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -97,9 +97,9 @@ async fn serve(mut stream: TcpStream, blocks: Arc<Mutex<Vec<Block>>>) {
 }
 
 /// Short limits: an answer whose headers promise more than comes is waited for in vain.
-fn patience() -> Patience {
+fn limits() -> Limits {
     let (short, answer) = (Duration::from_millis(2), Duration::from_millis(100));
-    Patience {
+    Limits {
         read: answer,
         reply: answer,
         create_reply: answer,
@@ -107,7 +107,7 @@ fn patience() -> Patience {
         longest_pause: short,
         repeat_within: short,
         propagation: short,
-        ..Patience::default()
+        ..Limits::default()
     }
 }
 
@@ -152,17 +152,17 @@ async fn play(variables: &[(&str, &str)], data: &[u8]) {
 async fn stage(stage: Stage, environment: &[(String, String)]) -> String {
     let page = Page::default();
     let started = Instant::now();
-    let surroundings = Surroundings {
+    let surroundings = Runtime {
         environment: environment.iter().cloned().collect(),
         clock: Clock::new(|| Timestamp::from_unix(1_795_489_200).expect("a time"), move || started.elapsed()),
         out: Box::new(page.clone()),
         cancel: Cancel::pair().1,
         has_launcher: Rc::new(|| true),
-        patience: patience(),
+        limits: limits(),
     };
     let told = tokio::time::timeout(LONGEST_RUN, rotate_pat::run(stage, surroundings)).await;
     let printed = page.text();
-    assert!(told.is_ok_and(|told| told != Told::Nothing), "{stage:?} did not end:\n{printed}");
+    assert!(told.is_ok_and(|told| told != StageExit::Nothing), "{stage:?} did not end:\n{printed}");
     judge(&printed);
     printed
 }

@@ -3,8 +3,8 @@
 //! The words without a number are for answers that carry none.
 
 use crate::advice::Answer::{Busy, Code, Other};
-use crate::advice::By::{AgentUser, Browser, DeviceCode, Password, RefreshToken};
 use crate::advice::{Group, Row, Service};
+use crate::model::api_error::By::{AgentUser, Browser, DeviceCode, Password, RefreshToken};
 
 const SIGN_IN_AGAIN: &str = "Let the rotating user sign in again: `rotate-pat sign-in` on a workstation, or \
                              `command: signIn` in the pipeline.";

@@ -5,6 +5,7 @@ mod azure;
 mod azure_devops;
 mod entra;
 
+use crate::model::api_error::By;
 use std::fmt;
 
 /// Who answered, as far as remedies differ.
@@ -24,36 +25,6 @@ pub enum Service {
     ManagedIdentity,
     /// Azure Key Vault.
     KeyVault,
-}
-
-/// What somebody signed in with, where the same answer has another remedy.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum By {
-    /// The app's own credential.
-    App,
-    /// A refresh token.
-    RefreshToken,
-    /// A user's password.
-    Password,
-    /// An agent identity, for its agent user.
-    AgentUser,
-    /// A code that a person enters on another device.
-    DeviceCode,
-    /// A browser on a workstation.
-    Browser,
-}
-
-impl fmt::Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::App => "the app's own credential",
-            Self::RefreshToken => "a refresh token",
-            Self::Password => "`password`",
-            Self::AgentUser => "`entraAgentId`",
-            Self::DeviceCode => "`command: signIn`",
-            Self::Browser => "`rotate-pat sign-in`",
-        })
-    }
 }
 
 /// What a row is about. A row has several where they mean the same.

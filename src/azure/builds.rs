@@ -3,10 +3,11 @@
 
 use serde::Deserialize;
 
-use super::http::{Auth, Call, CallError, Http, Service};
-use crate::plan::Liveness;
-use crate::secret::Secret;
-use crate::settings::address::Organization;
+use crate::http::{Auth, Call, Http};
+use crate::model::api_error::{CallError, Service};
+use crate::model::organization::Organization;
+use crate::model::run_id::Liveness;
+use crate::model::secret::Secret;
 
 const API_VERSION: &str = "7.1";
 
@@ -25,9 +26,9 @@ pub async fn liveness(
     struct Build {
         status: Option<String>,
     }
-    let mut url = pipelines.core(&format!("{}/_apis/build/builds/{build}", crate::settings::address::segment(project)));
+    let mut url = pipelines.core(&format!("{}/_apis/build/builds/{build}", crate::model::address::segment(project)));
     url.query_pairs_mut().append_pair("api-version", API_VERSION);
-    let reply = match http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(job_token))).await {
+    let reply = match http.send_with_retry(&Call::get(Service::AzureDevOps, url, Auth::Bearer(job_token))).await {
         Ok(reply) => reply,
         Err(error) if error.refusal().is_some() || error.is_about_signing_in() => return Ok(Liveness::Unknown),
         Err(error) => return Err(error),

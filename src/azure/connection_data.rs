@@ -1,24 +1,17 @@
 //! Who is the caller? `GET _apis/connectionData`, asked with the user's token and with the new personal access token.
 //! Seen in code (the agent, az and others call it this way); no document says which scope it needs.
 
+use crate::model::user::Identity;
 use serde::Deserialize;
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Method, Reply, Service};
-use crate::settings::address::Organization;
+use crate::http::{Auth, Body, Call, Http, Method, Reply};
+use crate::model::api_error::{CallError, Service};
+use crate::model::organization::Organization;
 
 const API_VERSION: &str = "7.1-preview";
 /// The identity of a caller who is nobody (seen in code).
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
-
-/// A user, as Azure DevOps knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// Azure DevOps' own id, which is not Entra's object id.
-    pub id: String,
-    /// The account's name, where it is told.
-    pub account: String,
-}
 
 /// Asks who `auth` speaks for; `None` is nobody.
 ///
@@ -26,7 +19,7 @@ pub struct Identity {
 /// When there is no answer, or the credential is not taken.
 pub async fn identity(http: &Http, organization: &Organization, auth: Auth<'_>) -> Result<Option<Identity>, CallError> {
     let call = Call::get(Service::AzureDevOps, address(organization, "_apis/connectionData"), auth);
-    let reply = http.repeat(&Call { any_answer: true, ..call }).await?;
+    let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
     if reply.status == 403
         && let Some((id, account)) = reply.header("x-vss-userdata").and_then(|user| user.split_once(':'))
     {
@@ -75,7 +68,7 @@ pub enum Tenant {
 pub async fn tenant(http: &Http, organization: &Organization) -> Result<Tenant, CallError> {
     let url = address(organization, "_apis/connectiondata");
     let call = Call::new(Service::AzureDevOps, Method::HEAD, url, Auth::Nobody, Body::Empty);
-    let reply = http.repeat(&Call { any_answer: true, ..call }).await?;
+    let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
     Ok(match reply.header("x-vss-resourcetenant").map(str::to_owned) {
         None => Tenant::Untold,
         Some(id) if id.bytes().all(|byte| byte == b'0' || byte == b'-') => Tenant::MicrosoftAccounts,

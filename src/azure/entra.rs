@@ -4,11 +4,12 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Method, Reply, Service};
-use crate::advice::By;
-use crate::secret::Secret;
-use crate::settings::UserName;
-use crate::settings::address::segment;
+use crate::http::{Auth, Body, Call, Http, Method, Reply};
+use crate::model::address::segment;
+use crate::model::api_error::By;
+use crate::model::api_error::{CallError, Service};
+use crate::model::secret::Secret;
+use crate::model::user::UserName;
 
 /// Azure DevOps, as a resource. Documented.
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
@@ -164,7 +165,7 @@ pub async fn token(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Tokens, CallError> {
-    read(http.repeat(&call(issuer, client, credential, grant, scope)).await, grant)
+    read(http.send_with_retry(&call(issuer, client, credential, grant, scope)).await, grant)
 }
 
 /// The same, sent once: with an assertion that may not be sent twice.
@@ -179,7 +180,7 @@ pub async fn token_once(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Tokens, CallError> {
-    read(http.once(&call(issuer, client, credential, grant, scope), http.patience().reply).await, grant)
+    read(http.send_once(&call(issuer, client, credential, grant, scope), http.limits().reply).await, grant)
 }
 
 fn read(answer: Result<Reply, CallError>, grant: Grant<'_>) -> Result<Tokens, CallError> {
@@ -230,7 +231,7 @@ pub async fn device_code(http: &Http, issuer: Issuer<'_>, client: &str, scope: &
     let body = Body::form(&[("client_id", client), ("scope", scope)]);
     let call = Call::new(Service::Entra, Method::POST, issuer.endpoint("devicecode"), Auth::Nobody, body);
     let refused = |error| CallError { by: Some(By::DeviceCode), ..error };
-    http.repeat(&call).await.map_err(refused)?.json()
+    http.send_with_retry(&call).await.map_err(refused)?.json()
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {

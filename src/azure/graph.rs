@@ -3,11 +3,12 @@
 
 use serde::Deserialize;
 
-use super::http::{Auth, Call, CallError, Http, Kind, Service};
-use crate::allowance::Allowance;
-use crate::listed::Owner;
-use crate::secret::Secret;
-use crate::settings::address::Organization;
+use crate::http::rate_limit::RateLimit;
+use crate::http::{Auth, Call, Http};
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::inventory::Owner;
+use crate::model::organization::Organization;
+use crate::model::secret::Secret;
 
 /// Every version is a preview.
 const API_VERSION: &str = "7.1-preview.1";
@@ -25,9 +26,9 @@ pub struct Page {
     /// What to ask the next page with.
     pub next: Option<String>,
     /// How much may still be asked.
-    pub allowance: Allowance,
+    pub allowance: RateLimit,
     /// The server's time.
-    pub date: Option<crate::timestamp::Timestamp>,
+    pub date: Option<crate::model::timestamp::Timestamp>,
 }
 
 /// Reads one page.
@@ -45,7 +46,7 @@ pub async fn users(
     if let Some(continuation) = continuation {
         url.query_pairs_mut().append_pair("continuationToken", continuation);
     }
-    let reply = http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(token))).await?;
+    let reply = http.send_with_retry(&Call::get(Service::AzureDevOps, url, Auth::Bearer(token))).await?;
     let body: Body = reply.json()?;
     let next = reply.header(NEXT_PAGE).map(str::to_owned).filter(|next| !next.is_empty());
     if next.is_some() && next.as_deref() == continuation {

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Service};
-use crate::secret::Secret;
-use crate::settings::address::VaultSecret;
-use crate::timestamp::Timestamp;
+use crate::http::{Auth, Body, Call, Http, Method};
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::model::vault_secret::VaultSecret;
 
 const API_VERSION: &str = "7.4";
 /// A secret has some dozens of versions; a list need not end.
@@ -52,7 +53,7 @@ pub struct NewVersion<'a> {
 /// What became of the request.
 pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
     let call = Call::get(Service::KeyVault, address(secret, None), Auth::Bearer(token));
-    match http.repeat(&call).await {
+    match http.send_with_retry(&call).await {
         Ok(reply) => Ok(Some(Version { read_at: reply.date, ..reply.json::<WireSecret>()?.read() })),
         Err(error) if error.refusal().is_some_and(|(status, _)| status == 404) => Ok(None),
         Err(error) => Err(error),
@@ -92,7 +93,7 @@ pub async fn write(
         "attributes": attributes,
     }));
     let call = Call::new(Service::KeyVault, Method::PUT, address(secret, None), Auth::Bearer(token), body);
-    let written = http.repeat(&call).await?.json::<WireSecret>()?.read();
+    let written = http.send_with_retry(&call).await?.json::<WireSecret>()?.read();
     if written.value != *new.value {
         let seen = "another value than the one written".to_owned();
         let kind = Kind::Unreadable { status: 200, seen };
@@ -123,7 +124,7 @@ async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<V
     let mut listed = Vec::new();
     let mut url = address(secret, Some("versions"));
     for _ in 0..MOST_PAGES {
-        let page: Page = http.repeat(&Call::get(Service::KeyVault, url, Auth::Bearer(token))).await?.json()?;
+        let page: Page = http.send_with_retry(&Call::get(Service::KeyVault, url, Auth::Bearer(token))).await?.json()?;
         listed.extend(page.value.into_iter().map(WireItem::read));
         // Followed only within the vault: a token is not sent where a reply says.
         let next = page.next_link.as_deref().and_then(|link| Url::parse(link).ok());
@@ -139,7 +140,7 @@ async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<V
 async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
     let body = Body::json(&json!({ "attributes": { "enabled": false } }));
     let url = address(secret, Some(version));
-    http.repeat(&Call::new(Service::KeyVault, Method::PATCH, url, Auth::Bearer(token), body)).await.map(|_| ())
+    http.send_with_retry(&Call::new(Service::KeyVault, Method::PATCH, url, Auth::Bearer(token), body)).await.map(|_| ())
 }
 
 /// Disables every enabled version but the current one, where it is meant. Returns their ids.

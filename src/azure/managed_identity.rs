@@ -1,9 +1,10 @@
 //! Tokens of the managed identity of the machine that the agent runs on. They act for an app, never for a user.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
-use super::entra::Tokens;
-use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
-use crate::settings::IdentityEndpoint;
+use crate::azure::entra::Tokens;
+use crate::http::{Auth, Body, Call, Http, Method};
+use crate::model::api_error::{CallError, Service};
+use crate::model::service_connection::IdentityEndpoint;
 
 /// Documented, as the header that keeps forwarded requests out.
 const METADATA_VERSION: &str = "2018-02-01";
@@ -34,5 +35,5 @@ pub async fn token(
         url.query_pairs_mut().append_pair("client_id", client);
     }
     let call = Call::new(Service::ManagedIdentity, Method::GET, url, auth, Body::Empty);
-    http.repeat(&call).await?.json()
+    http.send_with_retry(&call).await?.json()
 }

@@ -4,8 +4,9 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Method, Service};
-use crate::secret::Secret;
+use crate::http::{Auth, Body, Call, Http, Method};
+use crate::model::api_error::{CallError, Service};
+use crate::model::secret::Secret;
 
 const API_VERSION: &str = "7.1";
 
@@ -27,6 +28,6 @@ pub async fn assertion(
     let mut url = request_uri.clone();
     url.query_pairs_mut().append_pair("api-version", API_VERSION).append_pair("serviceConnectionId", connection);
     let call = Call::new(Service::Oidc, Method::POST, url, Auth::Bearer(job_token), Body::ExplicitlyEmpty);
-    let answer: Answer = http.repeat(&call).await?.json()?;
+    let answer: Answer = http.send_with_retry(&call).await?.json()?;
     Ok(answer.oidc_token)
 }

@@ -13,14 +13,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::word;
-use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Reply, Service};
 use crate::advice::{self, Row, Seen};
-use crate::listed::ListedPat;
-use crate::pat::{AuthorizationId, Pat, Scopes};
-use crate::secret::Secret;
-use crate::settings::address::Organization;
-use crate::timestamp::Timestamp;
+use crate::http::word;
+use crate::http::{Auth, Body, Call, Http, Method, Reply};
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::inventory::ListedPat;
+use crate::model::organization::Organization;
+use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::scopes::Scopes;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
 
 /// The version nearly all published code uses; the specification calls every version a preview.
 const API_VERSION: &str = "7.1-preview.1";
@@ -147,7 +149,7 @@ impl Pats<'_> {
         let mut date = None;
         let mut taken = 0;
         let mut continuation: Option<String> = None;
-        let (started, limit) = (Instant::now(), self.http.patience().list);
+        let (started, limit) = (Instant::now(), self.http.limits().list);
         for _ in 0..MOST_PAGES {
             let mut url = self.address();
             url.query_pairs_mut()
@@ -158,7 +160,8 @@ impl Pats<'_> {
             if let Some(continuation) = &continuation {
                 url.query_pairs_mut().append_pair("continuationToken", continuation);
             }
-            let reply = self.http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.user))).await?;
+            let reply =
+                self.http.send_with_retry(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.user))).await?;
             date = date.or(reply.date);
             let page: Page = reply.json()?;
             for pat in page.pat_tokens {
@@ -194,8 +197,8 @@ impl Pats<'_> {
             "validTo": new.valid_to.to_wire(),
             "allOrgs": false,
         });
-        let call = Call { secret_reply: true, ..self.call(Method::POST, self.address(), Body::json(&body)) };
-        let reply = self.http.once(&call, self.http.patience().create_reply).await.map_err(|error| {
+        let call = Call { sensitive_response: true, ..self.call(Method::POST, self.address(), Body::json(&body)) };
+        let reply = self.http.send_once(&call, self.http.limits().create_reply).await.map_err(|error| {
             let is_definite = matches!(error.kind, Kind::Refused { .. } | Kind::NotSignedIn { .. } | Kind::Abandoned);
             if is_definite { NotCreated::Refused(error) } else { NotCreated::Ambiguous(error) }
         })?;
@@ -223,7 +226,7 @@ impl Pats<'_> {
     /// # Errors
     /// What became of the request.
     pub async fn update(&self, change: &Change<'_>) -> Result<Updated, CallError> {
-        read_update(change, &self.http.repeat(&self.update_call(change)).await?)
+        read_update(change, &self.http.send_with_retry(&self.update_call(change)).await?)
     }
 
     /// The same, sent once, for the commit: whether it may be repeated is the protocol's to decide.
@@ -231,7 +234,7 @@ impl Pats<'_> {
     /// # Errors
     /// What became of the request.
     pub async fn update_once(&self, change: &Change<'_>) -> Result<Updated, CallError> {
-        read_update(change, &self.http.once(&self.update_call(change), self.http.patience().reply).await?)
+        read_update(change, &self.http.send_once(&self.update_call(change), self.http.limits().reply).await?)
     }
 
     /// Revokes a token; one that is gone already is revoked.
@@ -241,7 +244,7 @@ impl Pats<'_> {
     pub async fn revoke(&self, id: &AuthorizationId) -> Result<(), CallError> {
         let mut url = self.address();
         url.query_pairs_mut().append_pair("authorizationId", id.as_str());
-        let reply = match self.http.repeat(&self.call(Method::DELETE, url, Body::Empty)).await {
+        let reply = match self.http.send_with_retry(&self.call(Method::DELETE, url, Body::Empty)).await {
             Ok(reply) => reply,
             Err(error) => return if self.is_gone(id, &error).await? { Ok(()) } else { Err(error) },
         };
@@ -285,7 +288,7 @@ impl Pats<'_> {
             body["validTo"] = Value::String(valid_to.to_wire());
         }
         // A server that changed the secret on an update might answer with it.
-        Call { secret_reply: true, ..self.call(Method::PUT, self.address(), Body::json(&body)) }
+        Call { sensitive_response: true, ..self.call(Method::PUT, self.address(), Body::json(&body)) }
     }
 
     fn address(&self) -> Url {

@@ -9,9 +9,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Service};
-use crate::secret::Secret;
-use crate::settings::address::{Organization, segment};
+use crate::http::{Auth, Body, Call, Http, Method};
+use crate::model::address::segment;
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::organization::Organization;
+use crate::model::secret::Secret;
 
 const API_VERSION: &str = "7.1";
 
@@ -37,7 +39,7 @@ impl Endpoint {
     /// Its id.
     pub fn id(&self) -> Option<&str> {
         let id = self.0["id"].as_str()?;
-        crate::pat::AuthorizationId::parse(id).map(|_| id)
+        crate::model::pat::AuthorizationId::parse(id).map(|_| id)
     }
 
     /// The parameter that holds the personal access token.
@@ -48,14 +50,17 @@ impl Endpoint {
         let kind = self.0["type"].as_str().unwrap_or_default();
         let is_known = |known: &&str| kind.to_ascii_lowercase().starts_with(*known);
         if !TYPES.iter().any(is_known) {
-            return Err(format!("is of the type {}, which holds no personal access token", crate::text::quoted(kind)));
+            return Err(format!(
+                "is of the type {}, which holds no personal access token",
+                crate::model::text::quoted(kind)
+            ));
         }
         let scheme = self.0["authorization"]["scheme"].as_str().unwrap_or_default();
         let parameter = match scheme.to_ascii_lowercase().as_str() {
             "token" => "apitoken",
             "usernamepassword" => "password",
             _ => {
-                let scheme = crate::text::quoted(scheme);
+                let scheme = crate::model::text::quoted(scheme);
                 return Err(format!("has the authorization scheme {scheme}, which holds no personal access token"));
             }
         };
@@ -71,7 +76,7 @@ impl Endpoint {
         match unknown {
             Some((name, _)) => Err(format!(
                 "has a second secret, {}, which a write could lose as it cannot be read",
-                crate::text::quoted(name)
+                crate::model::text::quoted(name)
             )),
             None => Ok(parameter),
         }
@@ -99,7 +104,7 @@ impl Endpoint {
         let (was, is) = (self.0.as_object()?, now.0.as_object()?);
         let differs = was.iter().find(|(name, value)| !own.contains(&name.as_str()) && is.get(*name) != Some(*value));
         if let Some((name, _)) = differs {
-            return Some(crate::text::quoted(name));
+            return Some(crate::model::text::quoted(name));
         }
         let plain = |endpoint: &Value| {
             let mut authorization = endpoint["authorization"].clone();
@@ -176,7 +181,7 @@ impl Endpoints<'_> {
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let body = Body::json(&endpoint.with(parameter, value));
         let call = Call::new(Service::AzureDevOps, Method::PUT, url, Auth::Bearer(self.token), body);
-        let answer = self.http.repeat(&Call { secret_reply: true, ..call }).await?.json::<Value>()?;
+        let answer = self.http.send_with_retry(&Call { sensitive_response: true, ..call }).await?.json::<Value>()?;
         if answer["id"].as_str().is_some_and(|answered| answered.eq_ignore_ascii_case(id)) {
             return Ok(());
         }
@@ -184,8 +189,8 @@ impl Endpoints<'_> {
         Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
     }
 
-    async fn send(&self, url: Url) -> Result<super::http::Reply, CallError> {
-        self.http.repeat(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.token))).await
+    async fn send(&self, url: Url) -> Result<crate::http::Reply, CallError> {
+        self.http.send_with_retry(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.token))).await
     }
 }
 

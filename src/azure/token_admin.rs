@@ -8,12 +8,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::http::{Auth, Call, CallError, Http, Kind, Reply, Service};
-use crate::allowance::Allowance;
-use crate::listed::ListedPat;
-use crate::secret::Secret;
-use crate::settings::address::Organization;
-use crate::timestamp::Timestamp;
+use crate::http::rate_limit::RateLimit;
+use crate::http::{Auth, Call, Http, Reply};
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::inventory::ListedPat;
+use crate::model::organization::Organization;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
 
 /// Every version is a preview.
 const API_VERSION: &str = "7.1-preview.1";
@@ -27,7 +28,7 @@ pub struct Listing {
     /// Every token, on all pages.
     pub pats: Vec<ListedPat>,
     /// How much may still be asked.
-    pub allowance: Allowance,
+    pub allowance: RateLimit,
     /// Requests that it took.
     pub requests: usize,
 }
@@ -44,7 +45,7 @@ pub async fn list(
 ) -> Result<Option<Listing>, CallError> {
     let descriptor = utf8_percent_encode(descriptor, UNRESERVED);
     let address = organization.identity(&format!("_apis/tokenadmin/personalaccesstokens/{descriptor}"));
-    let mut listing = Listing { pats: Vec::new(), allowance: Allowance::default(), requests: 0 };
+    let mut listing = Listing { pats: Vec::new(), allowance: RateLimit::default(), requests: 0 };
     let mut continuation: Option<String> = None;
     let mut told = Instant::now();
     while listing.requests < MOST_PAGES {
@@ -56,8 +57,8 @@ pub async fn list(
         if let Some(continuation) = &continuation {
             url.query_pairs_mut().append_pair("continuationToken", continuation);
         }
-        let call = Call { secret_reply: true, ..Call::get(Service::AzureDevOps, url, Auth::Bearer(token)) };
-        let reply = match http.repeat(&call).await {
+        let call = Call { sensitive_response: true, ..Call::get(Service::AzureDevOps, url, Auth::Bearer(token)) };
+        let reply = match http.send_with_retry(&call).await {
             Ok(reply) => reply,
             Err(error) if matches!(error.refusal(), Some((404, code)) if !is_of_the_organization(code)) => {
                 return Ok(None);

@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::http::{Auth, Body, Call, CallError, Http, Kind, Method, Service};
-use crate::secret::Secret;
-use crate::settings::address::{Organization, segment};
+use crate::http::{Auth, Body, Call, Http, Method};
+use crate::model::address::segment;
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::organization::Organization;
+use crate::model::secret::Secret;
 
 const API_VERSION: &str = "7.1";
 
@@ -86,9 +88,9 @@ impl Group {
         let is_set = |name: &str| set.iter().any(|set| set.eq_ignore_ascii_case(name));
         for (name, was) in self.variables().filter(|(name, _)| !is_set(name)) {
             match now.0.get("variables").and_then(|variables| variables.get(name)) {
-                None => return Some(format!("variable {} is gone", crate::text::quoted(name))),
+                None => return Some(format!("variable {} is gone", crate::model::text::quoted(name))),
                 Some(is) if is["value"] != was["value"] || is["isSecret"] != was["isSecret"] => {
-                    return Some(format!("variable {} has changed", crate::text::quoted(name)));
+                    return Some(format!("variable {} has changed", crate::model::text::quoted(name)));
                 }
                 Some(_) => {}
             }
@@ -125,7 +127,7 @@ impl Library<'_> {
         }
         let mut url = self.organization.core(&format!("{}/_apis/distributedtask/variablegroups", segment(project)));
         url.query_pairs_mut().append_pair("groupName", name).append_pair("api-version", API_VERSION);
-        let groups: Groups = self.http.repeat(&self.get(url)).await?.json()?;
+        let groups: Groups = self.http.send_with_retry(&self.get(url)).await?.json()?;
         let is_it = |group: &Map<String, Value>| {
             group.get("name").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
@@ -138,7 +140,7 @@ impl Library<'_> {
     /// What became of the request.
     pub async fn read(&self, project: &str, id: u64) -> Result<Group, CallError> {
         let path = format!("{}/_apis/distributedtask/variablegroups/{id}", segment(project));
-        Group::read(self.http.repeat(&self.get(versioned(self.organization.core(&path)))).await?.json()?)
+        Group::read(self.http.send_with_retry(&self.get(versioned(self.organization.core(&path)))).await?.json()?)
     }
 
     /// Writes the group as it was read, with these variables set. Sent once: whether it may be sent again depends on
@@ -150,13 +152,13 @@ impl Library<'_> {
         let body = group.with(set);
         if body["variableGroupProjectReferences"].as_array().is_none_or(Vec::is_empty) {
             let error = unreadable("a variable group without the projects that use it, which a write would cut off");
-            return Err(CallError { may_be_done: false, ..error });
+            return Err(CallError { maybe_applied: false, ..error });
         }
         let url = versioned(self.organization.core(&format!("_apis/distributedtask/variablegroups/{id}")));
         let auth = Auth::Bearer(self.token);
         let call = Call::new(Service::AzureDevOps, Method::PUT, url, auth, Body::json(&body));
-        let call = Call { secret_reply: true, ..call };
-        Group::read(self.http.once(&call, self.http.patience().reply).await?.json()?)
+        let call = Call { sensitive_response: true, ..call };
+        Group::read(self.http.send_once(&call, self.http.limits().reply).await?.json()?)
     }
 
     fn get(&self, url: Url) -> Call<'_> {

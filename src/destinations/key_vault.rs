@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Destinations, NotWritten, UNCHANGED};
 use crate::azure::connection_data;
-use crate::azure::http::{Auth, CallError};
 use crate::azure::key_vault::{self, NewVersion};
-use crate::outcome::Failure;
-use crate::pat::{AuthorizationId, Pat};
-use crate::plan::{Holds, Record};
-use crate::secret::Secret;
-use crate::settings::address::VaultSecret;
+use crate::context::{RotationContext, on};
+use crate::destinations::{Destinations, NotWritten, UNCHANGED};
+use crate::failure::Failure;
+use crate::http::Auth;
+use crate::model::api_error::CallError;
+use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::secret::Secret;
+use crate::model::vault_secret::VaultSecret;
+use crate::plan::{Record, RecordedPat};
 use crate::sign_in::connection;
-use crate::work::{Rotating, on};
 
 const CONTENT_TYPE: &str = "Azure DevOps personal access token";
 const ID_TAG: &str = "authorizationId";
@@ -28,18 +29,18 @@ pub(super) async fn record(all: &Destinations<'_>, secret: &VaultSecret) -> Resu
     let id = stored.as_ref().and_then(|stored| AuthorizationId::parse(stored.tags.get(ID_TAG)?));
     let holds = match (stored, id) {
         (Some(stored), Some(id)) => {
-            work.console.hide(&stored.value);
+            work.console.redact(&stored.value);
             let works = works(work, &stored.value)
                 .await
                 .map_err(|error| failed(error, format!("could not try the token in the {secret}")))?;
-            if works { Holds::Pat(id) } else { Holds::NoLongerValid(id) }
+            if works { RecordedPat::Pat(id) } else { RecordedPat::NoLongerValid(id) }
         }
-        _ => Holds::Nothing,
+        _ => RecordedPat::Nothing,
     };
     Ok(Record { destination: secret.to_string(), holds })
 }
 
-async fn works(work: &Rotating, value: &Secret) -> Result<bool, CallError> {
+async fn works(work: &RotationContext, value: &Secret) -> Result<bool, CallError> {
     match connection_data::identity(&work.http, &work.access.organization, Auth::Pat(value)).await {
         Ok(identity) => Ok(identity.is_some()),
         Err(error) if error.is_about_signing_in() => Ok(false),
@@ -75,18 +76,18 @@ pub(super) async fn publish(
 }
 
 /// A secret whose older versions are to be disabled, and the token for it, or why there is none.
-pub struct Tidying<'a> {
+pub struct Cleanup<'a> {
     secret: &'a VaultSecret,
     token: Result<Secret, Failure>,
 }
 
-pub(super) async fn ready_to_tidy<'a>(work: &Rotating, secret: &'a VaultSecret) -> Tidying<'a> {
-    Tidying { secret, token: connection::token_for(work, &secret.scope()).await }
+pub(super) async fn ready_to_tidy<'a>(work: &RotationContext, secret: &'a VaultSecret) -> Cleanup<'a> {
+    Cleanup { secret, token: connection::token_for(work, &secret.scope()).await }
 }
 
-impl Tidying<'_> {
+impl Cleanup<'_> {
     /// Disables the older versions that this task wrote.
-    pub(super) async fn disable_older(self, work: &Rotating) {
+    pub(super) async fn disable_older(self, work: &RotationContext) {
         let Self { secret, token } = self;
         let warn = |why: String| {
             work.console

@@ -10,17 +10,17 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 
-pub use self::key_vault::Tidying;
+pub use self::key_vault::Cleanup;
 use self::variable_group::Groups;
 use self::writers::Writers;
 use crate::advice;
-use crate::azure::http::CallError;
-use crate::outcome::{Failure, advice_for};
-use crate::pat::Pat;
+use crate::context::RotationContext;
+use crate::failure::{Failure, advice_for};
+use crate::model::api_error::CallError;
+use crate::model::destination::{Destination, Named};
+use crate::model::pat::Pat;
+use crate::model::secret::Secret;
 use crate::plan::Record;
-use crate::secret::Secret;
-use crate::settings::{Destination, Named};
-use crate::work::Rotating;
 
 const UNCHANGED: &str = "Nothing was changed.";
 
@@ -38,7 +38,7 @@ pub struct NotWritten {
 impl From<CallError> for NotWritten {
     fn from(error: CallError) -> Self {
         let advice = advice_for(&error, advice::Named::default());
-        Self { may_hold_it: error.may_be_done, advice, error: error.into() }
+        Self { may_hold_it: error.maybe_applied, advice, error: error.into() }
     }
 }
 
@@ -59,7 +59,7 @@ impl NotWritten {
 
 /// Every destination of a run, and the tokens to reach them, each asked for once.
 pub struct Destinations<'a> {
-    work: &'a Rotating,
+    work: &'a RotationContext,
     writers: Rc<Writers<'a>>,
     groups: Groups<'a>,
     /// The ids of the service connections that were found.
@@ -68,7 +68,7 @@ pub struct Destinations<'a> {
 
 impl<'a> Destinations<'a> {
     /// Those of the settings.
-    pub fn new(work: &'a Rotating) -> Self {
+    pub fn new(work: &'a RotationContext) -> Self {
         let writers = Rc::new(Writers::new(work));
         Self { work, groups: Groups::new(work, Rc::clone(&writers)), writers, connections: RefCell::default() }
     }
@@ -107,7 +107,7 @@ impl<'a> Destinations<'a> {
     }
 
     /// Signs in for what [`Self::tidy`] does, which changes nothing yet and need not wait for anything.
-    pub async fn ready_to_tidy(&self) -> Vec<Tidying<'_>> {
+    pub async fn ready_to_tidy(&self) -> Vec<Cleanup<'_>> {
         let secrets = self.work.settings.publish_to.iter().filter_map(|destination| match destination {
             Destination::KeyVault(secret) => Some(secret),
             _ => None,
@@ -116,7 +116,7 @@ impl<'a> Destinations<'a> {
     }
 
     /// Takes the older values out of reach, once nobody needs them. A failure is a warning.
-    pub async fn tidy(&self, ready: Vec<Tidying<'_>>) {
+    pub async fn tidy(&self, ready: Vec<Cleanup<'_>>) {
         for tidying in ready {
             if self.work.check_wanted().is_ok() {
                 tidying.disable_older(self.work).await;

@@ -1,13 +1,13 @@
 //! The parameter of a service connection that holds a personal access token. The whole connection is sent back as it
 //! was read. It has no place for a record, and the value cannot be read back.
 
-use super::writers::{Writer, refused_write, unseen, warn_of_job};
-use super::{Destinations, NotWritten, UNCHANGED};
 use crate::azure::service_endpoints::{Endpoint, Endpoints};
-use crate::outcome::Failure;
-use crate::plan::{Holds, Record};
-use crate::secret::Secret;
-use crate::settings::Named;
+use crate::destinations::writers::{Writer, refused_write, unseen, warn_of_job};
+use crate::destinations::{Destinations, NotWritten, UNCHANGED};
+use crate::failure::Failure;
+use crate::model::destination::Named;
+use crate::model::secret::Secret;
+use crate::plan::{Record, RecordedPat};
 
 impl Destinations<'_> {
     fn endpoints<'b>(&'b self, writer: &'b Writer) -> Endpoints<'b> {
@@ -23,7 +23,7 @@ pub(super) async fn record(all: &Destinations<'_>, named: &Named) -> Result<Reco
         let error = anyhow::anyhow!("cannot publish to service connection {named}: it {why}");
         return Err(Failure::new(error, UNCHANGED).advise("Name a connection that holds a personal access token."));
     }
-    let projects: Vec<String> = endpoint.projects().into_iter().map(crate::text::quoted).collect();
+    let projects: Vec<String> = endpoint.projects().into_iter().map(crate::model::text::quoted).collect();
     if projects.len() > 1 {
         let shared = projects.join(", ");
         all.work.console.say(&format!("note: service connection {named} is shared by the projects {shared}"));
@@ -31,7 +31,7 @@ pub(super) async fn record(all: &Destinations<'_>, named: &Named) -> Result<Reco
     all.work.console.say(&format!(
         "note: service connection {named} keeps no record of which token it holds, so it is not judged by it"
     ));
-    Ok(Record { destination: place(named), holds: Holds::Unrecorded })
+    Ok(Record { destination: place(named), holds: RecordedPat::Unrecorded })
 }
 
 /// The connection as it is now: found by its name, and from then on by its id.

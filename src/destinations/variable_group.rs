@@ -5,17 +5,17 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
-use super::{Destinations, MayStart, NotWritten, UNCHANGED};
-use crate::azure::http::{CallError, Kind, Service};
 use crate::azure::variable_groups::{Group, Library, Variable};
-use crate::outcome::Failure;
-use crate::pat::{AuthorizationId, Pat};
-use crate::patience::Backoff;
-use crate::plan::{Holds, Record};
-use crate::secret::Secret;
-use crate::settings::{GroupVariable, Named};
-use crate::work::Work;
+use crate::context::Work;
+use crate::destinations::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
+use crate::destinations::{Destinations, MayStart, NotWritten, UNCHANGED};
+use crate::failure::Failure;
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::destination::{GroupVariable, Named};
+use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::secret::Secret;
+use crate::plan::{Record, RecordedPat};
+use crate::runtime::limits::Backoff;
 
 /// Writes tried while others write the same group.
 const TRIES: u32 = 5;
@@ -26,7 +26,7 @@ pub(super) async fn record(all: &Destinations<'_>, variable: &GroupVariable) -> 
     let id_variable = variable.id_variable();
     check_fit(variable, &group, &[&id_variable, &variable.expiry_variable()])?;
     let held = group.variable(&id_variable).and_then(|(value, _)| AuthorizationId::parse(value.as_str()?));
-    let holds = held.map_or(Holds::Nothing, Holds::Pat);
+    let holds = held.map_or(RecordedPat::Nothing, RecordedPat::Pat);
     Ok(Record { destination: variable.to_string(), holds })
 }
 
@@ -158,7 +158,7 @@ impl Writing<'_> {
     /// Writes as one identity. The inner error is a success that did not stay one.
     async fn write_as(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
         let written = self.until_it_stays(writer).await;
-        written.map_err(|error| CallError { may_be_done: error.may_be_done || self.may_hold_it.get(), ..error })
+        written.map_err(|error| CallError { maybe_applied: error.maybe_applied || self.may_hold_it.get(), ..error })
     }
 
     async fn until_it_stays(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
@@ -167,7 +167,7 @@ impl Writing<'_> {
         let project = groups.project(variable);
         let names: Vec<&str> = set.iter().map(|variable| variable.name).collect();
         let http = &groups.work.http;
-        let mut backoff = Backoff::new(http.patience());
+        let mut backoff = Backoff::new(http.limits());
         let mut unanswered: Option<CallError> = None;
         for _ in 0..TRIES {
             let before = library.read(project, *id).await?;
@@ -194,8 +194,8 @@ impl Writing<'_> {
                     }
                 }
                 // It may have been carried out: what the group is then must be read before it is written again.
-                Err(error) if error.is_passing() => {
-                    may_hold_it.set(may_hold_it.get() || error.may_be_done);
+                Err(error) if error.is_transient() => {
+                    may_hold_it.set(may_hold_it.get() || error.maybe_applied);
                     unanswered = Some(error);
                 }
                 Err(error) => return Err(error),

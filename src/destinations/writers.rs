@@ -6,16 +6,16 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-use super::{NotWritten, UNCHANGED};
+use crate::destinations::{NotWritten, UNCHANGED};
 
 use crate::advice::{self, Named};
 use crate::azure::entra::AZURE_DEVOPS;
-use crate::azure::http::{CallError, Kind, Service};
-use crate::outcome::{Failure, row_for};
-use crate::secret::Secret;
-use crate::settings::ServiceConnection;
+use crate::context::{Work, on};
+use crate::failure::{Failure, row_for};
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::secret::Secret;
+use crate::model::service_connection::ServiceConnection;
 use crate::sign_in::connection;
-use crate::work::{Work, on};
 
 /// An identity that may be allowed to write.
 #[derive(Debug)]
@@ -79,11 +79,11 @@ impl<'a> Writers<'a> {
         mut error: CallError,
     ) -> Result<(), Refused<'b>> {
         if !is_refusal(&error) {
-            error.may_be_done |= trial.may_be_done;
+            error.maybe_applied |= trial.maybe_applied;
             return Err(Refused { error, writer: Some(writer) });
         }
         self.work.console.debug(&format!("{} was refused: {error}", writer.name));
-        trial.may_be_done |= error.may_be_done;
+        trial.maybe_applied |= error.maybe_applied;
         if trial.refused.as_ref().is_none_or(|(first, _)| index < *first) {
             trial.refused = Some((index, Refused { error, writer: Some(writer) }));
         }
@@ -139,7 +139,7 @@ struct Trial<'a> {
     /// The first of them that was refused.
     refused: Option<(usize, Refused<'a>)>,
     /// One identity's write may have been carried out although it was refused when it was repeated.
-    may_be_done: bool,
+    maybe_applied: bool,
 }
 
 impl<'a> Trial<'a> {
@@ -148,7 +148,7 @@ impl<'a> Trial<'a> {
             let kind = Kind::NotSent("no identity could sign in to write with".to_owned());
             return Refused { error: CallError::new(Service::AzureDevOps, kind), writer: None };
         };
-        refused.error.may_be_done |= self.may_be_done;
+        refused.error.maybe_applied |= self.maybe_applied;
         refused
     }
 }

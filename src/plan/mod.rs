@@ -1,15 +1,19 @@
 //! What a run will do and why, decided once from what is known. Pure: no request, no clock, no output; the plan is a
 //! value that prints itself, and `dryRun` is a plan that nobody carries out.
 
+pub mod conflicts;
 mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::pat::{AuthorizationId, Generation, Pat, PatName, RunId, Scopes};
-use crate::text::quoted;
-use crate::timestamp::{Timestamp, counted};
+use crate::model::marker::{Generation, PatName};
+use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::run_id::{Liveness, RunId};
+use crate::model::scopes::Scopes;
+use crate::model::text::quoted;
+use crate::model::timestamp::{Timestamp, pluralize};
 
 /// A pending one whose run cannot be asked for counts as alive until this age. A job that stores the new value later
 /// than that must not be built; the README says so.
@@ -20,7 +24,7 @@ pub const MOST_HELD: usize = 5;
 
 /// What the inputs ask for.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct RotationRequest {
     /// The personal access token to rotate.
     pub name: PatName,
     /// This run.
@@ -56,29 +60,18 @@ pub struct Known<'a> {
     pub records: &'a [Record],
 }
 
-/// Whether a run is still at work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Liveness {
-    /// The service says it has not completed.
-    Alive,
-    /// The service says it has completed.
-    Dead,
-    /// It cannot be asked for (a release, another project, deleted): judged by the age of what it made.
-    Unknown,
-}
-
 /// Which personal access token a destination holds, by its own record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     /// The destination, as the reader should see it.
     pub destination: String,
     /// What its record says.
-    pub holds: Holds,
+    pub holds: RecordedPat,
 }
 
 /// What a destination's record says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Holds {
+pub enum RecordedPat {
     /// Its kind keeps no records.
     Unrecorded,
     /// It has no record yet.
@@ -91,32 +84,32 @@ pub enum Holds {
 
 /// One of the personal access tokens that bear the name, in any of its four forms.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Member {
+pub struct NamedPat {
     /// As listed.
     pub pat: Pat,
     /// What its display name says.
     pub generation: Generation,
 }
 
-impl fmt::Display for Member {
+impl fmt::Display for NamedPat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", quoted(&self.pat.display_name), self.pat.id)
     }
 }
 
 /// The active ones that bear the name, oldest first. Those that span all organizations are not among them.
-pub fn family(name: &PatName, listed: &[Pat]) -> Vec<Member> {
-    let mut members: Vec<Member> = listed
+pub fn family(name: &PatName, listed: &[Pat]) -> Vec<NamedPat> {
+    let mut members: Vec<NamedPat> = listed
         .iter()
         .filter(|pat| !pat.all_organizations)
-        .filter_map(|pat| Some(Member { pat: pat.clone(), generation: name.generation(&pat.display_name)? }))
+        .filter_map(|pat| Some(NamedPat { pat: pat.clone(), generation: name.generation(&pat.display_name)? }))
         .collect();
     members.sort_by(|a, b| (a.pat.valid_from, &a.pat.id).cmp(&(b.pat.valid_from, &b.pat.id)));
     members
 }
 
 /// The runs, other than this one, whose pending ones are listed: whether they still work must be asked.
-pub fn runs_to_ask(wish: &Wish, listed: &[Pat]) -> Vec<RunId> {
+pub fn runs_to_ask(wish: &RotationRequest, listed: &[Pat]) -> Vec<RunId> {
     let mut runs: Vec<RunId> = Vec::new();
     for member in family(&wish.name, listed) {
         if let Generation::Pending(run) = member.generation
@@ -147,7 +140,7 @@ pub enum Decision {
     /// Make a new one and retire the others.
     Rotate(Rotation),
     /// Nothing is due.
-    Rest(Rest),
+    UpToDate(UpToDate),
     /// Something must be put right by a person first.
     Refuse(Refusal),
 }
@@ -158,11 +151,11 @@ pub struct Rotation {
     /// Why, at least one.
     pub reasons: Vec<String>,
     /// The committed one that is replaced, if there is one.
-    pub current: Option<Member>,
+    pub current: Option<NamedPat>,
     /// Everything that is retired once the job has succeeded; fixed here, by id.
-    pub predecessors: Vec<Member>,
+    pub predecessors: Vec<NamedPat>,
     /// Everything that bears the name now, predecessors and those left alone.
-    pub listed: Vec<Member>,
+    pub listed: Vec<NamedPat>,
     /// What the new one may do.
     pub scopes: Scopes,
     /// Lifetime to ask for, in days.
@@ -174,11 +167,11 @@ pub struct Rotation {
 
 /// A run that finds nothing due.
 #[derive(Debug)]
-pub struct Rest {
+pub struct UpToDate {
     /// The committed one.
-    pub current: Member,
+    pub current: NamedPat,
     /// Superseded ones whose overlap has ended: revoked now.
-    pub clean: Vec<Member>,
+    pub clean: Vec<NamedPat>,
     /// Another run that is rotating at this moment.
     pub waiting_for: Option<RunId>,
     days_left_to_rotate: u16,
@@ -200,14 +193,14 @@ pub enum Refusal {
 }
 
 /// Decides what to do.
-pub fn plan(wish: &Wish, known: &Known<'_>) -> Plan {
+pub fn plan(wish: &RotationRequest, known: &Known<'_>) -> Plan {
     let members = family(&wish.name, known.listed);
     let mut notes = Vec::new();
     let decision = decide(wish, known, &members, &mut notes);
     Plan { name: wish.name.clone(), run: wish.run.clone(), now: known.now, notes, decision }
 }
 
-fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<String>) -> Decision {
+fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes: &mut Vec<String>) -> Decision {
     let spanning: Vec<&Pat> = known
         .listed
         .iter()
@@ -221,7 +214,7 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
         ));
     }
 
-    let committed: Vec<&Member> = members.iter().filter(|m| m.generation == Generation::Committed).collect();
+    let committed: Vec<&NamedPat> = members.iter().filter(|m| m.generation == Generation::Committed).collect();
     let chosen = committed.iter().find(|m| wish.replace.as_ref() == Some(&m.pat.id)).copied();
     if let (Some(id), None) = (&wish.replace, chosen) {
         notes.push(format!("`replaceAuthorizationId` {id} is not a committed {}: ignored", wish.name));
@@ -233,7 +226,7 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
     if committed.len() > 1 && chosen.is_none() {
         return Decision::Refuse(Refusal::SeveralCommitted(committed.iter().map(|m| m.pat.id.clone()).collect()));
     }
-    let is_current = |m: &&Member| !is_left_by_one_cut_off(m, members, wish.overlap);
+    let is_current = |m: &&NamedPat| !is_left_by_one_cut_off(m, members, wish.overlap);
     let current = chosen.or(committed.first().copied().filter(is_current));
     for other in committed.iter().filter(|m| current.is_none_or(|current| current.pat.id != m.pat.id)) {
         notes.push(format!("{other} is left alone: rename or revoke it by hand before the next run"));
@@ -242,12 +235,12 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
     let rival = members.iter().find_map(|m| alive_rival(wish, known, m));
     // The one that is replaced first: one still committed beside others that were superseded is taken for not chosen.
     let leftovers = members.iter().filter(|m| m.generation != Generation::Committed);
-    let predecessors: Vec<Member> = current.into_iter().chain(leftovers).cloned().collect();
+    let predecessors: Vec<NamedPat> = current.into_iter().chain(leftovers).cloned().collect();
     let reasons = reasons(wish, known, members, current);
 
     match (rival, current) {
         (Some(run), Some(current)) if reasons.is_empty() => {
-            return Decision::Rest(Rest {
+            return Decision::UpToDate(UpToDate {
                 current: current.clone(),
                 clean: Vec::new(),
                 waiting_for: Some(run),
@@ -256,8 +249,8 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
         }
         (Some(run), _) => return Decision::Refuse(Refusal::RivalAlive(run)),
         (None, Some(current)) if reasons.is_empty() => {
-            let over = |m: &&Member| matches!(m.generation, Generation::Superseded { ends, .. } if ends <= known.now);
-            return Decision::Rest(Rest {
+            let over = |m: &&NamedPat| matches!(m.generation, Generation::Superseded { ends, .. } if ends <= known.now);
+            return Decision::UpToDate(UpToDate {
                 current: current.clone(),
                 clean: members.iter().filter(over).cloned().collect(),
                 waiting_for: None,
@@ -304,7 +297,7 @@ fn decide(wish: &Wish, known: &Known<'_>, members: &[Member], notes: &mut Vec<St
 /// alone: it superseded the one that it chose. What it made before it superseded tells, as a late creation may arrive
 /// after a commit; in the minute that a marker is rounded by, the other is left alone. And the other was there before
 /// what it made: an older one of the run's own is what a lost reply left, which no list showed to the run.
-fn is_left_by_one_cut_off(committed: &Member, members: &[Member], overlap: Duration) -> bool {
+fn is_left_by_one_cut_off(committed: &NamedPat, members: &[NamedPat], overlap: Duration) -> bool {
     let superseded_later = |run: &RunId, own: &Pat| {
         members.iter().any(|m| match &m.generation {
             Generation::Superseded { by, ends } => {
@@ -322,7 +315,7 @@ fn is_left_by_one_cut_off(committed: &Member, members: &[Member], overlap: Durat
 }
 
 /// The run of another's pending one, if it is still at work.
-fn alive_rival(wish: &Wish, known: &Known<'_>, member: &Member) -> Option<RunId> {
+fn alive_rival(wish: &RotationRequest, known: &Known<'_>, member: &NamedPat) -> Option<RunId> {
     let Generation::Pending(run) = &member.generation else { return None };
     if wish.run.is_own(run) {
         return None;
@@ -336,14 +329,14 @@ fn alive_rival(wish: &Wish, known: &Known<'_>, member: &Member) -> Option<RunId>
 }
 
 /// Every reason to rotate now. The pending one of a run at work is none: that run is rotating already.
-fn reasons(wish: &Wish, known: &Known<'_>, members: &[Member], current: Option<&Member>) -> Vec<String> {
+fn reasons(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], current: Option<&NamedPat>) -> Vec<String> {
     let mut reasons = Vec::new();
     match wish.rotate_when_days_left {
         None => reasons.push("every run rotates, as `rotateWhenDaysLeft` is not given".to_owned()),
         Some(limit) => {
             if let Some(days) = current.map(|m| m.pat.valid_to.days_left(known.now)).filter(|d| *d <= i64::from(limit))
             {
-                let left = counted(days, "day");
+                let left = pluralize(days, "day");
                 reasons.push(format!("{left} left, and `rotateWhenDaysLeft` is {limit}"));
             }
         }
@@ -366,13 +359,13 @@ fn reasons(wish: &Wish, known: &Known<'_>, members: &[Member], current: Option<&
     for record in known.records {
         let at = &record.destination;
         match &record.holds {
-            Holds::Unrecorded => {}
-            Holds::Nothing => reasons.push(format!("{at} has no record of which one it holds")),
-            Holds::NoLongerValid(id) => reasons.push(format!("{at} holds {id}, which no longer works")),
-            Holds::Pat(id) if current.is_none_or(|current| current.pat.id != *id) => {
+            RecordedPat::Unrecorded => {}
+            RecordedPat::Nothing => reasons.push(format!("{at} has no record of which one it holds")),
+            RecordedPat::NoLongerValid(id) => reasons.push(format!("{at} holds {id}, which no longer works")),
+            RecordedPat::Pat(id) if current.is_none_or(|current| current.pat.id != *id) => {
                 reasons.push(format!("{at} holds {id}, which is not the committed one"));
             }
-            Holds::Pat(_) => {}
+            RecordedPat::Pat(_) => {}
         }
     }
     reasons

@@ -46,7 +46,7 @@ fn scene(seed: u64) -> Scene {
 }
 
 /// Another's pending one whose run may still be at work.
-fn is_alive(scene: &Scene, member: &Member) -> bool {
+fn is_alive(scene: &Scene, member: &NamedPat) -> bool {
     alive_rival(&scene.wish, &Known { now: now(), listed: &[], liveness: &scene.liveness, records: &[] }, member)
         .is_some()
 }
@@ -79,7 +79,7 @@ fn a_run_that_rests_revokes_only_what_its_own_name_says_is_over() {
     let mut cleaned = 0;
     for seed in 0..WORLDS {
         let scene = scene(seed);
-        let Decision::Rest(rest) = scene.plan().decision else { continue };
+        let Decision::UpToDate(rest) = scene.plan().decision else { continue };
         assert_eq!(rest.current.generation, Generation::Committed, "{seed}");
         cleaned += rest.clean.len();
         for member in &rest.clean {

@@ -24,7 +24,7 @@ fn run(text: &str) -> RunId {
 
 /// What a run meets: it is `100.2-aaaaaaaa`, its time is [`now`], and it rotates at 7 days left.
 struct Scene {
-    wish: Wish,
+    wish: RotationRequest,
     listed: Vec<Pat>,
     liveness: BTreeMap<String, Liveness>,
     records: Vec<Record>,
@@ -32,7 +32,7 @@ struct Scene {
 
 impl Scene {
     fn empty() -> Self {
-        let wish = Wish {
+        let wish = RotationRequest {
             name: PatName::parse("nuget-publish").unwrap(),
             run: run("100.2-aaaaaaaa"),
             rotate_when_days_left: Some(7),
@@ -70,7 +70,7 @@ impl Scene {
         self
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Wish)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut RotationRequest)) -> Self {
         change(&mut self.wish);
         self
     }
@@ -80,7 +80,7 @@ impl Scene {
         self
     }
 
-    fn where_vault(mut self, holds: Holds) -> Self {
+    fn where_vault(mut self, holds: RecordedPat) -> Self {
         self.records.push(Record { destination: VAULT.to_owned(), holds });
         self
     }
@@ -97,9 +97,9 @@ impl Scene {
         }
     }
 
-    fn rest(&self) -> Rest {
+    fn rest(&self) -> UpToDate {
         match self.plan().decision {
-            Decision::Rest(rest) => rest,
+            Decision::UpToDate(rest) => rest,
             other => panic!("no rest: {other:?}"),
         }
     }
@@ -116,7 +116,7 @@ impl Scene {
     }
 }
 
-fn ids(members: &[Member]) -> Vec<AuthorizationId> {
+fn ids(members: &[NamedPat]) -> Vec<AuthorizationId> {
     members.iter().map(|m| m.pat.id.clone()).collect()
 }
 
@@ -255,7 +255,7 @@ fn beside_a_run_at_work_a_run_with_nothing_else_due_rests_and_any_other_refuses(
         ("held", scene().has(3, " [held 80.1-bbbbbbbb]")),
         ("own pending", scene().has(3, " [pending 100.1-aaaaaaaa]")),
         ("dead pending", scene().has(3, " [pending 80.1-bbbbbbbb]").where_run("80", Liveness::Dead)),
-        ("record", scene().where_vault(Holds::Pat(id(3)))),
+        ("record", scene().where_vault(RecordedPat::Pat(id(3)))),
         ("several committed", scene().has(3, "").with(|wish| wish.replace = Some(id(1)))),
     ] {
         assert_eq!(scene.refusal(), Refusal::RivalAlive(rival.clone()), "{otherwise_due}");
@@ -438,15 +438,15 @@ fn a_run_that_waits_for_another_leaves_the_cleaning_to_its_settle() {
 #[test]
 fn a_destination_makes_a_run_due_when_its_record_is_missing_wrong_or_dead() {
     for (holds, reason) in [
-        (Holds::Unrecorded, None),
-        (Holds::Pat(id(1)), None),
-        (Holds::Nothing, Some("has no record of which one it holds".to_owned())),
-        (Holds::Pat(id(2)), Some(format!("holds {}, which is not the committed one", id(2)))),
-        (Holds::Pat(id(9)), Some(format!("holds {}, which is not the committed one", id(9)))),
-        (Holds::NoLongerValid(id(1)), Some(format!("holds {}, which no longer works", id(1)))),
+        (RecordedPat::Unrecorded, None),
+        (RecordedPat::Pat(id(1)), None),
+        (RecordedPat::Nothing, Some("has no record of which one it holds".to_owned())),
+        (RecordedPat::Pat(id(2)), Some(format!("holds {}, which is not the committed one", id(2)))),
+        (RecordedPat::Pat(id(9)), Some(format!("holds {}, which is not the committed one", id(9)))),
+        (RecordedPat::NoLongerValid(id(1)), Some(format!("holds {}, which no longer works", id(1)))),
     ] {
         let superseded = " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]";
-        let scene = Scene::calm().has(2, superseded).where_vault(Holds::Pat(id(1))).where_vault(holds.clone());
+        let scene = Scene::calm().has(2, superseded).where_vault(RecordedPat::Pat(id(1))).where_vault(holds.clone());
         match reason {
             None => assert!(!scene.is_due(), "{holds:?}"),
             Some(reason) => assert_eq!(scene.rotation().reasons, [format!("{VAULT} {reason}")]),
@@ -457,9 +457,10 @@ fn a_destination_makes_a_run_due_when_its_record_is_missing_wrong_or_dead() {
 #[test]
 fn every_reason_is_told_and_not_only_the_first() {
     let none_committed = Scene::empty().has(1, " [held 90.1-bbbbbbbb]");
-    assert_eq!(none_committed.where_vault(Holds::Pat(id(1))).rotation().reasons.len(), 3);
+    assert_eq!(none_committed.where_vault(RecordedPat::Pat(id(1))).rotation().reasons.len(), 3);
     let scene = Scene::calm().has(2, " [held 90.1-bbbbbbbb]").has(3, " [pending 100.1-aaaaaaaa]");
-    let rotation = scene.where_vault(Holds::Nothing).with(|wish| wish.rotate_when_days_left = Some(60)).rotation();
+    let rotation =
+        scene.where_vault(RecordedPat::Nothing).with(|wish| wish.rotate_when_days_left = Some(60)).rotation();
     assert_eq!(rotation.reasons.len(), 4, "{:?}", rotation.reasons);
 }
 

@@ -22,7 +22,7 @@ fn a_rotation_after_failures_reads_so() {
         .has(4, "")
         .has(5, "")
         .last(|pat| pat.all_organizations = true)
-        .where_vault(Holds::Nothing)
+        .where_vault(RecordedPat::Nothing)
         .with(|wish| (wish.replace, wish.overlap) = (Some(id(4)), Duration::ZERO));
     assert_eq!(
         scene.plan().to_string(),

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use crate::pat::{AuthorizationId, Generation, RunId};
-use crate::plan::{Decision, Member, Plan, Refusal, Rest, Rotation};
-use crate::timestamp::counted;
+use crate::model::marker::Generation;
+use crate::model::pat::AuthorizationId;
+use crate::model::run_id::RunId;
+use crate::model::timestamp::pluralize;
+use crate::plan::{Decision, NamedPat, Plan, Refusal, Rotation, UpToDate};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,7 +15,7 @@ impl fmt::Display for Plan {
         }
         match &self.decision {
             Decision::Rotate(rotation) => rotation.describe(self, f),
-            Decision::Rest(rest) => rest.describe(self, f),
+            Decision::UpToDate(rest) => rest.describe(self, f),
             Decision::Refuse(refusal) => write!(f, "refuse: {refusal}"),
         }
     }
@@ -34,7 +36,7 @@ impl Rotation {
             }
             None => writeln!(f, "  replace: nothing, as none is committed")?,
         }
-        let is_current = |m: &&Member| current.as_ref().is_some_and(|current| current.pat.id == m.pat.id);
+        let is_current = |m: &&NamedPat| current.as_ref().is_some_and(|current| current.pat.id == m.pat.id);
         for member in predecessors.iter().filter(|m| !is_current(m)) {
             match member.generation {
                 Generation::Superseded { .. } => writeln!(f, "  superseded before: {member}")?,
@@ -44,18 +46,18 @@ impl Rotation {
         for member in listed.iter().filter(|m| !predecessors.contains(m)) {
             writeln!(f, "  leave alone: {member}")?;
         }
-        writeln!(f, "  create: one with {scopes}, for {}", counted(i64::from(*valid_for_days), "day"))?;
+        writeln!(f, "  create: one with {scopes}, for {}", pluralize(i64::from(*valid_for_days), "day"))?;
         writeln!(f, "  hand it to: {}", places.join(", then "))?;
         let hours = i64::try_from(overlap.as_secs() / 3600).unwrap_or(i64::MAX);
         match hours {
             _ if predecessors.is_empty() => write!(f, "  retire: nothing"),
             0 => write!(f, "  retire: {retire_when}, without an overlap"),
-            _ => write!(f, "  retire: {retire_when}, after an overlap of {}", counted(hours, "hour")),
+            _ => write!(f, "  retire: {retire_when}, after an overlap of {}", pluralize(hours, "hour")),
         }
     }
 }
 
-impl Rest {
+impl UpToDate {
     fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { current, clean, waiting_for, days_left_to_rotate } = self;
         let until = current.pat.valid_to.with_distance(plan.now);

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::listed::{ListedPat, Owner};
-use crate::pat::{Generation, marked};
-use crate::timestamp::{Timestamp, counted};
+use crate::model::inventory::{ListedPat, Owner};
+use crate::model::marker::{Generation, marked};
+use crate::model::timestamp::{Timestamp, pluralize};
 
 /// Longer than this is longer than anybody needs: the services' own advice is 90 days and less.
 const LONG: Duration = Duration::from_secs(91 * 24 * 60 * 60);
@@ -138,9 +138,9 @@ impl Judged<'_> {
             None => "at a time that cannot be read".to_owned(),
             Some(days) if self.is(Finding::Expired) => match -days {
                 0 => "expired today".to_owned(),
-                days => format!("expired {} ago", counted(days, "day")),
+                days => format!("expired {} ago", pluralize(days, "day")),
             },
-            Some(days) => format!("expires in {}", counted(days, "day")),
+            Some(days) => format!("expires in {}", pluralize(days, "day")),
         }
     }
 }

@@ -12,18 +12,18 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::pace::Pace;
-use super::sheets::Sheets;
-use super::{Reach, UNCHANGED};
 use crate::azure::graph::{self, Page};
-use crate::azure::http::{CallError, Kind};
 use crate::azure::token_admin::{self, Listing};
-use crate::listed::Owner;
-use crate::outcome::Failure;
+use crate::context::{Work, on};
+use crate::failure::Failure;
+use crate::model::api_error::{CallError, Kind};
+use crate::model::inventory::Owner;
+use crate::model::timestamp::pluralize;
+use crate::report::pace::Throttle;
+use crate::report::sheets::ReportWriter;
+use crate::report::{Coverage, UNCHANGED};
 use crate::settings::{ReportSettings, Source};
 use crate::sign_in::{self, UserToken};
-use crate::timestamp::counted;
-use crate::work::{Work, on};
 
 /// Users waiting to be asked for; the next page is read when there are fewer.
 const AHEAD: usize = 64;
@@ -77,7 +77,7 @@ struct Gathering<'a> {
     sign_ins: usize,
     /// How often somebody signed in since the last list that was had; `None` before the first.
     in_vain: Option<u8>,
-    pace: Pace,
+    pace: Throttle,
     started: Instant,
     until: Instant,
     users: Users,
@@ -93,16 +93,20 @@ struct Gathering<'a> {
     under_way: usize,
     failures: usize,
     first_refusal: Option<CallError>,
-    reach: Reach,
+    reach: Coverage,
 }
 
 /// Lists them.
 ///
 /// # Errors
 /// What failed before anything was listed, or what could not be written.
-pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut Sheets<'_>) -> Result<Reach, Failure> {
-    let patience = work.http.patience();
-    let until = Instant::now() + patience.minute * u32::from(settings.max_minutes);
+pub(super) async fn gather(
+    work: &Work,
+    settings: &ReportSettings,
+    sheets: &mut ReportWriter<'_>,
+) -> Result<Coverage, Failure> {
+    let limits = work.http.limits();
+    let until = Instant::now() + limits.minute * u32::from(settings.max_minutes);
     let cancel = work.http.cancel();
     let user = tokio::select! {
         user = sign_in::sign_in(work) => user?,
@@ -113,7 +117,7 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
         user: Rc::new(user),
         sign_ins: 1,
         in_vain: None,
-        pace: Pace::default(),
+        pace: Throttle::default(),
         started: Instant::now(),
         until,
         users: Users::At(None),
@@ -127,9 +131,9 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
         under_way: 0,
         failures: 0,
         first_refusal: None,
-        reach: Reach::default(),
+        reach: Coverage::default(),
     };
-    let mut progress = interval(patience.progress);
+    let mut progress = interval(limits.progress);
     progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
     progress.reset();
     let mut asked = Asked::new();
@@ -148,7 +152,7 @@ pub(super) async fn gather(work: &Work, settings: &ReportSettings, sheets: &mut 
                 gathering.stop("the run was cancelled".to_owned());
             }
             () = sleep_until(until) => {
-                let minutes = counted(settings.max_minutes.into(), "minute");
+                let minutes = pluralize(settings.max_minutes.into(), "minute");
                 gathering.stop(format!("`maxMinutes` ended it after {minutes}"));
             }
             Some((sign_in, answer)) = asked.next(), if !asked.is_empty() => gathering.take(sign_in, answer, sheets).await?,
@@ -198,7 +202,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    async fn take(&mut self, sign_in: usize, answer: Answer, sheets: &mut Sheets<'_>) -> Result<(), Failure> {
+    async fn take(&mut self, sign_in: usize, answer: Answer, sheets: &mut ReportWriter<'_>) -> Result<(), Failure> {
         match answer {
             Answer::Page(Ok(page)) => return self.take_users(page),
             Answer::Page(Err(error)) => return self.without_users(sign_in, error).await,
@@ -361,10 +365,10 @@ impl<'a> Gathering<'a> {
     }
 
     /// How far it is, now and then.
-    fn say(&self, sheets: &Sheets<'_>) {
+    fn say(&self, sheets: &ReportWriter<'_>) {
         let asked = self.asked_for();
         let (tokens, urgent) = sheets.so_far();
-        let number = |count: usize, noun: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let number = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
         let mut line = match self.total {
             Total::Known(total) => format!("{asked} of {}", number(total.max(asked), "user")),
             _ => number(asked, "user"),
@@ -391,14 +395,14 @@ impl<'a> Gathering<'a> {
         self.work.console.say(&line);
     }
 
-    async fn end(mut self) -> Result<Reach, Failure> {
+    async fn end(mut self) -> Result<Coverage, Failure> {
         if self.reach.owners == 0
             && let Some(refusal) = self.first_refusal.take()
         {
             return Err(self.refused(refusal).await);
         }
         if self.reach.owners == 0 && self.reach.gone > 0 && self.reach.stopped.is_none() {
-            let users = counted(i64::try_from(self.reach.gone).unwrap_or(i64::MAX), "user");
+            let users = pluralize(i64::try_from(self.reach.gone).unwrap_or(i64::MAX), "user");
             let error = anyhow::anyhow!(
                 "token administration of {} knows none of the organization's {users}",
                 self.work.access.organization

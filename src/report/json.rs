@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::finding::{Finding, Judged};
-use super::tally::Tally;
-use super::{Reach, scope_word};
-use crate::listed::Owner;
-use crate::secret::Hidden;
+use crate::model::inventory::Owner;
+use crate::model::redaction::Redactor;
+use crate::model::timestamp::Timestamp;
+use crate::report::finding::{Finding, Judged};
+use crate::report::tally::Tally;
+use crate::report::{Coverage, scope_word};
 use crate::settings::ReportSettings;
-use crate::timestamp::Timestamp;
 
 const SCHEMA_VERSION: u32 = 1;
 
@@ -32,7 +32,7 @@ impl<W: Write> Json<W> {
         Ok(Self { out, is_first: true })
     }
 
-    pub(super) fn add(&mut self, owner: &Owner, judged: &Judged<'_>, hidden: &Hidden) -> io::Result<()> {
+    pub(super) fn add(&mut self, owner: &Owner, judged: &Judged<'_>, hidden: &Redactor) -> io::Result<()> {
         self.out.write_all(if self.is_first { b"\n" } else { b",\n" })?;
         self.is_first = false;
         let pat = judged.pat;
@@ -50,7 +50,7 @@ impl<W: Write> Json<W> {
         self.out.write_all(token.to_string().as_bytes())
     }
 
-    pub(super) fn end(mut self, now: Timestamp, reach: &Reach, tally: &Tally, hidden: &Hidden) -> io::Result<()> {
+    pub(super) fn end(mut self, now: Timestamp, reach: &Coverage, tally: &Tally, hidden: &Redactor) -> io::Result<()> {
         let unread =
             |(owner, why): &(Owner, String)| json!({"owner": person(owner, hidden), "why": hidden.redacted(why)});
         let mut counts = Map::new();
@@ -76,7 +76,7 @@ impl<W: Write> Json<W> {
     }
 }
 
-fn person(owner: &Owner, hidden: &Hidden) -> Value {
+fn person(owner: &Owner, hidden: &Redactor) -> Value {
     json!({
         "id": hidden.redacted(&owner.id),
         "name": told(&owner.name, hidden),
@@ -85,6 +85,6 @@ fn person(owner: &Owner, hidden: &Hidden) -> Value {
     })
 }
 
-fn told(text: &Option<String>, hidden: &Hidden) -> Option<String> {
+fn told(text: &Option<String>, hidden: &Redactor) -> Option<String> {
     text.as_deref().map(|text| hidden.redacted(text))
 }

@@ -3,11 +3,11 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-use super::finding::Finding;
-use super::row::{Row, label};
-use super::{Reach, missing};
-use crate::secret::Hidden;
-use crate::text::one_line;
+use crate::model::redaction::Redactor;
+use crate::model::text::one_line;
+use crate::report::finding::Finding;
+use crate::report::row::{Row, label};
+use crate::report::{Coverage, missing};
 
 /// Room for the counts, which are known at the end and stand at the beginning.
 const ROOM: usize = 100;
@@ -53,7 +53,7 @@ impl<W: Write + Seek> JUnit<W> {
         writeln!(self.out, "><failure type=\"{}\" message=\"{end}\">{more}</failure></testcase>", kind.code())
     }
 
-    pub(super) fn end(mut self, reach: &Reach, hidden: &Hidden) -> io::Result<()> {
+    pub(super) fn end(mut self, reach: &Coverage, hidden: &Redactor) -> io::Result<()> {
         for (owner, why) in &reach.unread {
             let why = one_line(&hidden.redacted(why));
             self.error(&label(owner, hidden), "the tokens of this user", &why)?;

@@ -1,8 +1,8 @@
 //! The summary on the run's page: plain Markdown, without colours, so that it reads the same in light and in dark.
 
-use super::finding::Finding;
-use super::row::Row;
-use super::tally::Tally;
+use crate::report::finding::Finding;
+use crate::report::row::Row;
+use crate::report::tally::Tally;
 
 /// What the summary says.
 pub(super) struct Summary<'a> {

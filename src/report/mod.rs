@@ -12,18 +12,18 @@ mod sheets;
 mod table;
 mod tally;
 
-use self::sheets::Sheets;
-use crate::listed::Owner;
-use crate::outcome::Failure;
+use self::sheets::ReportWriter;
+use crate::context::Work;
+use crate::failure::Failure;
+use crate::model::inventory::Owner;
+use crate::model::timestamp::pluralize;
 use crate::settings::{ReportScope, ReportSettings};
-use crate::timestamp::counted;
-use crate::work::Work;
 
 const UNCHANGED: &str = "Nothing was changed.";
 
 /// How far a report goes, known when it ends.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Reach {
+pub struct Coverage {
     /// Owners whose tokens were listed, those without any among them.
     pub owners: usize,
     /// Owners gone between the two lists; nothing is missing.
@@ -40,7 +40,7 @@ pub struct Reach {
     pub is_cancelled: bool,
 }
 
-impl Reach {
+impl Coverage {
     /// Whether something is missing.
     pub fn is_partial(&self) -> bool {
         self.stopped.is_some() || self.unread_count > 0 || self.not_asked > 0
@@ -48,8 +48,8 @@ impl Reach {
 }
 
 /// What is missing, a sentence each.
-fn missing(reach: &Reach) -> Vec<String> {
-    let users = |count: usize| counted(i64::try_from(count).unwrap_or(i64::MAX), "user");
+fn missing(reach: &Coverage) -> Vec<String> {
+    let users = |count: usize| pluralize(i64::try_from(count).unwrap_or(i64::MAX), "user");
     let mut missing = Vec::new();
     if let Some(why) = &reach.stopped {
         let rest = match reach.not_asked {
@@ -77,7 +77,7 @@ fn scope_word(scope: ReportScope) -> &'static str {
 /// # Errors
 /// What failed, or what was found where that is to fail the step.
 pub async fn run(work: &Work, settings: &ReportSettings) -> Result<(), Failure> {
-    let mut sheets = Sheets::open(work, settings)?;
+    let mut sheets = ReportWriter::open(work, settings)?;
     let gathered = match settings.scope {
         ReportScope::Own => own::gather(work, &mut sheets).await,
         ReportScope::Organization => gather::gather(work, settings, &mut sheets).await,

@@ -1,29 +1,29 @@
 //! The tokens of the account that signs in.
 
-use super::sheets::Sheets;
-use super::{Reach, UNCHANGED};
 use crate::azure::connection_data;
-use crate::azure::http::Auth;
-use crate::listed::Owner;
-use crate::outcome::Failure;
+use crate::context::{Work, on};
+use crate::failure::Failure;
+use crate::http::Auth;
+use crate::model::inventory::Owner;
+use crate::report::sheets::ReportWriter;
+use crate::report::{Coverage, UNCHANGED};
 use crate::sign_in;
-use crate::work::{Work, on};
 
 /// Lists them.
 ///
 /// # Errors
 /// What failed.
-pub(super) async fn gather(work: &Work, sheets: &mut Sheets<'_>) -> Result<Reach, Failure> {
+pub(super) async fn gather(work: &Work, sheets: &mut ReportWriter<'_>) -> Result<Coverage, Failure> {
     let cancel = work.http.cancel();
     let (owner, pats) = tokio::select! {
         listed = list(work) => listed?,
         () = cancel.requested() => return Err(Failure::cancelled(UNCHANGED)),
     };
     sheets.add(&owner, &pats)?;
-    Ok(Reach { owners: 1, ..Reach::default() })
+    Ok(Coverage { owners: 1, ..Coverage::default() })
 }
 
-async fn list(work: &Work) -> Result<(Owner, Vec<crate::listed::ListedPat>), Failure> {
+async fn list(work: &Work) -> Result<(Owner, Vec<crate::model::inventory::ListedPat>), Failure> {
     let user = sign_in::sign_in(work).await?;
     let organization = &work.access.organization;
     let pats = work.pats(&user.token);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::allowance::Allowance;
+use crate::http::rate_limit::RateLimit;
 
 /// Requests at once in the beginning.
 const FIRST: usize = 4;
@@ -15,20 +15,20 @@ const MOST: usize = 16;
 
 /// How fast to ask.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Throttle {
     width: usize,
     /// Replies since the width last changed.
     replies: usize,
     rest_until: Duration,
 }
 
-impl Default for Pace {
+impl Default for Throttle {
     fn default() -> Self {
         Self { width: FIRST, replies: 0, rest_until: Duration::ZERO }
     }
 }
 
-impl Pace {
+impl Throttle {
     /// How many requests may be under way.
     pub fn width(&self) -> usize {
         self.width
@@ -40,7 +40,7 @@ impl Pace {
     }
 
     /// Takes what a reply says.
-    pub fn take(&mut self, told: &Allowance, now: Duration) {
+    pub fn take(&mut self, told: &RateLimit, now: Duration) {
         self.replies += 1;
         let is_used_up = told.remaining == Some(0);
         let rest = told.rest.or(told.reset.filter(|_| is_used_up));
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn what_goes_through_unhindered_widens_up_to_a_limit() {
-        let mut pace = Pace::default();
+        let mut pace = Throttle::default();
         for _ in 0..1000 {
-            pace.take(&Allowance::default(), SECOND);
+            pace.take(&RateLimit::default(), SECOND);
         }
         assert_eq!(pace.width(), MOST);
         assert_eq!(pace.rest(SECOND), Duration::ZERO);
@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn a_success_that_asks_to_come_back_later_is_obeyed_and_narrows_once_for_all_under_way() {
-        let mut pace = Pace { width: 16, ..Pace::default() };
+        let mut pace = Throttle { width: 16, ..Throttle::default() };
         for _ in 0..16 {
-            pace.take(&Allowance { rest: Some(30 * SECOND), ..<_>::default() }, 10 * SECOND);
+            pace.take(&RateLimit { rest: Some(30 * SECOND), ..<_>::default() }, 10 * SECOND);
         }
         assert_eq!(pace.width(), 8);
         assert_eq!(pace.rest(15 * SECOND), 25 * SECOND);
@@ -98,17 +98,17 @@ mod tests {
 
     #[test]
     fn nothing_left_is_a_rest_until_the_reset_and_a_shorter_rest_never_ends_a_longer_one() {
-        let mut pace = Pace::default();
-        pace.take(&Allowance { remaining: Some(0), reset: Some(60 * SECOND), ..<_>::default() }, SECOND);
+        let mut pace = Throttle::default();
+        pace.take(&RateLimit { remaining: Some(0), reset: Some(60 * SECOND), ..<_>::default() }, SECOND);
         pace.refused(5 * SECOND, 2 * SECOND);
         assert_eq!(pace.rest(2 * SECOND), 59 * SECOND);
-        pace.take(&Allowance { remaining: Some(40), reset: Some(90 * SECOND), ..<_>::default() }, 2 * SECOND);
+        pace.take(&RateLimit { remaining: Some(40), reset: Some(90 * SECOND), ..<_>::default() }, 2 * SECOND);
         assert_eq!(pace.rest(2 * SECOND), 59 * SECOND, "with something left there is no need to wait");
     }
 
     #[test]
     fn one_request_is_always_let_through() {
-        let mut pace = Pace::default();
+        let mut pace = Throttle::default();
         for _ in 0..100 {
             pace.refused(SECOND, SECOND);
         }

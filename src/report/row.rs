@@ -1,9 +1,9 @@
 //! A token as tables show it: owned, so that the worst can be kept while the rest streams by.
 
-use super::finding::{Finding, Judged, Rank};
-use crate::listed::Owner;
-use crate::secret::Hidden;
-use crate::text::one_line;
+use crate::model::inventory::Owner;
+use crate::model::redaction::Redactor;
+use crate::model::text::one_line;
+use crate::report::finding::{Finding, Judged, Rank};
 
 /// A token with its owner, in words fit for one line. Ordered from the worst to the best.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Row {
 
 impl Row {
     /// Puts it into words.
-    pub(super) fn new(owner: &Owner, judged: &Judged<'_>, hidden: &Hidden) -> Self {
+    pub(super) fn new(owner: &Owner, judged: &Judged<'_>, hidden: &Redactor) -> Self {
         let plain = |text: &str| one_line(&hidden.redacted(text));
         let pat = judged.pat;
         Self {
@@ -69,7 +69,7 @@ impl Row {
 }
 
 /// The best of the owner's names there is.
-pub(super) fn label(owner: &Owner, hidden: &Hidden) -> String {
+pub(super) fn label(owner: &Owner, hidden: &Redactor) -> String {
     let names = [&owner.name, &owner.principal, &owner.mail];
     let name = names.into_iter().find_map(Option::as_deref).unwrap_or(&owner.id);
     one_line(&hidden.redacted(name))

@@ -6,18 +6,18 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::finding::{Finding, Rules, judge};
-use super::json::Json;
-use super::junit::JUnit;
-use super::markdown::{self, Summary};
-use super::row::Row;
-use super::table::table;
-use super::tally::Tally;
-use super::{Reach, UNCHANGED, missing};
-use crate::listed::{ListedPat, Owner};
-use crate::outcome::Failure;
+use crate::context::Work;
+use crate::failure::Failure;
+use crate::model::inventory::{ListedPat, Owner};
+use crate::report::finding::{Finding, Rules, judge};
+use crate::report::json::Json;
+use crate::report::junit::JUnit;
+use crate::report::markdown::{self, Summary};
+use crate::report::row::Row;
+use crate::report::table::table;
+use crate::report::tally::Tally;
+use crate::report::{Coverage, UNCHANGED, missing};
 use crate::settings::{FailOn, ReportScope, ReportSettings};
-use crate::work::Work;
 
 /// Rows of the summary. The agent shows it whole, and people do not read on.
 const WORST: usize = 100;
@@ -29,7 +29,7 @@ const WARNINGS: usize = 10;
 const SUMMARY: &str = "Personal access tokens.md";
 
 /// The report in the making.
-pub(super) struct Sheets<'a> {
+pub(super) struct ReportWriter<'a> {
     work: &'a Work,
     settings: &'a ReportSettings,
     title: String,
@@ -40,7 +40,7 @@ pub(super) struct Sheets<'a> {
     worst: BinaryHeap<Row>,
 }
 
-impl<'a> Sheets<'a> {
+impl<'a> ReportWriter<'a> {
     /// Opens the files, before anything is asked.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl<'a> Sheets<'a> {
     ///
     /// # Errors
     /// What could not be written, or what was found where that is to fail the step.
-    pub(super) fn finish(self, reach: &Reach) -> Result<(), Failure> {
+    pub(super) fn finish(self, reach: &Coverage) -> Result<(), Failure> {
         let Self { work, settings, title, folder, json, junit, tally, worst } = self;
         let console = &work.console;
         let hidden = console.hidden();
@@ -158,16 +158,16 @@ fn heading(rows: &[Row], tally: &Tally) -> String {
 }
 
 /// How the step ends: as `failOn` says, and never well where what `failOn` asks for is not known.
-fn result(settings: &ReportSettings, tally: &Tally, reach: &Reach, missing: &[String]) -> Result<(), Failure> {
+fn result(settings: &ReportSettings, tally: &Tally, reach: &Coverage, missing: &[String]) -> Result<(), Failure> {
     if reach.is_cancelled {
         return Err(Failure::cancelled("The report was written as far as it had come. Nothing was changed."));
     }
-    let counted = match settings.fail_on {
+    let pluralize = match settings.fail_on {
         FailOn::Nothing => return Ok(()),
         FailOn::Expired => tally.of(Finding::Expired),
         FailOn::Expiring => tally.of(Finding::Expired) + tally.of(Finding::Expiring),
     };
-    if counted > 0 {
+    if pluralize > 0 {
         let error = anyhow::anyhow!("{}", tally.findings_that_fail(settings.fail_on, settings.warn_when_days_left));
         return Err(Failure::new(error, "The report was written; nothing was changed.").advise(
             "Renew or revoke the tokens that the summary names, or let `command: rotate` renew them. `failOn` decides \

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-use super::row::Row;
+use crate::report::row::Row;
 
 /// Wider lines break in the agent's log.
 const WIDTH: usize = 120;
@@ -73,10 +73,10 @@ mod tests {
     use unicode_width::UnicodeWidthStr as _;
 
     use super::*;
-    use crate::listed::{ListedPat, Owner};
+    use crate::model::inventory::{ListedPat, Owner};
+    use crate::model::redaction::Redactor;
+    use crate::model::timestamp::Timestamp;
     use crate::report::finding::{Rules, judge};
-    use crate::secret::Hidden;
-    use crate::timestamp::Timestamp;
 
     fn rows(names: &[(&str, &str)]) -> Vec<Row> {
         let now = Timestamp::parse("2026-11-24T03:00:00Z").unwrap();
@@ -91,7 +91,7 @@ mod tests {
                 valid_to: Timestamp::parse("2026-12-04"),
                 ..ListedPat::default()
             };
-            Row::new(&owner, &judge(&owner, &[pat], &rules)[0], &Hidden::default())
+            Row::new(&owner, &judge(&owner, &[pat], &rules)[0], &Redactor::default())
         };
         names.iter().map(row).collect()
     }

@@ -1,8 +1,8 @@
 //! What a report counts.
 
-use super::finding::{Finding, Judged};
+use crate::model::timestamp::pluralize;
+use crate::report::finding::{Finding, Judged};
 use crate::settings::FailOn;
-use crate::timestamp::counted;
 
 /// How many there are.
 #[derive(Default, Debug)]
@@ -28,7 +28,7 @@ impl Tally {
 
     /// What was found, in a sentence.
     pub(super) fn sentence(&self, owners: Option<usize>, warn_when_days_left: u16) -> String {
-        let count = |count: usize, noun: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let count = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
         let of = owners.map_or(String::new(), |owners| format!(" of {}", count(owners, "user")));
         let days = count(warn_when_days_left.into(), "day");
         format!(
@@ -44,7 +44,7 @@ impl Tally {
 
     /// What fails the step, in words.
     pub(super) fn findings_that_fail(&self, fail_on: FailOn, warn_when_days_left: u16) -> String {
-        let count = |count: usize, noun: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let count = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
         let (expired, expiring) = (self.of(Finding::Expired), self.of(Finding::Expiring));
         let expired = format!("{} {} expired", count(expired, "token"), if expired == 1 { "has" } else { "have" });
         if fail_on == FailOn::Expired {

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::Fault;
-use super::environment::{Environment, unexpanded_macro};
-use super::manifest::INPUTS;
-use crate::secret::{Secret, is_like_a_secret};
+use crate::agent::environment::{Environment, unexpanded_macro};
+use crate::model::secret::{Secret, is_like_a_secret};
+use crate::settings::Fault;
+use crate::settings::manifest::INPUTS;
 
 /// `INPUT_*`, trimmed; `None` where nothing is given and the manifest has no default.
 #[derive(Deserialize, Debug)]

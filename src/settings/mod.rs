@@ -1,11 +1,8 @@
 //! Everything the task is told, parsed once into types that cannot be wrong. The only reader of `INPUT_*`,
 //! `ENDPOINT_*`, `SYSTEM_*` and their like; every fault is found before anything is sent, and all are told together.
 
-pub mod address;
 mod connection;
-pub mod environment;
 mod inputs;
-mod job_end;
 pub mod manifest;
 pub mod network;
 mod publish_to;
@@ -19,19 +16,18 @@ use std::fmt;
 
 use url::Url;
 
-pub use self::connection::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
-pub use self::job_end::{JobEnd, JobStatus, job_end};
-pub use self::publish_to::{Destination, GroupVariable, Named};
 pub use self::report::{FailOn, ReportScope, ReportSettings};
 pub use self::rotate::{Retirement, RotateSettings};
 pub use self::sign_in::SignInSettings;
-pub use self::source::{Source, Store, UserName};
+pub use self::source::Source;
 
-use self::address::Organization;
-use self::environment::Environment;
 use self::network::Network;
 use self::reader::Reader;
-use crate::secret::Secret;
+use crate::agent::environment::Environment;
+use crate::model::organization::Organization;
+use crate::model::secret::Secret;
+use crate::model::service_connection::ServiceConnection;
+use crate::model::user::UserName;
 
 /// What the task is told.
 #[derive(Debug)]

@@ -8,11 +8,11 @@ use percent_encoding::percent_decode_str;
 use regex_lite::{Regex, RegexBuilder};
 use url::{Host, Url};
 
-use super::Fault;
-use super::address::is_loopback;
-use super::environment::Environment;
-use crate::secret::Secret;
-use crate::text::quoted;
+use crate::agent::environment::Environment;
+use crate::model::address::is_loopback;
+use crate::model::secret::Secret;
+use crate::model::text::quoted;
+use crate::settings::Fault;
 
 const PROXY: &str = "AGENT_PROXYURL";
 const PROXY_USER: &str = "AGENT_PROXYUSERNAME";

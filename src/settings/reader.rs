@@ -2,13 +2,15 @@
 
 use url::Url;
 
-use super::address::{self, NoOrganization, Organization};
-use super::environment::Environment;
-use super::inputs::Inputs;
-use super::{Access, Command, Fault, Pipeline, Purpose, ReportScope, ServiceConnection, Source, connection, manifest};
-use crate::pat::AuthorizationId;
-use crate::secret::Secret;
-use crate::text::quoted;
+use crate::agent::environment::Environment;
+use crate::model::address;
+use crate::model::organization::{NoOrganization, Organization};
+use crate::model::pat::AuthorizationId;
+use crate::model::secret::Secret;
+use crate::model::service_connection::ServiceConnection;
+use crate::model::text::quoted;
+use crate::settings::inputs::Inputs;
+use crate::settings::{Access, Command, Fault, Pipeline, Purpose, ReportScope, Source, connection, manifest};
 
 /// The settings in the making.
 pub(super) struct Reader<'a> {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Fault;
-use super::inputs::Inputs;
-use super::reader::Reader;
+use crate::settings::Fault;
+use crate::settings::inputs::Inputs;
+use crate::settings::reader::Reader;
 
 /// The settings of a report.
 #[derive(Debug)]

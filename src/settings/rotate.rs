@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 
-use super::address::VaultSecret;
-use super::environment::{Environment, format_name};
-use super::inputs::Inputs;
-use super::reader::{Reader, Seen};
-use super::{Destination, manifest, publish_to};
-use crate::pat::{AuthorizationId, PatName, RunId, Scopes};
-use crate::plan::Wish;
-use crate::text::quoted;
+use crate::agent::environment::{Environment, format_name};
+use crate::model::destination::Destination;
+use crate::model::marker::PatName;
+use crate::model::pat::AuthorizationId;
+use crate::model::run_id::RunId;
+use crate::model::scopes::Scopes;
+use crate::model::text::quoted;
+use crate::model::vault_secret::VaultSecret;
+use crate::plan::RotationRequest;
+use crate::settings::inputs::Inputs;
+use crate::settings::reader::{Reader, Seen};
+use crate::settings::{manifest, publish_to};
 
 /// The settings of a rotation.
 #[derive(Debug)]
 pub struct RotateSettings {
     /// What to do.
-    pub wish: Wish,
+    pub wish: RotationRequest,
     /// Whether to do nothing but say what would be done.
     pub dry_run: bool,
     /// The job variable that gets the new value.
@@ -92,7 +96,7 @@ impl Reader<'_> {
                 format!("once the job has ended with {} set to true", quoted(name))
             }
         };
-        let wish = Wish {
+        let wish = RotationRequest {
             name: name?,
             run: run?,
             rotate_when_days_left,

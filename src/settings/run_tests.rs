@@ -1,6 +1,7 @@
 //! What the pipeline itself tells: the run, the organization, the connection, the job's end.
 
 use super::*;
+use crate::agent::job_status::{JobStatus, job_end};
 
 fn wish_run(changes: &[(&str, &str)]) -> String {
     settings(changes).wish.run.to_string()
@@ -165,7 +166,7 @@ fn the_confirming_variable_is_another_one_also_as_the_agent_spells_it() {
 
 #[test]
 fn at_its_end_a_job_has_succeeded_or_not_and_has_confirmed_or_not() {
-    let settings = settings(&[("INPUT_VARIABLE", "nuget.pat"), ("INPUT_CONFIRMVARIABLE", "Is.Stored")]);
+    let end_of = |environment: &Environment| job_end(environment, Some("Is.Stored"), Some("nuget.pat"));
     let other = |status: &str| JobStatus::Other(status.to_owned());
     for (told, status) in [
         ("Succeeded", JobStatus::Succeeded),
@@ -175,12 +176,12 @@ fn at_its_end_a_job_has_succeeded_or_not_and_has_confirmed_or_not() {
         ("Canceled", other("Canceled")),
         ("", other("unknown")),
     ] {
-        assert_eq!(job_end(&job(&[("AGENT_JOBSTATUS", told)]), &settings).status, status, "{told}");
+        assert_eq!(end_of(&job(&[("AGENT_JOBSTATUS", told)])).status, status, "{told}");
     }
     for (value, confirmed) in [("true", true), (" True ", true), ("false", false), ("", false), ("1", false)] {
-        assert_eq!(job_end(&job(&[("IS_STORED", value)]), &settings).confirmed, Some(confirmed), "{value}");
+        assert_eq!(end_of(&job(&[("IS_STORED", value)])).confirmed, Some(confirmed), "{value}");
     }
-    let end = job_end(&job(&[("SECRET_NUGET_PAT", "the new value")]), &settings);
+    let end = end_of(&job(&[("SECRET_NUGET_PAT", "the new value")]));
     assert_eq!(end.variable, Some(Secret::new("the new value".to_owned())));
-    assert_eq!(job_end(&job(&[]), &super::settings(&[])).confirmed, None);
+    assert_eq!(job_end(&job(&[]), None, None).confirmed, None);
 }

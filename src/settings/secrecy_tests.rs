@@ -1,6 +1,7 @@
 //! What a fault says, and what it must not.
 
 use super::*;
+use crate::agent::job_status::job_end;
 
 const SECRETS: [&str; 3] = ["INPUT_REFRESHTOKEN", "INPUT_PASSWORD", "INPUT_ACCESSTOKEN"];
 
@@ -116,7 +117,7 @@ fn no_secret_is_in_what_debug_shows_of_settings_and_environment() {
     let environment = job(&changes);
     let settings = read(&environment).unwrap();
     let Command::Rotate(rotate) = &settings.command else { panic!("{settings:?}") };
-    let end = job_end(&environment, rotate);
+    let end = job_end(&environment, rotate.confirm_variable.as_deref(), rotate.variable.as_deref());
     let shown = format!("{environment:?} {settings:?} {end:?}");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("Secret(…)"), "{shown}");

@@ -1,8 +1,8 @@
 //! The settings of the command `signIn`: where the refresh token of the person who signs in is kept.
 
-use super::Store;
-use super::inputs::Inputs;
-use super::reader::{Reader, Seen};
+use crate::model::destination::Store;
+use crate::settings::inputs::Inputs;
+use crate::settings::reader::{Reader, Seen};
 
 /// The settings of a sign-in by a person.
 #[derive(Debug)]

@@ -1,15 +1,14 @@
 //! How to get a token that acts for the user: at most one way, and what each way needs beside it.
 
-use std::fmt;
-
-use super::address::VaultSecret;
-use super::inputs::Inputs;
-use super::publish_to;
-use super::reader::{Reader, Seen};
-use super::{Destination, GroupVariable};
-use crate::pat::AuthorizationId;
-use crate::secret::Secret;
-use crate::text::quoted;
+use crate::model::destination::{Destination, Store};
+use crate::model::pat::AuthorizationId;
+use crate::model::secret::Secret;
+use crate::model::text::quoted;
+use crate::model::user::UserName;
+use crate::model::vault_secret::VaultSecret;
+use crate::settings::inputs::Inputs;
+use crate::settings::publish_to;
+use crate::settings::reader::{Reader, Seen};
 
 /// Where the token that acts for a user comes from.
 #[derive(Debug)]
@@ -28,60 +27,6 @@ pub enum Source {
     Connection,
     /// A person, who signs in now: the command `signIn`.
     Person,
-}
-
-/// Where a refresh token is kept.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Store {
-    /// A secret in Azure Key Vault.
-    Vault(VaultSecret),
-    /// A secret variable of a variable group.
-    Group(GroupVariable),
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vault(secret) => secret.fmt(f),
-            Self::Group(variable) => variable.fmt(f),
-        }
-    }
-}
-
-/// Who a user is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum UserName {
-    /// By sign-in name.
-    Name(String),
-    /// By object id.
-    ObjectId(String),
-}
-
-impl UserName {
-    /// A sign-in name such as `rotator@contoso.com`, or an object id.
-    ///
-    /// # Errors
-    /// A sentence on what is expected instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(id) = AuthorizationId::parse(text) {
-            return Ok(Self::ObjectId(id.to_string()));
-        }
-        let is_name = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-        if is_name {
-            return Ok(Self::Name(text.to_owned()));
-        }
-        Err(format!("a user's sign-in name, such as `rotator@contoso.com`, or object id: {} is neither", quoted(text)))
-    }
-}
-
-impl fmt::Display for UserName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(&crate::text::one_line(name)),
-            Self::ObjectId(id) => write!(f, "the user with the object id {id}"),
-        }
-    }
 }
 
 const SOURCES: [&str; 5] = ["refreshTokenSecret", "refreshToken", "entraAgentId", "password", "accessToken"];

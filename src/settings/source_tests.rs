@@ -1,6 +1,7 @@
 //! Ways of signing in: at most one, each with what it needs, and what does not belong together.
 
 use super::*;
+use crate::model::destination::Store;
 
 const NO_CONNECTION: (&str, &str) = ("INPUT_SERVICECONNECTION", "");
 const USER: (&str, &str) = ("INPUT_USERNAME", "rotator@contoso.com");

@@ -1,8 +1,8 @@
 //! A user token that an earlier step made.
 
-use super::UserToken;
-use crate::secret::Secret;
-use crate::work::Work;
+use crate::context::Work;
+use crate::model::secret::Secret;
+use crate::sign_in::UserToken;
 
 /// For those who give something that is no access token.
 pub(super) const NO_TOKEN_ADVICE: &str = "Give `accessToken` an Entra access token of a user, made right before this step: what it holds cannot be read as one.";

@@ -2,12 +2,12 @@
 //! a user, with no stored secret at all. Documented; whether the PAT lifecycle API takes such a user's token is not.
 //! <https://learn.microsoft.com/entra/agent-id/agent-user-oauth-flow>
 
-use super::connection::{needed, prove};
-use super::{UNCHANGED, UserToken, client};
 use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
-use crate::azure::http::CallError;
-use crate::outcome::Failure;
-use crate::work::{Work, on};
+use crate::context::{Work, on};
+use crate::failure::Failure;
+use crate::model::api_error::CallError;
+use crate::sign_in::connection::{needed, prove};
+use crate::sign_in::{UNCHANGED, UserToken, client};
 
 /// Signs in as the agent user `userName` of this agent identity.
 pub(super) async fn sign_in(work: &Work, agent: &str) -> Result<UserToken, Failure> {
@@ -23,7 +23,7 @@ pub(super) async fn sign_in(work: &Work, agent: &str) -> Result<UserToken, Failu
     let taken = |answer: Result<Tokens, CallError>, as_whom: String| {
         let what = format!("could not sign in as the {as_whom}");
         let tokens = answer.map_err(|error| Failure::new(on(error, &what), UNCHANGED))?;
-        work.console.hide(&tokens.access_token);
+        work.console.redact(&tokens.access_token);
         Ok::<_, Failure>(tokens)
     };
 

@@ -6,10 +6,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use crate::azure::entra::AZURE_DEVOPS;
-use crate::secret::Secret;
+use crate::model::secret::Secret;
+use crate::model::text::{one_line, quoted};
+use crate::model::timestamp::Timestamp;
 use crate::settings::Purpose;
-use crate::text::{one_line, quoted};
-use crate::timestamp::Timestamp;
 
 /// The claims that explain something.
 #[derive(Deserialize, Clone, Debug, Default)]

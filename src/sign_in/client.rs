@@ -1,12 +1,12 @@
 //! The app that a user signs in to, and how it proves that it is itself: with the connection's credential where it is
 //! the connection's own app, which makes a stolen refresh token useless; as a public client where it is another one.
 
-use super::{UNCHANGED, connection};
 use crate::azure::entra::{self, Credential, Grant, Issuer, Tokens};
-use crate::azure::http::CallError;
-use crate::outcome::Failure;
-use crate::settings::{Proof, Scheme, ServiceConnection};
-use crate::work::{Work, on};
+use crate::context::{Work, on};
+use crate::failure::Failure;
+use crate::model::api_error::CallError;
+use crate::model::service_connection::{Proof, Scheme, ServiceConnection};
+use crate::sign_in::{UNCHANGED, connection};
 
 const PUBLIC: &str = "AADSTS700025";
 const CONFIDENTIAL: &str = "AADSTS7000218";
@@ -104,7 +104,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::secret::Secret;
+    use crate::model::secret::Secret;
 
     #[test]
     fn an_app_of_another_cloud_is_sent_nowhere_and_both_clouds_are_named() {

@@ -3,14 +3,14 @@
 
 use std::rc::Rc;
 
-use super::{UNCHANGED, UserToken, client, users_tenant};
 use crate::azure::entra::{self, AZURE_DEVOPS, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
-use crate::azure::http::{CallError, Service};
 use crate::azure::{managed_identity, oidc};
-use crate::outcome::Failure;
-use crate::secret::Secret;
-use crate::settings::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
-use crate::work::{Work, on};
+use crate::context::{Work, on};
+use crate::failure::Failure;
+use crate::model::api_error::{CallError, Service};
+use crate::model::secret::Secret;
+use crate::model::service_connection::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
+use crate::sign_in::{UNCHANGED, UserToken, client, users_tenant};
 
 const COULD_NOT: &str = "could not sign in as the app of the service connection";
 /// The assertion was not valid when it arrived.
@@ -53,7 +53,7 @@ pub async fn token_as(work: &Work, connection: &ServiceConnection, scope: &str) 
     let ask = async || {
         let tenant = connection.app().map_or("", |(tenant, _)| tenant);
         let tokens = app_tokens(work, connection, tenant, scope).await?;
-        work.console.hide(&tokens.access_token);
+        work.console.redact(&tokens.access_token);
         Ok(tokens.access_token)
     };
     known.get_or_try_init(ask).await.cloned()
@@ -103,12 +103,12 @@ pub(super) async fn prove(
         let credential = credential(work, connection, client, issuer).await?;
         Ok::<_, Failure>(entra::token_once(&work.http, issuer, client, &credential, grant, scope).await)
     };
-    let answer = work.http.repeat_anew(Service::Entra, sign_and_send).await?;
+    let answer = work.http.retry_with(Service::Entra, sign_and_send).await?;
     if let Err(error) = &answer
         && let (Some((_, UNTIMELY)), Some(date)) = (error.refusal(), error.date)
     {
         work.clock.correct(date);
-        return work.http.repeat_anew(Service::Entra, sign_and_send).await;
+        return work.http.retry_with(Service::Entra, sign_and_send).await;
     }
     Ok(answer)
 }
@@ -135,7 +135,7 @@ async fn credential(
             machine_tokens(work, endpoint, client.as_deref(), TOKEN_EXCHANGE).await?.access_token
         }
     };
-    work.console.hide(&assertion);
+    work.console.redact(&assertion);
     Ok(Credential::Assertion(assertion))
 }
 

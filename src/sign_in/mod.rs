@@ -17,13 +17,14 @@ use self::claims::Claims;
 use crate::advice::{self, Named, Service};
 use crate::azure::connection_data::{self, Tenant};
 use crate::azure::entra::AZURE_DEVOPS;
-use crate::azure::http::CallError;
-use crate::clock::Clock;
-use crate::outcome::{Failure, advice_for, row_for};
-use crate::secret::{Secret, is_like_a_pat};
-use crate::settings::{Purpose, ServiceConnection, Source};
-use crate::timestamp::Timestamp;
-use crate::work::{Work, on};
+use crate::context::{Work, on};
+use crate::failure::{Failure, advice_for, row_for};
+use crate::model::api_error::CallError;
+use crate::model::secret::{Secret, is_like_a_pat};
+use crate::model::service_connection::ServiceConnection;
+use crate::model::timestamp::Timestamp;
+use crate::runtime::clock::Clock;
+use crate::settings::{Purpose, Source};
 
 const UNCHANGED: &str = "Nothing was changed.";
 const NEEDS_ENTRA: &str =
@@ -90,7 +91,7 @@ pub async fn sign_in(work: &Work) -> Result<UserToken, Failure> {
             return Err(Failure::new(error, UNCHANGED).advise("Choose another way of signing in."));
         }
     };
-    work.console.hide(&user.token);
+    work.console.redact(&user.token);
     if user.claims.is_none() {
         work.console.debug("the token's claims cannot be read, so a refusal cannot be explained by them");
     }
@@ -160,7 +161,7 @@ pub(crate) fn qualified(scopes: &str) -> String {
 /// Says so where the scopes granted may not suffice; the service decides.
 fn note_scopes(work: &Work, granted: Option<&str>) {
     if let Some(granted) = granted.filter(|granted| !claims::suffice(granted, work.access.purpose)) {
-        let granted = crate::text::quoted(granted);
+        let granted = crate::model::text::quoted(granted);
         work.console.say(&format!("note: the scopes granted are {granted}, which may not suffice"));
     }
 }
@@ -169,7 +170,7 @@ fn note_scopes(work: &Work, granted: Option<&str>) {
 /// decided nothing.
 pub async fn explain_refusal(work: &Work, user: &UserToken, error: &CallError) -> Option<String> {
     let by_claims = if is_vague(error) { explain_by_claims(work, user).await } else { None };
-    let named = user.claims.as_ref().and_then(Claims::user).map(crate::text::one_line);
+    let named = user.claims.as_ref().and_then(Claims::user).map(crate::model::text::one_line);
     let named = Named { user: named.as_deref(), ..Named::default() };
     by_claims.or_else(|| match work.access.purpose {
         Purpose::OrganizationReport => row_for(error, Service::Administration).map(|row| row.remedy(named)),

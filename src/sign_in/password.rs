@@ -1,12 +1,12 @@
 //! A user's password: the last resort, for cloud accounts without a second factor.
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth-ropc>
 
-use super::{UserToken, client};
 use crate::azure::entra::{Grant, Issuer};
-use crate::outcome::Failure;
-use crate::secret::Secret;
-use crate::settings::UserName;
-use crate::work::Work;
+use crate::context::Work;
+use crate::failure::Failure;
+use crate::model::secret::Secret;
+use crate::model::user::UserName;
+use crate::sign_in::{UserToken, client};
 
 /// Signs in with the password of `userName`.
 pub(super) async fn sign_in(work: &Work, password: &Secret) -> Result<UserToken, Failure> {
@@ -25,7 +25,7 @@ pub(super) async fn sign_in(work: &Work, password: &Secret) -> Result<UserToken,
     let app = client::id(work, None, "the password")?;
     let grant = Grant::Password { user, password };
     let scope = super::requested_scope(work);
-    let what = format!("could not sign in as {} with `password`", crate::text::one_line(user));
+    let what = format!("could not sign in as {} with `password`", crate::model::text::one_line(user));
     let tokens = client::redeem(work, issuer, &app, grant, &scope, &what).await?;
     super::note_scopes(work, tokens.scope.as_deref());
     Ok(UserToken::new(tokens.access_token, tokens.expires_in, &work.clock))

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::claims::{self, Claims};
-use super::store::Kept;
-use super::user::{self, Expected};
-use super::{client, explain_refusal, requested_scope};
 use crate::azure::entra::{self, DeviceCode, Grant, Issuer, Tokens};
-use crate::azure::http::{CallError, Service};
-use crate::outcome::Failure;
-use crate::secret::Secret;
-use crate::settings::{Purpose, SignInSettings, UserName};
-use crate::text::{one_line, quoted};
-use crate::timestamp::counted;
-use crate::work::{Work, on};
+use crate::context::{Work, on};
+use crate::failure::Failure;
+use crate::model::api_error::{CallError, Service};
+use crate::model::secret::Secret;
+use crate::model::text::{one_line, quoted};
+use crate::model::timestamp::pluralize;
+use crate::model::user::UserName;
+use crate::settings::{Purpose, SignInSettings};
+use crate::sign_in::claims::{self, Claims};
+use crate::sign_in::store::StoredToken;
+use crate::sign_in::user::{self, Expected};
+use crate::sign_in::{client, explain_refusal, requested_scope};
 
 /// What is true until something is stored.
 pub const NOTHING_STORED: &str = "Nothing was stored.";
@@ -47,7 +48,7 @@ pub async fn run(work: &Work, settings: &SignInSettings) -> Result<(), Failure> 
     let is_usual = work.access.requested_scopes.is_none();
     let person = accept(&tokens, user, &app, is_usual)?;
     for secret in [&person.refresh_token, &tokens.access_token] {
-        work.console.hide(secret);
+        work.console.redact(secret);
     }
     work.console.say(&format!("{} has signed in", person.who));
     kept.write(work, &person.refresh_token, &person.tags).await.map_err(|failed| {
@@ -76,8 +77,8 @@ async fn wait_for<'a>(
     work: &Work,
     settings: &'a SignInSettings,
     user: &UserName,
-) -> Result<(Kept<'a>, String, Tokens), Failure> {
-    let kept = Kept::read(work, &settings.store).await?;
+) -> Result<(StoredToken<'a>, String, Tokens), Failure> {
+    let kept = StoredToken::read(work, &settings.store).await?;
     let tenant = super::tenant(work).await?;
     let issuer = Issuer { authority: work.access.organization.login(), tenant: &tenant };
     let app = client::id(work, None, "the sign-in")?;
@@ -85,12 +86,12 @@ async fn wait_for<'a>(
     let code = entra::device_code(&work.http, issuer, &app, &scope)
         .await
         .map_err(|error| Failure::new(on(error, "could not get a code for the sign-in"), NOTHING_STORED))?;
-    work.console.hide(&code.device_code);
+    work.console.redact(&code.device_code);
     let minutes = code.expires_in.unwrap_or(EXPIRES_IN) / 60;
     work.console.say(&format!(
         "To sign in, open {} in a browser within {}, enter the code {} and sign in as {user}.",
         one_line(&code.verification_uri),
-        counted(i64::try_from(minutes).unwrap_or(i64::MAX), "minute"),
+        pluralize(i64::try_from(minutes).unwrap_or(i64::MAX), "minute"),
         one_line(&code.user_code)
     ));
     let tokens = poll(work, issuer, &app, &code).await?;
@@ -190,7 +191,7 @@ async fn try_it(work: &Work, user: &super::UserToken) -> Result<(), Failure> {
     let organization = &work.access.organization;
     let error: CallError = match work.pats(&user.token).list().await {
         Ok(listing) => {
-            let count = counted(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
+            let count = pluralize(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
             work.console.say(&format!("tried it: it sees {count} in {organization}"));
             return Ok(());
         }

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::store::{IDLE_LIFE, Kept};
-use super::user;
-use super::{UNCHANGED, UserToken, client};
 use crate::azure::entra::{Grant, Issuer};
-use crate::outcome::Failure;
-use crate::secret::Secret;
-use crate::settings::Store;
-use crate::settings::address::VaultSecret;
-use crate::timestamp::counted;
-use crate::work::Work;
+use crate::context::Work;
+use crate::failure::Failure;
+use crate::model::destination::Store;
+use crate::model::secret::Secret;
+use crate::model::timestamp::pluralize;
+use crate::model::vault_secret::VaultSecret;
+use crate::sign_in::store::{IDLE_LIFE, StoredToken};
+use crate::sign_in::user;
+use crate::sign_in::{UNCHANGED, UserToken, client};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A stored one older than this is replaced by the newer one that each use brings.
@@ -23,8 +23,8 @@ const WARN_BELOW: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
 /// Redeems the refresh token in a vault, and stores the newer one before anything else is done.
 pub(super) async fn from_vault(work: &Work, secret: &VaultSecret) -> Result<UserToken, Failure> {
-    let (kept, tenant) = tokio::try_join!(Kept::read_vault(work, secret), super::tenant(work))?;
-    let Kept::Vault { stored: Some(stored), .. } = &kept else {
+    let (kept, tenant) = tokio::try_join!(StoredToken::read_vault(work, secret), super::tenant(work))?;
+    let StoredToken::Vault { stored: Some(stored), .. } = &kept else {
         let error = anyhow::anyhow!("there is no {secret}, which should hold the refresh token");
         return Err(Failure::new(error, UNCHANGED).advise(
             "Sign in once as the rotating user and store the refresh token there; check `refreshTokenSecret`.",
@@ -51,7 +51,7 @@ pub(super) async fn from_variable(work: &Work, token: &Secret, store: Option<&St
         );
         return Ok(user);
     };
-    match Kept::read(work, store).await {
+    match StoredToken::read(work, store).await {
         Ok(kept) => {
             user::check(work, user.claims.as_ref(), &kept.whose())?;
             keep_fresh(work, &kept, &format!("in {store}"), newer, "used").await;
@@ -74,7 +74,7 @@ async fn redeem(
     token: &Secret,
     from: &str,
 ) -> Result<(UserToken, Option<Secret>), Failure> {
-    work.console.hide(token);
+    work.console.redact(token);
     let app = client::id(work, tagged, "the refresh token")?;
     let scope = super::requested_scope(work);
     let scope = if scope.contains("offline_access") { scope } else { format!("{scope} offline_access") };
@@ -82,23 +82,23 @@ async fn redeem(
     let what = format!("could not redeem the refresh token {from}");
     let tokens = client::redeem(work, issuer, &app, Grant::RefreshToken(token), &scope, &what).await?;
     let user = UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
-    work.console.hide(&user.token);
+    work.console.redact(&user.token);
     if let Some(newer) = &tokens.refresh_token {
-        work.console.hide(newer);
+        work.console.redact(newer);
     }
     let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
-    work.console.say(&format!("signed in as {} with the refresh token {from}", crate::text::one_line(who)));
+    work.console.say(&format!("signed in as {} with the refresh token {from}", crate::model::text::one_line(who)));
     super::note_scopes(work, tokens.scope.as_deref());
     Ok((super::meant(work, user)?, tokens.refresh_token.filter(|newer| newer != token)))
 }
 
 /// Stores the newer refresh token. Failing to is no failure of the run: the one stored or used stays valid.
-async fn keep_fresh(work: &Work, kept: &Kept<'_>, place: &str, newer: Option<Secret>, still_works: &str) {
+async fn keep_fresh(work: &Work, kept: &StoredToken<'_>, place: &str, newer: Option<Secret>, still_works: &str) {
     let age = kept.age(work.clock.now());
     let warn_of_age = || {
         let left = IDLE_LIFE.saturating_sub(age.unwrap_or_default());
         if left < WARN_BELOW {
-            let days = counted(i64::try_from(left.as_secs() / DAY.as_secs()).unwrap_or_default(), "day");
+            let days = pluralize(i64::try_from(left.as_secs() / DAY.as_secs()).unwrap_or_default(), "day");
             work.console.warn(&format!(
                 "the refresh token {place} has about {days} left of its 90. Sign in again as the rotating user and store \
                  the new one."

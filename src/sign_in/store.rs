@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::UNCHANGED;
-use super::connection::token_for;
-use super::user::Expected;
-use crate::azure::http::{CallError, Http};
 use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::azure::variable_groups::Variable;
+use crate::context::{Work, on};
 use crate::destinations::NotWritten;
 use crate::destinations::variable_group::{Groups, check_fit};
 use crate::destinations::writers::Writers;
-use crate::outcome::Failure;
-use crate::secret::Secret;
-use crate::settings::address::VaultSecret;
-use crate::settings::{GroupVariable, Store};
-use crate::timestamp::Timestamp;
-use crate::work::{Work, on};
+use crate::failure::Failure;
+use crate::http::Http;
+use crate::model::api_error::CallError;
+use crate::model::destination::{GroupVariable, Store};
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::model::vault_secret::VaultSecret;
+use crate::sign_in::UNCHANGED;
+use crate::sign_in::connection::token_for;
+use crate::sign_in::user::Expected;
 
 /// A refresh token that nobody uses ends after this. Documented; not configurable any more.
 pub const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -27,7 +28,7 @@ const CONTENT_TYPE: &str = "Microsoft Entra refresh token";
 
 /// A store, with what was read of it.
 #[derive(Debug)]
-pub(super) enum Kept<'a> {
+pub(super) enum StoredToken<'a> {
     /// A secret in a vault, and its current version if it has one.
     Vault {
         /// The secret.
@@ -46,7 +47,7 @@ pub(super) enum Kept<'a> {
     },
 }
 
-impl<'a> Kept<'a> {
+impl<'a> StoredToken<'a> {
     /// Reads a store.
     pub(super) async fn read(work: &Work, store: &'a Store) -> Result<Self, Failure> {
         match store {
@@ -85,7 +86,7 @@ impl<'a> Kept<'a> {
             Failure::new(on(error, &what), UNCHANGED)
         })?;
         if let Some(stored) = &stored {
-            work.console.hide(&stored.value);
+            work.console.redact(&stored.value);
             if let Some(date) = stored.read_at {
                 work.clock.correct(date);
             }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::UNCHANGED;
-use super::claims::Claims;
-use crate::outcome::Failure;
-use crate::settings::UserName;
-use crate::text::one_line;
-use crate::work::Work;
+use crate::context::Work;
+use crate::failure::Failure;
+use crate::model::text::one_line;
+use crate::model::user::UserName;
+use crate::sign_in::UNCHANGED;
+use crate::sign_in::claims::Claims;
 
 /// The tags beside a stored refresh token that say whose it is.
 pub(super) const OBJECT_ID_TAG: &str = "userObjectId";

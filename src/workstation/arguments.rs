@@ -1,15 +1,17 @@
 //! The options of `rotate-pat sign-in`. None of them is secret.
 
+use crate::model::cloud;
 use std::ffi::OsString;
 
 use lexopt::Arg;
 use url::Url;
 
-use crate::pat::AuthorizationId;
-use crate::secret::is_like_a_secret;
-use crate::settings::UserName;
-use crate::settings::address::{self, VaultSecret};
-use crate::text::quoted;
+use crate::model::address;
+use crate::model::pat::AuthorizationId;
+use crate::model::secret::is_like_a_secret;
+use crate::model::text::quoted;
+use crate::model::user::UserName;
+use crate::model::vault_secret::VaultSecret;
 
 /// How it is called.
 pub const USAGE: &str = "\
@@ -85,7 +87,7 @@ pub(super) fn read(arguments: Vec<OsString>) -> Result<Option<Arguments>, String
         tenant: id("tenant", tenant)?,
         client: id("client-id", client)?,
         user: UserName::parse(&user).map_err(|expected| format!("`--user` needs {expected}"))?,
-        authority: address::authority(None, loopback)?,
+        authority: cloud::authority(None, loopback)?,
         secret,
         has_vault_token,
         scopes: scopes.map(|scopes| crate::sign_in::qualified(&scopes)),

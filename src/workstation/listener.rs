@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
 use crate::azure::entra::Issuer;
-use crate::secret::Secret;
-use crate::settings::UserName;
-use crate::text::one_line;
+use crate::model::secret::Secret;
+use crate::model::text::one_line;
+use crate::model::user::UserName;
 
 /// A person looks for a password and a second factor in this time.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);

@@ -9,22 +9,23 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
+use crate::agent::cancellation::Cancel;
+use crate::agent::environment::Environment;
+use crate::agent::logging_commands::Console;
 use crate::azure::entra::{self, Credential, Grant, Issuer};
-use crate::azure::http::{CallError, Http};
 use crate::azure::key_vault::{self, NewVersion, Version};
-use crate::azure::tls::Files;
-use crate::cancel::Cancel;
-use crate::clock::Clock;
-use crate::commands::Console;
-use crate::outcome::Failure;
-use crate::patience::Patience;
-use crate::secret::Secret;
+use crate::context::on;
+use crate::failure::Failure;
+use crate::http::Files;
+use crate::http::Http;
+use crate::model::api_error::CallError;
+use crate::model::secret::Secret;
+use crate::model::text::quoted;
+use crate::runtime::clock::Clock;
+use crate::runtime::limits::Limits;
 use crate::settings;
-use crate::settings::environment::Environment;
 use crate::sign_in::person::{AND_WHO, NOTHING_STORED, accept};
 use crate::sign_in::store::{IDLE_LIFE, beside, replace};
-use crate::text::quoted;
-use crate::work::on;
 
 pub use self::arguments::USAGE;
 pub use self::listener::asked_for;
@@ -55,7 +56,7 @@ pub async fn run(
         }
     };
     for secret in settings::secrets(&environment) {
-        console.hide(&secret);
+        console.redact(&secret);
     }
     let ready = settings::read_network(&environment).and_then(|network| {
         let files = Files::read(&network)?;
@@ -73,7 +74,7 @@ pub async fn run(
     for remark in network.remarks() {
         console.say(&format!("warning: {remark}"));
     }
-    let http = Http::new(network, files, Rc::new(Patience::default()), cancel, Rc::new(|| true), console.hidden());
+    let http = Http::new(network, files, Rc::new(Limits::default()), cancel, Rc::new(|| true), console.hidden());
     let station = match http {
         Ok(http) => Station { http, console, clock, arguments },
         Err(error) => {
@@ -107,7 +108,7 @@ impl Station {
             () = self.http.cancel().requested() => return Err(Failure::cancelled(NOTHING_STORED)),
         };
         let person = accept(&tokens, user, client, scopes.is_none())?;
-        self.console.hide(&person.refresh_token);
+        self.console.redact(&person.refresh_token);
         self.console.say(&format!("{} has signed in", person.who));
         let vault_token = match vault_token {
             Some(token) => token,
@@ -118,7 +119,7 @@ impl Station {
         let expires = Some(self.clock.now().plus(IDLE_LIFE));
         let new = NewVersion { value: &person.refresh_token, content_type, tags: &tags, expires };
         let replaced = replace(&self.http, secret, &vault_token, &new).await.map_err(|error| {
-            let now = if error.may_be_done { "Whether it was stored is not known." } else { NOTHING_STORED };
+            let now = if error.maybe_applied { "Whether it was stored is not known." } else { NOTHING_STORED };
             let advice = advice(&error);
             Failure::new(on(error, &format!("could not store the refresh token in {secret}")), now).advise_if(advice)
         })?;
@@ -149,7 +150,7 @@ impl Station {
             return Err(Failure::new(error, NOTHING_STORED).advise(format!("Pipe one in: {FROM_AZ}")));
         }
         let token = Secret::new(token.to_owned());
-        self.console.hide(&token);
+        self.console.redact(&token);
         self.look(&token).await?;
         Ok(token)
     }
@@ -173,7 +174,7 @@ impl Station {
             Failure::new(on(error, "could not get a token for the vault by the same sign-in"), NOTHING_STORED)
                 .advise(format!("Hand one in with `--vault-token-stdin`: {FROM_AZ}"))
         })?;
-        self.console.hide(&tokens.access_token);
+        self.console.redact(&tokens.access_token);
         Ok(tokens.access_token)
     }
 
@@ -198,12 +199,12 @@ impl Station {
                 quoted(&self.arguments.client)
             ))
         })?;
-        self.console.hide(&code);
+        self.console.redact(&code);
         let grant = Grant::AuthorizationCode { code: &code, verifier: &asked.verifier, redirect: &asked.redirect };
         let tokens =
             entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope).await;
         let tokens = tokens.map_err(|error| Failure::new(on(error, WHAT), NOTHING_STORED))?;
-        self.console.hide(&tokens.access_token);
+        self.console.redact(&tokens.access_token);
         Ok(tokens)
     }
 }

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rotate_pat::commands::Console;
-use rotate_pat::pat::{Generation, PatName, RunId};
-use rotate_pat::secret::Secret;
-use rotate_pat::timestamp::Timestamp;
+use rotate_pat::agent::logging_commands::Console;
+use rotate_pat::model::marker::{Generation, PatName};
+use rotate_pat::model::run_id::RunId;
+use rotate_pat::model::secret::Secret;
+use rotate_pat::model::timestamp::Timestamp;
 
 use crate::agent::Command;
 

@@ -8,7 +8,7 @@ const TOKEN: &str = "hunter2hunter2hunter2";
 #[test]
 #[ignore = "the process that the test below starts"]
 fn panics_with_a_token_in_its_words() {
-    rotate_pat::crash::leave_nothing(|| Box::new(std::io::stderr()));
+    rotate_pat::agent::crash::leave_nothing(|| Box::new(std::io::stderr()));
     panic!("an invariant is broken: {TOKEN}");
 }
 

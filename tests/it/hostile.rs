@@ -26,13 +26,13 @@ fn quite_long() -> String {
 /// The main stage; whatever was said in it, the agent was told nothing but what the program itself says.
 fn main(pipeline: &Pipeline, job: &mut Job, inputs: &[(&str, &str)]) -> StepRun {
     let run = pipeline.main(job, inputs);
-    defused(&run);
+    sanitized(&run);
     run
 }
 
 /// No line but the program's own commands is one, or is long, or begins in the middle of other people's words.
 #[track_caller]
-fn defused(run: &StepRun) {
+fn sanitized(run: &StepRun) {
     for line in &run.raw {
         let text = &line.text;
         let data = match text.strip_prefix("##vso[task.").and_then(|rest| rest.split_once(']')) {
@@ -67,7 +67,7 @@ fn a_hostile_name_of_the_token_is_rotated_like_any_other() {
     says(&run, &["rotate \"**vso[task.setvariable variable=x]1 **VSO["]);
     pipeline.consume_variable("the new consumer", &job);
     let post = pipeline.post(&mut job);
-    defused(&post);
+    sanitized(&post);
     assert_eq!(post.result, TaskResult::Succeeded, "{}", post.log);
     let names: Vec<String> = pipeline.sim.world().pats.iter().map(|pat| pat.name.clone()).collect();
     assert!(names[0].starts_with(&format!("{COMMANDS} [superseded 101.1-")), "{names:?}");

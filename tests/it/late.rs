@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::{JobStatus, TaskResult};
 use crate::in_process::LocalJob;
@@ -63,7 +63,7 @@ fn a_job_that_outlives_the_users_token_is_settled_with_a_new_one() {
         local.hand_out(&mut job);
         local.sim.clear_transcript();
         local.advance(SignedDuration::from_mins(minutes));
-        assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
         assert_eq!((signs_in(&local), job.log().contains("signing in again")), (is_over, is_over), "{minutes}");
         assert_eq!(local.active(), committed());
     }
@@ -75,7 +75,7 @@ fn a_failed_job_that_outlives_the_users_token_is_held_with_a_new_one() {
     let mut job = refreshed(&local, &[]);
     local.hand_out(&mut job);
     local.advance(HOUR * 3);
-    assert_eq!(job.settle("Failed"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Failed"), StageExit::Succeeded, "{}", job.log());
     assert_eq!(local.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [held 101.1]")]);
 }
 
@@ -87,7 +87,7 @@ fn an_access_token_that_ends_before_the_job_leaves_the_new_pat_pending_and_says_
         local.hand_out(&mut job);
         story(&local.sim);
         local.advance(HOUR * 3);
-        assert_eq!(job.settle(status), Told::Failed, "{}", job.log());
+        assert_eq!(job.settle(status), StageExit::Failed, "{}", job.log());
         assert_eq!(local.sim.transcript_text(), "", "no request is sent");
         logs(&job, &["the `accessToken` ended before the job did", "Nothing was retired", "[pending 101.1-"]);
         logs(&job, &["Use `refreshTokenSecret`, or shorten the job", "`retireOldPat: immediately`"]);
@@ -108,7 +108,7 @@ fn a_settle_stage_that_cannot_sign_in_again_changes_nothing() {
     local.advance(HOUR * 3);
     local.sim.world().break_refresh_tokens("rotator", 50173);
     story(&local.sim);
-    assert_eq!(job.settle("Succeeded"), Told::Failed, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{}", job.log());
     logs(&job, &["AADSTS50173", "Nothing was retired; the new token stays \"nuget-publish [pending 101.1-"]);
     assert!(story(&local.sim).is_empty(), "no PAT is asked for");
     assert_eq!(local.active(), pending());
@@ -219,16 +219,16 @@ fn a_value_is_not_handed_out_later_than_half_an_hour_after_its_creation_was_sent
         sleeps_after(&local, &job, When::nth(Op::CreatePat, 1), minutes * 60);
         let told = job.main();
         if !is_late {
-            assert_eq!(told, Told::Succeeded, "{}", job.log());
+            assert_eq!(told, StageExit::Succeeded, "{}", job.log());
             assert_eq!(local.active(), pending());
             continue;
         }
-        assert_eq!(told, Told::Failed, "{}", job.log());
+        assert_eq!(told, StageExit::Failed, "{}", job.log());
         logs(&job, &["could not publish within 30 minutes", "was revoked", "which nobody holds"]);
         assert_eq!(job.variable(VARIABLE), None);
         assert_eq!(local.active(), [format!("#1 {NAME}")]);
         story(&local.sim);
-        assert_eq!(job.settle("Failed"), Told::Succeeded);
+        assert_eq!(job.settle("Failed"), StageExit::Succeeded);
         assert!(story(&local.sim).is_empty());
     }
 }
@@ -239,12 +239,12 @@ fn a_value_that_one_place_got_in_time_and_the_job_too_late_is_held() {
     let place = format!("{}/secrets/nuget-pat", local.sim.origin());
     let mut job = connected(&local, &[("publishTo", &place)]);
     sleeps_after(&local, &job, When::nth(Op::VaultWrite, 1), 31 * 60);
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     logs(&job, &["could not publish within 30 minutes", "The new token is in secret \"nuget-pat\"", "[held 101.1-"]);
     assert_eq!(job.variable(VARIABLE), None);
     assert_eq!(local.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [held 101.1]")]);
     local.consume("who reads the vault", 2);
-    assert_eq!(job.settle("Failed"), Told::Succeeded);
+    assert_eq!(job.settle("Failed"), StageExit::Succeeded);
 
     let mut next = connected(&local, &[("publishTo", &place), ("rotateWhenDaysLeft", "1")]);
     local.sim.clear_faults();
@@ -264,7 +264,7 @@ fn a_look_that_is_half_a_minute_old_is_taken_again_before_the_commit() {
     local.hand_out(&mut job);
     story(&local.sim);
     sleeps_after(&local, &job, When::nth(Op::ListPats, 1), 31);
-    assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
     let commit = "#2 becomes nuget-publish";
     assert_eq!(local.sim.count(Op::ListPats), 2);
     assert_eq!(story(&local.sim)[..3], ["#1 becomes nuget-publish [superseded 101.1]", "list", commit]);
@@ -277,7 +277,7 @@ fn a_commit_that_never_comes_right_after_a_look_is_given_up() {
     let mut job = local.job(&[]);
     local.hand_out(&mut job);
     sleeps_after(&local, &job, When::every(Op::ListPats), 31);
-    assert_eq!(job.settle("Succeeded"), Told::Failed, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{}", job.log());
     logs(&job, &["every look was too old when the commit was due", "Run again."]);
     assert_eq!(local.active(), [committed()[0].clone(), pending()[1].clone()]);
 }

@@ -1,7 +1,7 @@
 //! How long PATs live: what a cap on lifetimes does to new and to old ones, how an overlap ends, and whose clock counts.
 
 use jiff::SignedDuration;
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::TaskResult;
 use crate::local::{Local, logs, story};
@@ -92,7 +92,7 @@ fn the_marker_never_ends_before_the_overlap_does_and_the_expiry_is_the_markers_m
         let mut job = local.job(&[("overlapHours", hours)]);
         local.hand_out(&mut job);
         local.forget("the old consumer");
-        assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
         let world = local.sim.world();
         assert!(world.pats[0].name.ends_with(&format!(" ends {marker}]")), "{}", world.pats[0].name);
         match hours {
@@ -145,7 +145,7 @@ fn a_pat_that_expires_during_the_job_is_gone_and_no_obstacle() {
     let mut job = local.job(&[]);
     local.hand_out(&mut job);
     local.advance(SignedDuration::from_mins(30));
-    assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["is gone already", "committed the new token"]);
     assert_eq!(local.active(), [format!("#2 {NAME}")]);
 }
@@ -222,7 +222,7 @@ fn a_cap_introduced_during_the_job_is_warned_about() {
     local.hand_out(&mut job);
     local.forget("the old consumer");
     local.sim.world().cap_days = Some(7);
-    assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["##[warning]", "before the overlap does: a cap on lifetimes"]);
     assert_eq!(local.active(), [format!("#2 {NAME}")]);
 }
@@ -232,9 +232,9 @@ fn a_service_whose_date_is_wrong_costs_nobody_a_pat() {
     let settled = |overlap: &str| [format!("#1 {NAME} [superseded 101.1 +{overlap}h]"), format!("#2 {NAME}")];
     let pending = [format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1]")];
     for (hours, told, says, left) in [
-        (-48, Told::Succeeded, "##[warning]could not retire", settled("-24")),
-        (1, Told::Succeeded, "shortened", settled("25")),
-        (48, Told::Failed, "the `accessToken` ended before the job did", pending),
+        (-48, StageExit::Succeeded, "##[warning]could not retire", settled("-24")),
+        (1, StageExit::Succeeded, "shortened", settled("25")),
+        (48, StageExit::Failed, "the `accessToken` ended before the job did", pending),
     ] {
         let local = Local::with_pat(5);
         local.sim.inject(Fault::ClockSkew(SignedDuration::from_hours(hours)), When::always());

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::{Host, Stage, TaskResult};
 use crate::lost_replies::Brief;
@@ -22,9 +22,9 @@ fn fails_within(limit: Duration, fault: Fault, op: Op, words: &[&str]) {
     let brief = Brief::with_pat("24");
     brief.sim.inject(fault, When::every(op));
     let mut job = brief.job();
-    job.patience.list = Duration::from_millis(300);
+    job.limits.list = Duration::from_millis(300);
     let started = Instant::now();
-    assert_eq!(job.main(), Told::Failed, "{name} at {op:?}\n{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{name} at {op:?}\n{}", job.log());
     let took = started.elapsed();
     assert!(took < limit, "{name} at {op:?}: {took:?}");
     let log = job.log();
@@ -56,9 +56,9 @@ fn a_list_whose_pages_are_slow_is_given_up_as_a_whole() {
     brief.sim.inject(Fault::EndlessList(1, true), When::every(Op::ListPats));
     brief.sim.inject(Fault::Delay(Duration::from_millis(50)), When::every(Op::ListPats));
     let mut job = brief.job();
-    job.patience.list = Duration::from_millis(400);
+    job.limits.list = Duration::from_millis(400);
     let started = Instant::now();
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert!(job.log().contains("a list that has not ended within"), "{}", job.log());
     assert!(brief.sim.count(Op::ListPats) < 20);

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::in_process::LocalJob;
 use crate::pipeline::{NAME, VARIABLE};
@@ -112,7 +112,7 @@ impl Local {
 
     /// The main stage, which must succeed, and its value in somebody's hand.
     pub(crate) fn hand_out(&self, job: &mut LocalJob) {
-        assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
         self.consume_variable("the new consumer", job);
     }
 
@@ -128,7 +128,7 @@ impl Local {
     /// A whole job that succeeds.
     pub(crate) fn rotate(&self, job: &mut LocalJob) {
         self.hand_out(job);
-        assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
     }
 
     /// The rotator's active PATs, in the words of `Pipeline::active`.

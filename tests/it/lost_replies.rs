@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rotate_pat::Told::{self, Failed, Succeeded};
+use rotate_pat::app::StageExit::{self, Failed, Succeeded};
 
 use crate::agent::TaskResult;
 use crate::in_process::LocalJob;
@@ -50,7 +50,7 @@ impl Brief {
     }
 
     /// A whole job: where the rotation succeeds, the service gets the new value. Says how both stages ended.
-    pub(crate) fn run(&self, job: &mut LocalJob) -> (Told, Told) {
+    pub(crate) fn run(&self, job: &mut LocalJob) -> (StageExit, StageExit) {
         let main = job.main();
         if main == Succeeded {
             self.hold(job);
@@ -202,9 +202,9 @@ fn an_orphan_that_arrives_late_stops_the_run_before_anybody_holds_the_new_one() 
     // The list after the second creation.
     brief.sim.inject(Fault::Late(late), When::nth(Op::ListPats, 3));
     let mut job = brief.job();
-    job.patience.create_reply = late / 2;
-    job.patience.read = late * 10;
-    job.patience.reply = late * 10;
+    job.limits.create_reply = late / 2;
+    job.limits.read = late * 10;
+    job.limits.reply = late * 10;
     assert_eq!(job.main(), Failed, "{}", job.log());
     assert!(job.log().contains("arrived late from an attempt of this run"), "{}", job.log());
     assert!(job.variable(VARIABLE).is_none());
@@ -218,7 +218,7 @@ fn an_orphan_that_arrives_during_the_job_stops_the_commit_and_is_not_called_anot
     let brief = Brief::with_pat("24");
     brief.sim.inject(Fault::Late(Duration::from_millis(900)), When::nth(Op::CreatePat, 1));
     let mut job = brief.job();
-    job.patience.create_reply = Duration::from_millis(200);
+    job.limits.create_reply = Duration::from_millis(200);
     assert_eq!(job.main(), Succeeded, "{}", job.log());
     assert_eq!(brief.states(), ["#1 committed", "#2 pending"]);
     while brief.active().len() < 3 {
@@ -345,7 +345,7 @@ fn a_throttled_request_is_sent_again_when_the_service_has_asked_for_it() {
                     let brief = Brief::with_pat("0");
                     brief.sim.inject(way(), When::nth(op, 1));
                     let mut job = brief.job();
-                    job.patience.repeat_within = Duration::from_secs(3);
+                    job.limits.repeat_within = Duration::from_secs(3);
                     let started = Instant::now();
                     assert_eq!(brief.run(&mut job), (Succeeded, Succeeded), "{name}\n{}", job.log());
                     let is_last = op == Op::RevokePat && matches!(way(), Fault::OkWithRetryAfter(_));

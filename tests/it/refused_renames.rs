@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::TaskResult;
 use crate::local::{Local, logs, story};
@@ -28,7 +28,7 @@ fn without_an_overlap_a_pat_that_cannot_be_renamed_is_revoked_before_the_look() 
         let (local, mut job) = Local::handed_out(&[("overlapHours", "0")]);
         local.sim.world().pats[0].refuse_rename = Some(refusal.clone());
         local.forget("the old consumer");
-        assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{refusal:?}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{refusal:?}: {}", job.log());
         logs(&job, &["could not mark \"nuget-publish\"", "so it is revoked without an overlap"]);
         let mut story = story(&local.sim);
         assert!(story.remove(0).starts_with("#1 becomes nuget-publish [superseded 101.1]"), "{refusal:?}");
@@ -52,7 +52,7 @@ fn what_had_to_be_revoked_before_the_look_is_not_said_to_work_when_the_settling_
         local.sim.world().pats[0].refuse_rename = Some(RenameRefusal::Status(400));
         local.forget("the old consumer");
         trouble(&local);
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{name}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{name}: {}", job.log());
         assert!(local.active()[0].starts_with("#2 "), "{name}: {:?}", local.active());
         let log = job.log().to_lowercase();
         let claims =
@@ -67,7 +67,7 @@ fn with_an_overlap_a_pat_that_cannot_be_renamed_stops_the_settling_and_the_secon
     for refusal in refusals() {
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.world().pats[0].refuse_rename = Some(refusal.clone());
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{refusal:?}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{refusal:?}: {}", job.log());
         logs(&job, &["could not mark \"nuget-publish\"", "The new token is now \"nuget-publish [held 101"]);
         logs(&job, &["Run again: a second refusal lets the next run revoke it without an overlap."]);
         assert_eq!(local.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [held 101.1]")]);
@@ -75,7 +75,7 @@ fn with_an_overlap_a_pat_that_cannot_be_renamed_stops_the_settling_and_the_secon
         let mut next = local.next_job(&[("rotateWhenDaysLeft", "1")]);
         local.hand_out(&mut next);
         local.forget("the old consumer");
-        assert_eq!(next.settle("Succeeded"), Told::Succeeded, "{refusal:?}: {}", next.log());
+        assert_eq!(next.settle("Succeeded"), StageExit::Succeeded, "{refusal:?}: {}", next.log());
         let old = local.sim.world().pats[0].id.clone();
         logs(&next, &[&old, "so it is revoked without an overlap"]);
         assert_eq!(local.active(), [superseded(2, 102), format!("#3 {NAME}")]);
@@ -94,7 +94,7 @@ fn what_became_of_a_holding_after_such_a_refusal_is_said_where_it_is_known_and_t
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.world().pats[0].refuse_rename = Some(RenameRefusal::Status(400));
         local.sim.inject(fault, When::from(Op::UpdatePat, 2));
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{}", job.log());
         logs(&job, &["could not mark \"nuget-publish\"", said]);
         assert!(!job.log().contains("is now"), "{}", job.log());
         assert_eq!(local.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [{left}]")]);
@@ -104,12 +104,12 @@ fn what_became_of_a_holding_after_such_a_refusal_is_said_where_it_is_known_and_t
 #[test]
 fn a_held_pat_counts_as_a_refusal_met_before_as_the_names_cannot_tell_what_held_it() {
     let (local, mut job) = Local::handed_out(&[]);
-    assert_eq!(job.settle("Failed"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Failed"), StageExit::Succeeded, "{}", job.log());
     let mut next = local.next_job(&[]);
-    assert_eq!(next.main(), Told::Succeeded, "{}", next.log());
+    assert_eq!(next.main(), StageExit::Succeeded, "{}", next.log());
     local.forget("the old consumer");
     local.sim.world().pats[0].refuse_rename = Some(RenameRefusal::Status(400));
-    assert_eq!(next.settle("Succeeded"), Told::Succeeded, "{}", next.log());
+    assert_eq!(next.settle("Succeeded"), StageExit::Succeeded, "{}", next.log());
     logs(&next, &["so it is revoked without an overlap"]);
     assert_eq!(local.active(), [format!("#2 {NAME} [superseded 102.1 +24h]"), format!("#3 {NAME}")]);
 }
@@ -123,7 +123,7 @@ fn a_predecessor_that_is_gone_meanwhile_is_done_in_whatever_words_the_service_sa
             let old = local.sim.world().pats[0].id.clone();
             local.sim.world().unknown_id_reply = reply;
             local.sim.world().revoke(&old);
-            assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{reply:?}: {}", job.log());
+            assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{reply:?}: {}", job.log());
             logs(&job, &["is gone already", "committed the new token"]);
             assert!(!job.log().contains("##[warning]"), "not found is done, {reply:?}, {hours} hours: {}", job.log());
             assert_eq!(local.active(), [format!("#2 {NAME}")]);
@@ -141,7 +141,7 @@ fn a_predecessor_that_goes_between_its_marking_and_its_end_is_done() {
             local.sim.world().unknown_id_reply = reply;
             let gone = Fault::after(move |world| world.revoke(&old));
             local.sim.inject(gone, When::nth(Op::ConnectionDataAsPat, 1));
-            assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{reply:?}: {}", job.log());
+            assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{reply:?}: {}", job.log());
             assert!(!job.log().contains("##[warning]"), "not found is done, {reply:?}, {hours} hours: {}", job.log());
             assert_eq!(local.active(), [format!("#2 {NAME}")]);
         }
@@ -172,10 +172,10 @@ fn what_passes_when_a_pat_is_marked_fails_the_stage_and_leaves_everything_workin
     for hours in ["24", "0"] {
         for (name, fault) in passing_faults() {
             let (local, mut job) = Local::handed_out(&[("overlapHours", hours)]);
-            job.patience.repeat_within = Duration::from_millis(50);
-            job.patience.reply = Duration::from_millis(100);
+            job.limits.repeat_within = Duration::from_millis(50);
+            job.limits.reply = Duration::from_millis(100);
             local.sim.inject(fault, When::every(Op::UpdatePat));
-            assert_eq!(job.settle("Succeeded"), Told::Failed, "{name}: {}", job.log());
+            assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{name}: {}", job.log());
             logs(&job, &["could not mark \"nuget-publish\"", "Nothing was retired"]);
             let story = story(&local.sim);
             assert!(story.iter().all(|line| line.starts_with("#1 becomes")), "{name}: {story:?}");
@@ -190,7 +190,7 @@ fn a_marking_whose_reply_is_always_lost_is_taken_for_a_failure_and_healed_by_the
         let name = fault.name();
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::every(Op::UpdatePat));
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{name}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{name}: {}", job.log());
         assert_eq!(local.active(), [superseded(1, 101), format!("#2 {NAME} [pending 101.1]")], "{name}");
         local.sim.clear_faults();
         local.rotate(&mut local.next_job(&[("rotateWhenDaysLeft", "1")]));
@@ -203,7 +203,7 @@ fn a_server_that_changes_the_secret_on_an_update_is_found_out_while_nobody_holds
     let local = Local::with_pat(5);
     local.sim.world().update_changes_secret = true;
     let mut job = local.job(&[]);
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     logs(&job, &["could not prove \"nuget-publish [pending 101.1-", "does not accept it", "which nobody holds"]);
     let story = story(&local.sim);
     assert_eq!(story[3], "#2 becomes nuget-publish [pending 101.1]");
@@ -220,7 +220,7 @@ fn a_new_pat_that_speaks_for_somebody_else_is_found_out_while_nobody_holds_it() 
     local.sim.inject(Fault::before(speaks_for("alice")), When::every(Op::ConnectionDataAsPat));
     local.sim.inject(Fault::after(speaks_for("rotator")), When::every(Op::ConnectionDataAsPat));
     let mut job = local.job(&[]);
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     let alice = local.sim.world().user("alice").identity.clone();
     logs(&job, &[&format!("it speaks for {alice} and not for the signed-in user"), "which nobody holds"]);
     assert!(job.variable(VARIABLE).is_none());
@@ -234,7 +234,7 @@ fn a_server_that_resets_what_an_update_leaves_out_is_found_out_while_nobody_hold
         let local = Local::with_pat(5);
         local.sim.world().update_resets_omitted_fields = true;
         let mut job = local.job(&[("validForDays", days), ("rotateWhenDaysLeft", "")]);
-        assert_eq!(job.main(), Told::Failed, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
         let changed = format!("a rename changed its expiry from {ends}");
         logs(&job, &[&changed, "to 2026-12-01", "which nobody holds", "Report this"]);
         let create = format!("create nuget-publish [pending 101.1], ends in {days} days");
@@ -250,7 +250,7 @@ fn a_commit_whose_reply_is_lost_is_found_done_by_the_next_look() {
         let name = fault.name();
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::nth(Op::UpdatePat, 2));
-        assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{name}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{name}: {}", job.log());
         logs(&job, &["committed it as \"nuget-publish\" at the earlier try"]);
         let story = story(&local.sim);
         assert_eq!(story[0], "#1 becomes nuget-publish [superseded 101.1]", "{name}");
@@ -266,7 +266,7 @@ fn a_commit_that_did_not_arrive_is_sent_again_after_another_look() {
         let name = fault.name();
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::nth(Op::UpdatePat, 2));
-        assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{name}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{name}: {}", job.log());
         let story = story(&local.sim);
         assert_eq!(story[3..6], ["list", "#2 becomes nuget-publish", "try #2: 200"], "{name}: {story:?}");
         assert_eq!(local.active(), [superseded(1, 101), format!("#2 {NAME}")], "{name}");
@@ -280,7 +280,7 @@ fn a_commit_that_is_refused_or_never_gets_through_leaves_everything_working_for_
         let name = fault.name();
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::from(Op::UpdatePat, 2));
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{name}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{name}: {}", job.log());
         logs(&job, &["could not commit the new token as \"nuget-publish\""]);
         let story = story(&local.sim);
         assert!(!story.iter().any(|line| line.starts_with("revoke") || line.contains(", ends")), "{name}: {story:?}");
@@ -297,7 +297,7 @@ fn a_look_that_fails_commits_nothing() {
         let name = fault.name();
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::every(Op::ListPats));
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{name}: {}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{name}: {}", job.log());
         logs(&job, &["could not list the tokens before the commit", "Nothing was retired"]);
         assert_eq!(local.active(), [superseded(1, 101), format!("#2 {NAME} [pending 101.1]")], "{name}");
     }
@@ -312,7 +312,7 @@ fn a_pat_that_stops_working_right_after_its_commit_retires_nothing() {
         let new = local.sim.world().pats[1].id.clone();
         let by_hand = Fault::after(move |world| world.revoke(&new));
         local.sim.inject(by_hand, When::nth(Op::UpdatePat, 2));
-        assert_eq!(job.settle("Succeeded"), Told::Failed, "{}", job.log());
+        assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{}", job.log());
         logs(&job, &["could not verify the new token", "after the commit", "nothing was retired"]);
         assert_eq!(local.active(), [format!("#1 {NAME} [superseded 101.1 +{hours}h]")]);
         assert_eq!(local.sim.world().pats[0].valid_to, ends);
@@ -321,7 +321,7 @@ fn a_pat_that_stops_working_right_after_its_commit_retires_nothing() {
         let mut next = local.next_job(&[("rotateWhenDaysLeft", "1")]);
         local.hand_out(&mut next);
         local.forget("the old consumer");
-        assert_eq!(next.settle("Succeeded"), Told::Succeeded, "{}", next.log());
+        assert_eq!(next.settle("Succeeded"), StageExit::Succeeded, "{}", next.log());
         assert_eq!(local.active().last().unwrap(), &format!("#3 {NAME}"));
         assert_eq!(local.sim.world().pats[2].scope, "vso.packaging_write");
     }

@@ -1,6 +1,6 @@
 //! Every kind of service connection signs in for a whole rotation: for the vault, and to prove whose refresh token it is.
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::{Endpoint, Job, StepRun, TaskResult};
 use crate::local::{Local, logs};
@@ -416,7 +416,7 @@ fn an_agent_without_any_managed_identity_is_told_where_there_is_one() {
     let mut job = local.job(&[("serviceConnection", id), ("accessToken", "")]);
     job.set(&format!("ENDPOINT_AUTH_SCHEME_{id}"), "ManagedServiceIdentity");
     local.sim.inject(Fault::Refused, When::every(Op::ManagedIdentity));
-    assert_eq!(job.main(), Told::Failed);
+    assert_eq!(job.main(), StageExit::Failed);
     let told =
         ["could not sign in as the managed identity", "Microsoft-hosted agents have none.", "Nothing was changed."];
     logs(&job, &told);

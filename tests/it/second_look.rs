@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::TaskResult;
 use crate::local::{Local, story};
@@ -20,7 +20,7 @@ fn pending() -> [String; 2] {
 fn a_commit_whose_answer_shows_no_token_is_looked_for_and_done_again() {
     let (local, mut job) = Local::handed_out(&[]);
     local.sim.inject(Fault::RefusedIn200("none".to_owned()), When::nth(Op::UpdatePat, 2));
-    assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
     assert_eq!(local.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#2 {NAME}")]);
 }
 
@@ -28,7 +28,7 @@ fn a_commit_whose_answer_shows_no_token_is_looked_for_and_done_again() {
 fn a_mark_that_the_answer_does_not_show_is_not_told_as_made() {
     let (local, mut job) = Local::handed_out(&[]);
     local.sim.inject(Fault::RefusedIn200("none".to_owned()), When::every(Op::UpdatePat));
-    assert_eq!(job.settle("Failed"), Told::Failed, "{}", job.log());
+    assert_eq!(job.settle("Failed"), StageExit::Failed, "{}", job.log());
     assert!(!job.log().contains("[held"), "{}", job.log());
     assert_eq!(local.active(), pending());
 }
@@ -36,8 +36,8 @@ fn a_mark_that_the_answer_does_not_show_is_not_told_as_made() {
 #[test]
 fn a_rest_that_the_look_asks_for_comes_before_the_next_look_and_not_before_the_commit() {
     let (local, mut job) = Local::handed_out(&[]);
-    job.patience.repeat_within = Duration::from_secs(10);
-    job.patience.commit_within = Duration::from_millis(600);
+    job.limits.repeat_within = Duration::from_secs(10);
+    job.limits.commit_within = Duration::from_millis(600);
     let looks: Arc<Mutex<Option<Instant>>> = Arc::default();
     let gap: Arc<Mutex<Option<Duration>>> = Arc::default();
     let (seen, looked, measured) = (Arc::clone(&looks), Arc::clone(&looks), Arc::clone(&gap));
@@ -46,7 +46,7 @@ fn a_rest_that_the_look_asks_for_comes_before_the_next_look_and_not_before_the_c
     local.sim.inject(look, When::every(Op::ListPats));
     let commit = Fault::before(move |_| *measured.lock().unwrap() = looked.lock().unwrap().map(|look| look.elapsed()));
     local.sim.inject(commit, When::nth(Op::UpdatePat, 2));
-    assert_eq!(job.settle("Succeeded"), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
     let gap = gap.lock().unwrap().unwrap();
     assert!(gap < Duration::from_millis(600), "the commit came {gap:?} after the look");
 }
@@ -55,7 +55,7 @@ fn a_rest_that_the_look_asks_for_comes_before_the_next_look_and_not_before_the_c
 fn cancelled_during_a_rest_before_the_creation_nothing_is_made() {
     let local = Local::with_pat(5);
     let mut job = local.job(&[]);
-    job.patience.repeat_within = Duration::from_secs(10);
+    job.limits.repeat_within = Duration::from_secs(10);
     let canceller = job.canceller();
     // The plan's list is one page.
     local.sim.inject(Fault::OkWithRetryAfter(3), When::nth(Op::ListPats, 1));
@@ -64,7 +64,7 @@ fn cancelled_during_a_rest_before_the_creation_nothing_is_made() {
         canceller.stop_within(Duration::from_secs(8));
         canceller
     });
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     drop(stop.join());
     assert_eq!(story(&local.sim), ["list"], "{}", job.log());
     assert_eq!(local.active(), [format!("#1 {NAME}")]);
@@ -76,7 +76,7 @@ fn a_revocation_answered_by_a_bare_404_is_not_told_as_done_while_the_token_is_li
     let mut job = local.job(&[]);
     local.sim.inject(Fault::Status(404), When::every(Op::RevokePat));
     local.sim.inject(Fault::Status(403), When::nth(Op::UpdatePat, 1));
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     assert!(job.log().contains("could not be revoked"), "{}", job.log());
     assert_eq!(local.active(), pending());
 }
@@ -125,7 +125,7 @@ fn into_two_groups(disturb: impl FnOnce(&mut crate::in_process::LocalJob) -> Fau
     let mut job = local.job(&[("publishTo", "variableGroup: G1/P\nvariableGroup: G2/P")]);
     let fault = disturb(&mut job);
     local.sim.inject(fault, When::nth(Op::UpdateGroup, 1));
-    assert_eq!(job.main(), Told::Failed, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
     assert_eq!(local.sim.world().group_writes.len(), 1, "{}", job.log());
     (local, job.log())
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::destinations::{FEED, GROUP, PROD, PUBLISHER, Places, replaced, watch};
 use crate::in_process::LocalJob;
@@ -65,12 +65,12 @@ impl Unanswered {
 
     fn is_cancelled_while_a_write_hangs(&self, op: Op) {
         let mut job = self.job();
-        job.patience.read = Duration::from_secs(20);
-        job.patience.reply = Duration::from_secs(20);
+        job.limits.read = Duration::from_secs(20);
+        job.limits.reply = Duration::from_secs(20);
         let canceller = job.canceller();
         self.sim.inject(Fault::HangAfter, When::every(op));
         self.sim.inject(Fault::after(move |_| canceller.stop_within(Duration::from_millis(100))), When::nth(op, 1));
-        assert_eq!(job.main(), Told::Failed, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
         let pending = vec![format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1")];
         assert_eq!(self.held_and_active(), (2, pending), "{}", job.log());
         assert!(job.log().contains("The new token is in perhaps "), "{}", job.log());
@@ -83,13 +83,13 @@ impl Unanswered {
             self.sim.inject(fault, when);
         }
         let mut job = self.job();
-        assert_eq!(job.main(), Told::Failed, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
         let log = job.log();
         assert!(log.contains("The new token is in perhaps "), "{log}");
         assert!(log.contains("It stays \"nuget-publish [pending 101.1-"), "{log}");
         let pending = vec![format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1")];
         assert_eq!(self.held_and_active(), (if is_delivered { 2 } else { 1 }, pending.clone()), "{log}");
-        assert_eq!(job.settle("Failed"), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle("Failed"), StageExit::Succeeded, "{}", job.log());
         assert_eq!(self.held_and_active().1, pending);
         self.is_healed();
     }
@@ -98,7 +98,12 @@ impl Unanswered {
         self.sim.clear_faults();
         self.sim.world().next_run();
         let mut job = self.job();
-        assert_eq!((job.main(), job.settle("Succeeded")), (Told::Succeeded, Told::Succeeded), "{}", job.log());
+        assert_eq!(
+            (job.main(), job.settle("Succeeded")),
+            (StageExit::Succeeded, StageExit::Succeeded),
+            "{}",
+            job.log()
+        );
         assert_eq!(self.held_and_active(), (3, vec![format!("#3 {NAME}")]));
     }
 }

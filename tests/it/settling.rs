@@ -1,7 +1,7 @@
 //! What becomes of a new PAT at the end of the job: committed where the job has succeeded with it, held where anything
 //! leaves a doubt, and left to the next run where even that fails.
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::{Job, JobStatus, StepRun, TaskResult};
 use crate::local::{Local, logs, story};
@@ -138,7 +138,7 @@ fn the_confirming_variable_takes_the_place_of_the_jobs_status() {
         if let Some(value) = value {
             job.set("STORED_IT", value);
         }
-        assert_eq!(job.settle(status), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle(status), StageExit::Succeeded, "{}", job.log());
         assert_eq!(local.active(), if is_committed { committed() } else { held() }, "{value:?} {status}");
     }
 
@@ -227,7 +227,7 @@ fn a_pat_that_cannot_be_marked_as_held_stays_pending_and_the_next_run_retires_it
     for fault in [Fault::Status(400), Fault::Status(401), Fault::Status(403), Fault::Status(500), refused] {
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::every(Op::UpdatePat));
-        assert_eq!(job.settle("Failed"), Told::Failed, "{}", job.log());
+        assert_eq!(job.settle("Failed"), StageExit::Failed, "{}", job.log());
         logs(&job, &["could not mark the new token as held, although the job ended as Failed", "Nothing was retired"]);
         logs(&job, &["stays \"nuget-publish [pending 101.1-", "Run again: the next run takes it for a dead run's."]);
         assert_eq!(local.active(), pending());
@@ -236,7 +236,7 @@ fn a_pat_that_cannot_be_marked_as_held_stays_pending_and_the_next_run_retires_it
         let mut next = local.next_job(&[("rotateWhenDaysLeft", "1")]);
         local.hand_out(&mut next);
         logs(&next, &["did not finish and left", "retire too: "]);
-        assert_eq!(next.settle("Succeeded"), Told::Succeeded, "{}", next.log());
+        assert_eq!(next.settle("Succeeded"), StageExit::Succeeded, "{}", next.log());
         assert_eq!(local.active(), healed());
     }
 }
@@ -246,14 +246,16 @@ fn a_passing_fault_does_not_keep_the_new_pat_from_being_held() {
     for fault in [Fault::Status(500), Fault::Status(429), Fault::ResetBefore, Fault::ResetAfter, Fault::CutReply] {
         let (local, mut job) = Local::handed_out(&[]);
         local.sim.inject(fault, When::first(Op::UpdatePat, 2));
-        assert_eq!(job.settle("Failed"), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle("Failed"), StageExit::Succeeded, "{}", job.log());
         assert_eq!(local.active(), held());
     }
 }
 
 #[test]
 fn a_new_pat_that_somebody_revoked_before_the_job_ended_is_not_said_to_work() {
-    for (status, told, left) in [("Failed", Told::Succeeded, held()), ("Succeeded", Told::Failed, committed())] {
+    for (status, told, left) in
+        [("Failed", StageExit::Succeeded, held()), ("Succeeded", StageExit::Failed, committed())]
+    {
         for reply in [UnknownIdReply::Mixed, UnknownIdReply::NotFound, UnknownIdReply::In200] {
             let (local, mut job) = Local::handed_out(&[]);
             local.forget("the new consumer");

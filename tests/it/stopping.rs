@@ -1,5 +1,5 @@
 //! Being stopped: cancelled, killed, unheard, tried again. A stopped run undoes what nobody holds, leaves what somebody
-//! may hold, and ends by itself before the agent's patience does.
+//! may hold, and ends by itself before the agent's limits does.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rotate_pat::Told::{Failed, Nothing, Succeeded};
+use rotate_pat::app::StageExit::{Failed, Nothing, Succeeded};
 
 use crate::agent::{Interruption, JobStatus, StepRun, TaskResult, When as Moment};
 use crate::in_process::LocalJob;
@@ -205,9 +205,9 @@ fn a_cancelled_settle_stage_that_gets_no_answer_ends_in_time() {
         let brief = Brief::with_pat("24");
         let mut job = brief.job();
         assert_eq!(job.main(), Succeeded);
-        job.patience.reply = Duration::from_secs(30);
-        job.patience.read = Duration::from_secs(30);
-        job.patience.repeat_within = Duration::from_secs(30);
+        job.limits.reply = Duration::from_secs(30);
+        job.limits.read = Duration::from_secs(30);
+        job.limits.repeat_within = Duration::from_secs(30);
         let canceller = job.canceller();
         let stop = move |_: &mut _| canceller.stop_within(Duration::from_millis(200));
         brief.sim.inject(Fault::after(stop), When::nth(Op::UpdatePat, 1));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::in_process::LocalJob;
 use crate::pipeline::NAME;
@@ -54,17 +54,22 @@ impl Brief {
     /// A run whose publication fails and leaves the new one pending, and the healthy run after it.
     fn leaves_it_pending_and_heals(&self) {
         let mut job = self.job();
-        assert_eq!(job.main(), Told::Failed, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
         let log = job.log();
         assert!(log.contains("The new token is in perhaps secret \"nuget-pat\""), "{log}");
         assert!(log.contains("It stays \"nuget-publish [pending 101.1-"), "{log}");
         assert_eq!(self.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1")], "{log}");
-        assert_eq!(job.settle("Failed"), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.settle("Failed"), StageExit::Succeeded, "{}", job.log());
 
         self.sim.clear_faults();
         self.sim.world().next_run();
         let mut job = self.job();
-        assert_eq!((job.main(), job.settle("Succeeded")), (Told::Succeeded, Told::Succeeded), "{}", job.log());
+        assert_eq!(
+            (job.main(), job.settle("Succeeded")),
+            (StageExit::Succeeded, StageExit::Succeeded),
+            "{}",
+            job.log()
+        );
         assert_eq!(self.active(), [format!("#3 {NAME}")]);
         let world = self.sim.world();
         assert_eq!(world.pat_of_secret(world.vault.value(PLACE)).map(|pat| pat.number), Some(3));

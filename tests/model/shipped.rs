@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rotate_pat::look::{AfterCreate, BeforeCommit, after_create, before_commit};
-use rotate_pat::pat::{AuthorizationId, Generation, Pat, PatName, RunId, Scopes};
-use rotate_pat::plan::{Decision, Holds, Known, Liveness, Member, Record, Wish, family, plan, shortened};
-use rotate_pat::timestamp::Timestamp;
+use rotate_pat::model::marker::{Generation, PatName};
+use rotate_pat::model::pat::{AuthorizationId, Pat};
+use rotate_pat::model::run_id::Liveness;
+use rotate_pat::model::run_id::RunId;
+use rotate_pat::model::scopes::Scopes;
+use rotate_pat::model::timestamp::Timestamp;
+use rotate_pat::plan::conflicts::{AfterCreate, BeforeCommit, after_create, before_commit};
+use rotate_pat::plan::{Decision, Known, NamedPat, Record, RecordedPat, RotationRequest, family, plan, shortened};
 
 use super::rules::Without;
 use super::scenario::{HEALER, Scenario};
@@ -17,7 +21,7 @@ const TICK: Duration = Duration::from_secs(3 * 60 * 60);
 /// What a run is to do.
 pub(super) enum Task {
     Rotate(Vec<Number>),
-    Rest(Vec<Number>),
+    UpToDate(Vec<Number>),
     Refuse,
 }
 
@@ -44,7 +48,7 @@ fn number(id: &AuthorizationId) -> Number {
     id.as_str()[..8].parse().unwrap()
 }
 
-fn numbers(members: &[Member]) -> Vec<Number> {
+fn numbers(members: &[NamedPat]) -> Vec<Number> {
     members.iter().map(|member| number(&member.pat.id)).collect()
 }
 
@@ -90,8 +94,8 @@ impl Scenario {
         listed.iter().map(|&(number, name)| self.pat(world, number, name)).collect()
     }
 
-    fn wish(&self, run: usize) -> Wish {
-        Wish {
+    fn wish(&self, run: usize) -> RotationRequest {
+        RotationRequest {
             name: name(),
             run: self.id(run),
             rotate_when_days_left: (run >= self.always_due).then_some(0),
@@ -127,7 +131,7 @@ impl Scenario {
                 pat.valid_from = time(-30);
             }
         }
-        let holds = |&held: &Number| Record { destination: "a place".to_owned(), holds: Holds::Pat(id(held)) };
+        let holds = |&held: &Number| Record { destination: "a place".to_owned(), holds: RecordedPat::Pat(id(held)) };
         let records: Vec<Record> = world.runs[run].records.iter().map(holds).collect();
         let records = if self.is_without(Without::RecordsAreDue) { Vec::new() } else { records };
         let liveness = self.liveness(world);
@@ -145,14 +149,14 @@ impl Scenario {
                     Task::Rotate(numbers(&rotation.predecessors))
                 }
             }
-            Decision::Rest(rest) => Task::Rest(numbers(&rest.clean)),
+            Decision::UpToDate(rest) => Task::UpToDate(numbers(&rest.clean)),
             Decision::Refuse(_) => Task::Refuse,
         };
         self.bent(&family(&name(), &listed), task)
     }
 
     /// The task without the rule that is left out of it.
-    fn bent(&self, members: &[Member], task: Task) -> Task {
+    fn bent(&self, members: &[NamedPat], task: Task) -> Task {
         let kept = |keep: fn(&Generation) -> bool| -> Vec<Number> {
             numbers(members).into_iter().zip(members).filter(|(_, m)| keep(&m.generation)).map(|(n, _)| n).collect()
         };
@@ -167,15 +171,15 @@ impl Scenario {
             {
                 Task::Rotate(numbers(members))
             }
-            (Some(Without::CleanAfterEnd), Task::Rest(_)) => Task::Rest(superseded),
-            (Some(Without::SupersededIsNotDue), Task::Rest(_)) if !superseded.is_empty() => {
+            (Some(Without::CleanAfterEnd), Task::UpToDate(_)) => Task::UpToDate(superseded),
+            (Some(Without::SupersededIsNotDue), Task::UpToDate(_)) if !superseded.is_empty() => {
                 Task::Rotate(numbers(members))
             }
             (_, task) => task,
         }
     }
 
-    fn members(&self, world: &World, run: usize) -> Vec<Member> {
+    fn members(&self, world: &World, run: usize) -> Vec<NamedPat> {
         family(&name(), &self.pats(world, &world.runs[run].listed))
     }
 

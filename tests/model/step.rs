@@ -1,7 +1,7 @@
 //! What a run does next, one request at a time, with everything that may become of it. The acting parts of the program
 //! in short; what they decide by is the shipped plan and look.
 
-use rotate_pat::look::{AfterCreate, BeforeCommit};
+use rotate_pat::plan::conflicts::{AfterCreate, BeforeCommit};
 
 use super::rules::Without;
 use super::scenario::Scenario;
@@ -143,7 +143,7 @@ impl Step<'_> {
                 (it.predecessors, it.at) = (predecessors, At::Creating);
                 it.records.clear();
             }),
-            Task::Rest(clean) => self.to("finds nothing due", |world| {
+            Task::UpToDate(clean) => self.to("finds nothing due", |world| {
                 for number in clean {
                     world.retire(number, None);
                 }

@@ -1,7 +1,7 @@
 //! What a service connection holds as a certificate: refused, or a key that signs.
 
-use rotate_pat::certificate::Certificate;
-use rotate_pat::timestamp::Timestamp;
+use rotate_pat::model::certificate::Certificate;
+use rotate_pat::model::timestamp::Timestamp;
 
 pub(crate) fn fuzz(data: &[u8]) {
     // Seeds with a blank there would look like secrets in the repository.

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use rotate_pat::commands::{Console, StepResult};
-use rotate_pat::secret::Secret;
+use rotate_pat::agent::logging_commands::{Console, StepResult};
+use rotate_pat::model::secret::Secret;
 
 use crate::agent::Command;
 

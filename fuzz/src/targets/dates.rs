@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rotate_pat::timestamp::Timestamp;
+use rotate_pat::model::timestamp::Timestamp;
 
 pub(crate) fn fuzz(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

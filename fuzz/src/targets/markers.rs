@@ -1,7 +1,9 @@
 //! Names of tokens and the markers in them: what is read is exactly what is written.
 
-use rotate_pat::pat::{PatName, RunId, Scopes};
-use rotate_pat::text;
+use rotate_pat::model::marker::PatName;
+use rotate_pat::model::run_id::RunId;
+use rotate_pat::model::scopes::Scopes;
+use rotate_pat::model::text;
 
 pub(crate) fn fuzz(data: &[u8]) {
     let given = String::from_utf8_lossy(data);

@@ -1,6 +1,6 @@
 //! The agent's proxy and what bypasses it, and the machine's: no expression hangs, no password is shown.
 
-use rotate_pat::settings::environment::Environment;
+use rotate_pat::agent::environment::Environment;
 use rotate_pat::settings::read_network;
 use url::Url;
 

@@ -1,7 +1,7 @@
 //! A private key under a passphrase, in DER: refused, or one whole element.
 
-use rotate_pat::private_key::decrypt;
-use rotate_pat::secret::Secret;
+use rotate_pat::http::private_key::decrypt;
+use rotate_pat::model::secret::Secret;
 
 pub(crate) fn fuzz(data: &[u8]) {
     let passphrase = Secret::new("correct-horse".to_owned());

@@ -1,6 +1,7 @@
 //! A text from outside that may hold a secret in any spelling: nothing of it is left, and nothing else is lost.
 
-use rotate_pat::secret::{Hidden, Secret};
+use rotate_pat::model::redaction::Hidden;
+use rotate_pat::model::secret::Secret;
 
 pub(crate) fn fuzz(data: &[u8]) {
     let given = String::from_utf8_lossy(data);

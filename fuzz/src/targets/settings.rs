@@ -1,7 +1,8 @@
 //! Settings from an arbitrary environment: read, or refused with sentences, and no secret in either.
 
-use rotate_pat::settings::environment::Environment;
-use rotate_pat::settings::{self, Command, Fault, Settings, job_end};
+use rotate_pat::agent::environment::Environment;
+use rotate_pat::settings::{self, Command, Fault, Settings};
+use rotate_pat::agent::job_status::job_end;
 
 pub(crate) const CONNECTION: &str = "11111111-1111-1111-1111-111111111111";
 const SECRET: &str = "hunter2hunter2";

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use rotate_pat::Stage;
+use rotate_pat::app::Stage;
 
 use super::fault::{self, Wrong};
 use super::kind::{Kind, Left};
@@ -96,7 +96,7 @@ impl Clean {
 
 fn ordinary(scene: &Scene) -> Conditions {
     let mut conditions = Conditions::new(&scene.sim);
-    conditions.patience = fault::patience();
+    conditions.limits = fault::limits();
     conditions
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
-use rotate_pat::cancel::Cancel;
-use rotate_pat::patience::Patience;
+use rotate_pat::agent::cancellation::Cancel;
+use rotate_pat::runtime::limits::Limits;
 
 use crate::in_process::Conditions;
 use crate::simulator::{Fault, Op, Simulator, When};
@@ -191,11 +191,11 @@ impl Wrong {
     pub(crate) fn arrange(self, sim: &Arc<Simulator>, op: Op, n: usize, silence: Duration) -> Conditions {
         let (at, since) = (When::nth(op, n), When::since(op, n));
         let mut conditions = Conditions::new(sim);
-        conditions.patience = patience();
+        conditions.limits = limits();
         match self {
             Self::Wire(wire) => {
                 sim.inject((wire.make)(), if wire.lasts { since } else { at });
-                let limits = &mut conditions.patience;
+                let limits = &mut conditions.limits;
                 if wire.is_silent {
                     (limits.read, limits.reply, limits.create_reply) = (silence, silence, silence);
                 }
@@ -214,7 +214,7 @@ impl Wrong {
             Self::CancelledInSilence => {
                 let (canceller, cancel) = Cancel::pair();
                 conditions.cancel = cancel;
-                conditions.patience.create_reply_when_cancelled = SILENCE;
+                conditions.limits.create_reply_when_cancelled = SILENCE;
                 sim.inject(Fault::before(move |_| canceller.stop_within(SILENCE * 2)), at);
                 sim.inject(Fault::HangAfter, since);
             }
@@ -234,12 +234,12 @@ impl Wrong {
 }
 
 /// Long limits and short pauses: only what is meant to fail runs into one.
-pub(crate) fn patience() -> Patience {
-    Patience {
+pub(crate) fn limits() -> Limits {
+    Limits {
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(8),
         repeat_within: Duration::from_secs(5),
         propagation: Duration::from_secs(5),
-        ..Patience::default()
+        ..Limits::default()
     }
 }

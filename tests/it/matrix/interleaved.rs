@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::SignedDuration;
-use rotate_pat::Told::{self, Succeeded};
+use rotate_pat::app::StageExit::{self, Succeeded};
 
-use super::fault::patience;
+use super::fault::limits;
 use super::tally;
 use super::turns::{Meanwhile, Schedule, Turns};
 use crate::in_process::LocalJob;
@@ -117,7 +117,7 @@ impl Rivals {
         }
         let inputs = [("patName", NAME), ("variable", VARIABLE), ("overlapHours", self.rivalry.overlap())];
         let mut job = LocalJob::new(&self.sim, &inputs);
-        job.patience = patience();
+        job.limits = limits();
         job.slept = Arc::clone(&self.passed);
         job.set("SYSTEM_COLLECTIONURI", &format!("{origin}/contoso/"));
         if self.rivalry == Rivalry::Jobs {
@@ -193,7 +193,7 @@ impl Rivals {
                 status = "Failed";
             }
         }
-        let told: Told = job.settle(status);
+        let told: StageExit = job.settle(status);
         log.push_str(&format!("settled: {told:?}\n{}", job.log()));
         if self.rivalry != Rivalry::Jobs {
             let id = job.variable("BUILD_BUILDID").and_then(|id| id.parse().ok());
@@ -218,7 +218,7 @@ impl Rivals {
         }
         self.sim.world().next_run();
         let mut job = LocalJob::new(&self.sim, &[("patName", NAME), ("variable", VARIABLE), ("overlapHours", "24")]);
-        job.patience = patience();
+        job.limits = limits();
         let main = job.main();
         let mut log = job.log();
         self.store(&job);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rotate_pat::Stage;
+use rotate_pat::app::Stage;
 
 use super::cell::{self, Clean, heal, told};
 use super::kind::{self, Kind};

@@ -1,7 +1,7 @@
 //! The kinds of run, as values: what is arranged, what the inputs are, how the job ends. A new way of rotating or of
 //! signing in is one more value here, and all its requests are in the matrix.
 
-use rotate_pat::Stage;
+use rotate_pat::app::Stage;
 
 use crate::agent::JobStatus;
 use crate::destinations::{FEED, GROUP, VAULT};

@@ -13,7 +13,7 @@ pub(crate) mod tally;
 mod traces;
 mod turns;
 
-use rotate_pat::Stage;
+use rotate_pat::app::Stage;
 
 use self::cell::{Cell, Clean, Happening, ordinals};
 use self::kind::Kind;

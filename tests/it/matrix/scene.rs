@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use rotate_pat::{Stage, Told};
+use rotate_pat::app::{Stage, StageExit};
 
 use super::kind::{Confirmed, Kind, Left, Source};
 use crate::agent::{Endpoint, Host, Interruption, Job, JobStatus, Stage as AgentStage, Step, StepRun};
@@ -472,8 +472,8 @@ fn job(
         let (told, printed) = conditions.run(stage, environment);
         // The launcher ends well where the agent was told.
         let code = match told {
-            Some(Told::Succeeded | Told::Failed) => 0,
-            Some(Told::Nothing) => 2,
+            Some(StageExit::Succeeded | StageExit::Failed) => 0,
+            Some(StageExit::Nothing) => 2,
             None => 137,
         };
         (printed, code)

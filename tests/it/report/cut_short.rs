@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::{Interruption, TaskResult};
 use crate::local::logs;
@@ -13,9 +13,9 @@ use crate::simulator::{Fault, Op, When};
 #[test]
 fn max_minutes_end_it_with_what_was_had_by_then_and_what_is_missing_is_counted() {
     let (sim, mut job) = local(80, &[("maxMinutes", "3")]);
-    job.patience.minute = Duration::from_millis(150);
+    job.limits.minute = Duration::from_millis(150);
     sim.inject(Fault::Delay(Duration::from_millis(50)), When::every(Op::ListPatsOfUser));
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["this report is partial: `maxMinutes` ended it after 3 minutes", "not asked for"]);
     let listed = Listed::read(job.variable("reportFile").unwrap());
     let world = sim.world();
@@ -26,9 +26,9 @@ fn max_minutes_end_it_with_what_was_had_by_then_and_what_is_missing_is_counted()
 
 #[test]
 fn a_partial_report_does_not_answer_what_fail_on_asks() {
-    for (fail_on, told) in [("nothing", Told::Succeeded), ("expired", Told::Failed)] {
+    for (fail_on, told) in [("nothing", StageExit::Succeeded), ("expired", StageExit::Failed)] {
         let (sim, mut job) = local(80, &[("maxMinutes", "1"), ("failOn", fail_on)]);
-        job.patience.minute = Duration::from_millis(100);
+        job.limits.minute = Duration::from_millis(100);
         sim.inject(Fault::HangBefore, When::every(Op::ListPatsOfUser));
         assert_eq!(job.main(), told, "{}", job.log());
         Listed::read(job.variable("reportFile").unwrap()).is_a_part(&sim.world(), "`maxMinutes`");
@@ -83,7 +83,7 @@ fn one_list_that_cannot_be_read_is_named_and_the_others_are_there() {
 fn a_service_that_no_longer_answers_ends_it_instead_of_being_asked_for_everybody() {
     let (sim, mut job) = local(80, &[]);
     sim.inject(Fault::Status(500), When::from(Op::ListPatsOfUser, 30));
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["this report is partial", "could not be read", "500"]);
     let listed = Listed::read(job.variable("reportFile").unwrap());
     listed.is_a_part(&sim.world(), "could not be read");

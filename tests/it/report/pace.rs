@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::local::logs;
 use crate::report::{Listed, local, organization, people, whole};
@@ -46,7 +46,7 @@ fn while_there_is_plenty_nothing_waits_and_several_are_asked_at_once() {
     sim.inject(Fault::Delay(delay), When::every(Op::ListPatsOfUser));
     sim.inject(Fault::Header("X-RateLimit-Remaining", "150".to_owned()), When::every(Op::ListPatsOfUser));
     let started = Instant::now();
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     let one_by_one = delay * u32::try_from(sim.count(Op::ListPatsOfUser)).unwrap();
     assert!(started.elapsed() < one_by_one / 3, "{:?} of {one_by_one:?}", started.elapsed());
     Listed::read(job.variable("reportFile").unwrap()).is_whole(&sim.world());
@@ -60,7 +60,7 @@ fn replies_that_are_held_back_are_asked_for_one_at_a_time_in_the_end_even_for_le
         sim.inject(Fault::Delay(delay), When::every(Op::ListPatsOfUser));
         sim.inject(Fault::Header("X-RateLimit-Delay", held_back.to_owned()), When::every(Op::ListPatsOfUser));
         let started = Instant::now();
-        assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
         let one_by_one = delay * u32::try_from(sim.count(Op::ListPatsOfUser)).unwrap();
         assert!(started.elapsed() > one_by_one * 2 / 3, "{held_back}: {:?} of {one_by_one:?}", started.elapsed());
     }
@@ -69,9 +69,9 @@ fn replies_that_are_held_back_are_asked_for_one_at_a_time_in_the_end_even_for_le
 #[test]
 fn how_far_it_is_and_how_long_it_will_take_is_said_now_and_then() {
     let (sim, mut job) = local(60, &[]);
-    job.patience.progress = Duration::from_millis(60);
+    job.limits.progress = Duration::from_millis(60);
     sim.inject(Fault::Delay(Duration::from_millis(30)), When::every(Op::ListPatsOfUser));
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     let total = people(&sim.world());
     let lines: Vec<&String> = job.raw.iter().filter(|line| line.starts_with("##vso[task.setprogress ")).collect();
     assert!(lines.len() > 1, "{:?}", job.raw);
@@ -89,9 +89,9 @@ fn how_far_it_is_and_how_long_it_will_take_is_said_now_and_then() {
 #[test]
 fn a_wait_that_the_service_asks_for_is_said() {
     let (sim, mut job) = local(30, &[]);
-    job.patience.progress = Duration::from_millis(100);
+    job.limits.progress = Duration::from_millis(100);
     sim.inject(Fault::OkWithRetryAfter(1), When::nth(Op::ListPatsOfUser, 5));
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["Azure DevOps asks to wait 1 second"]);
 }
 
@@ -106,9 +106,9 @@ fn a_shorter_wait_asked_for_meanwhile_does_not_end_a_longer_one() {
     sim.inject(Fault::OkWithRetryAfter(3), When::about(Op::ListPatsOfUser, &rotator));
     sim.inject(Fault::Delay(Duration::from_millis(300)), When::about(Op::ListPatsOfUser, &alice));
     sim.inject(Fault::OkWithRetryAfter(1), When::about(Op::ListPatsOfUser, &alice));
-    job.patience.repeat_within = Duration::from_secs(10);
+    job.limits.repeat_within = Duration::from_secs(10);
     let started = Instant::now();
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
@@ -120,8 +120,8 @@ fn a_wait_asked_for_between_two_pages_of_one_users_list_is_said_as_well() {
             sim.world().add_pat(&format!("{number} of {who}")).owner(who).days_left(40).add();
         }
     }
-    job.patience.progress = Duration::from_millis(100);
+    job.limits.progress = Duration::from_millis(100);
     sim.inject(Fault::OkWithRetryAfter(1), When::nth(Op::ListPatsOfUser, 1));
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["Azure DevOps asks to wait 1 second"]);
 }

@@ -1,6 +1,6 @@
 //! Lists that do not end, or not as they should.
 
-use rotate_pat::Told;
+use rotate_pat::app::StageExit;
 
 use crate::agent::TaskResult;
 use crate::local::logs;
@@ -25,7 +25,7 @@ fn a_list_of_users_whose_next_page_is_itself_is_given_up() {
 fn a_list_of_users_that_goes_on_without_anybody_new_is_given_up() {
     let (sim, mut job) = local(20, &[]);
     sim.inject(Fault::EndlessList(0, true), When::from(Op::ListUsers, 4));
-    assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["this report is partial: the list of users", "nobody new"]);
     Listed::read(job.variable("reportFile").unwrap()).is_a_part(&sim.world(), "the list of users");
     assert!(sim.count(Op::ListUsers) < 1000, "{} pages", sim.count(Op::ListUsers));
@@ -46,7 +46,7 @@ fn a_list_of_tokens_that_does_not_end_is_that_users_alone() {
         let (sim, mut job) = local(20, &[]);
         let victim = sim.world().everybody("contoso").nth(9).unwrap().descriptor;
         sim.inject(Fault::EndlessList(2, goes_on), When::about(Op::ListPatsOfUser, &victim));
-        assert_eq!(job.main(), Told::Succeeded, "{}", job.log());
+        assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
         let listed = Listed::read(job.variable("reportFile").unwrap());
         assert_eq!((listed.number("ownersNotRead"), listed.number("owners")), (1, 21), "{}", job.log());
         assert_eq!(listed.0["notRead"][0]["owner"]["id"], victim.as_str());

@@ -1,0 +1,218 @@
+//! What the main stage leaves for the settle stage, through the agent's task variables: the plan's ids, the new token
+//! and the user's. Versioned, as a job may be settled by a newer program than the one that began it.
+
+use std::io;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::environment::{Environment, format_name};
+use crate::agent::logging_commands::Console;
+use crate::model::marker::{Generation, PatName};
+use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::run_id::RunId;
+use crate::model::scopes::Scopes;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::Identity;
+use crate::plan::NamedPat;
+
+const STATE: &str = "rotatePatState";
+const NEW_PAT: &str = "rotatePatNew";
+const USER_TOKEN: &str = "rotatePatUserToken";
+const VERSION: u32 = 1;
+/// Linux takes 128 KiB in one variable, Windows 32 Ki characters.
+const LONGEST: usize = if cfg!(windows) { 30_000 } else { 100_000 };
+
+/// A rotation between its two stages.
+#[derive(Debug)]
+pub struct State {
+    /// The personal access token's name.
+    pub name: PatName,
+    /// The run that made the new one.
+    pub run: RunId,
+    /// The new one, pending.
+    pub own: Pat,
+    /// Everything to retire. Of those superseded before, only id and name are handed over: no more is needed.
+    pub predecessors: Vec<NamedPat>,
+    /// Everything that bore the name when the plan was made. Only id and name are handed over.
+    pub listed: Vec<NamedPat>,
+    /// Who the new one speaks for.
+    pub owner: Option<Identity>,
+    /// How long the predecessors live on.
+    pub overlap: Duration,
+    /// The user's token ends then.
+    pub token_expires: Option<Timestamp>,
+    /// By how many seconds the server is ahead of the agent.
+    pub skew: i64,
+}
+
+/// The state with its two secrets.
+#[derive(Debug)]
+pub struct Handoff {
+    /// The plan's ids.
+    pub state: State,
+    /// The new value.
+    pub new_pat: Secret,
+    /// The user's token.
+    pub user_token: Secret,
+}
+
+/// Why a hand-over cannot be used.
+#[derive(Debug)]
+pub struct Unusable;
+
+impl State {
+    /// How long the service let the new one live: the cap on lifetimes is at least this.
+    pub fn granted(&self) -> Duration {
+        self.own.valid_to.since(self.own.valid_from)
+    }
+
+    /// The state as one word. Encoded, so that no name in it is taken for a macro on the way.
+    ///
+    /// # Errors
+    /// When it is longer than the agent can hand on: a variable of the environment has a limit, and beyond it the settle
+    /// stage could not even be started.
+    pub fn encode(&self) -> anyhow::Result<String> {
+        let in_full = self.predecessors.iter().filter(|m| !matches!(m.generation, Generation::Superseded { .. }));
+        let wire = Wire {
+            version: VERSION,
+            name: self.name.as_str().to_owned(),
+            run: self.run.to_string(),
+            own: WirePat::from(&self.own),
+            predecessors: self.predecessors.iter().map(|m| m.pat.id.to_string()).collect(),
+            in_full: in_full.map(|m| WirePat::from(&m.pat)).collect(),
+            listed: self.listed.iter().map(|m| (m.pat.id.to_string(), m.pat.display_name.clone())).collect(),
+            owner: self.owner.as_ref().map(|owner| (owner.id.clone(), owner.account.clone())),
+            overlap: self.overlap.as_secs(),
+            token_expires: self.token_expires.map(Timestamp::as_unix),
+            skew: self.skew,
+        };
+        let encoded = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire)?);
+        if encoded.len() > LONGEST {
+            let count = self.listed.len();
+            anyhow::bail!("{count} tokens bear the name {}, more than can be handed to the post-job step", self.name);
+        }
+        Ok(encoded)
+    }
+
+    /// Hands over the encoded state. Both secrets must have been masked.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn leave(console: &Console, encoded: &str, new_pat: &Secret, user_token: &Secret) -> io::Result<()> {
+        console.set_task_variable(NEW_PAT, new_pat.reveal(), true)?;
+        console.set_task_variable(USER_TOKEN, user_token.reveal(), true)?;
+        // Last, so that half a hand-over is none.
+        console.set_task_variable(STATE, encoded, false)
+    }
+}
+
+/// Takes over what the main stage left; `None` when it left nothing.
+///
+/// # Errors
+/// When what is there is not whole.
+pub fn take(environment: &Environment) -> Result<Option<Handoff>, Unusable> {
+    let variable = |name: &str| environment.get(&format!("VSTS_TASKVARIABLE_{}", format_name(name)));
+    let Some(state) = variable(STATE) else { return Ok(None) };
+    let secret = |name: &str| variable(name).map(|value| Secret::new(value.to_owned())).ok_or(Unusable);
+    Ok(Some(Handoff {
+        state: read(state).ok_or(Unusable)?,
+        new_pat: secret(NEW_PAT)?,
+        user_token: secret(USER_TOKEN)?,
+    }))
+}
+
+fn read(encoded: &str) -> Option<State> {
+    let wire: Wire = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
+    if wire.version != VERSION {
+        return None;
+    }
+    let name = PatName::parse(&wire.name).ok()?;
+    let own = wire.own.read()?;
+    let in_full: Option<Vec<Pat>> = wire.in_full.into_iter().map(WirePat::read).collect();
+    let in_full = in_full?;
+    // What was not handed over is not looked at; the new one's stands in for it.
+    let stand_in = |id: AuthorizationId, display_name: String| Pat { id, display_name, ..own.clone() };
+    let whole = |id: AuthorizationId, display_name: String| {
+        let known = in_full.iter().find(|pat| pat.id == id).cloned();
+        known.unwrap_or_else(|| stand_in(id, display_name))
+    };
+    let listed: Option<Vec<NamedPat>> = wire
+        .listed
+        .into_iter()
+        .map(|(id, display_name)| whole(AuthorizationId::parse(&id)?, display_name).into_member(&name))
+        .collect();
+    let listed = listed?;
+    let predecessor = |id: &String| listed.iter().find(|m| m.pat.id.as_str() == id).cloned();
+    let predecessors: Option<Vec<NamedPat>> = wire.predecessors.iter().map(predecessor).collect();
+    Some(State {
+        run: RunId::parse(&wire.run)?,
+        own,
+        predecessors: predecessors?,
+        listed,
+        owner: wire.owner.map(|(id, account)| Identity { id, account }),
+        overlap: Duration::from_secs(wire.overlap),
+        token_expires: wire.token_expires.and_then(Timestamp::from_unix),
+        skew: wire.skew,
+        name,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    version: u32,
+    name: String,
+    run: String,
+    own: WirePat,
+    predecessors: Vec<String>,
+    in_full: Vec<WirePat>,
+    listed: Vec<(String, String)>,
+    owner: Option<(String, String)>,
+    overlap: u64,
+    token_expires: Option<i64>,
+    skew: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WirePat {
+    id: String,
+    name: String,
+    scope: String,
+    from: String,
+    to: String,
+}
+
+impl From<&Pat> for WirePat {
+    fn from(pat: &Pat) -> Self {
+        Self {
+            id: pat.id.to_string(),
+            name: pat.display_name.clone(),
+            scope: pat.scopes.as_str().to_owned(),
+            from: pat.valid_from.to_wire(),
+            to: pat.valid_to.to_wire(),
+        }
+    }
+}
+
+impl WirePat {
+    fn read(self) -> Option<Pat> {
+        Some(Pat {
+            id: AuthorizationId::parse(&self.id)?,
+            display_name: self.name,
+            scopes: Scopes::as_listed(self.scope),
+            valid_from: Timestamp::parse(&self.from)?,
+            valid_to: Timestamp::parse(&self.to)?,
+            all_organizations: false,
+        })
+    }
+}
+
+impl Pat {
+    fn into_member(self, name: &PatName) -> Option<NamedPat> {
+        let generation = name.generation(&self.display_name)?;
+        Some(NamedPat { pat: self, generation })
+    }
+}

@@ -1,0 +1,36 @@
+//! How the job ended, read by the settle stage alone.
+
+use crate::agent::environment::Environment;
+use crate::model::secret::Secret;
+
+/// How the job ended.
+#[derive(Debug)]
+pub struct JobEnd {
+    /// `agent.jobstatus`.
+    pub status: JobStatus,
+    /// The job variable of `confirmVariable`, if one is named.
+    pub confirmed: Option<bool>,
+    /// The secret variable that the main stage set, as the job has it now.
+    pub variable: Option<Secret>,
+}
+
+/// How the job's steps ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JobStatus {
+    /// All of them well.
+    Succeeded,
+    /// Anything else, in the agent's word.
+    Other(String),
+}
+
+/// Reads how the job ended.
+pub fn job_end(environment: &Environment, confirm_variable: Option<&str>, variable: Option<&str>) -> JobEnd {
+    let status = match environment.get("AGENT_JOBSTATUS").unwrap_or("unknown") {
+        status if status.eq_ignore_ascii_case("succeeded") => JobStatus::Succeeded,
+        other => JobStatus::Other(crate::model::text::one_line(other)),
+    };
+    let confirmed = confirm_variable
+        .map(|name| environment.job_variable(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true")));
+    let variable = variable.and_then(|name| environment.job_variable(name));
+    JobEnd { status, confirmed, variable: variable.map(|value| Secret::new(value.to_owned())) }
+}

@@ -1,0 +1,229 @@
+//! Which command and which stage to run, and how the process ends: its exit code tells the launcher whether the agent
+//! knows the result.
+
+use crate::agent::{handoff, job_status};
+use crate::model::{text, timestamp};
+use crate::rotation::{main_stage, settle};
+use crate::{report, settings, sign_in, workstation};
+use std::ffi::OsString;
+use std::io;
+use std::rc::Rc;
+
+use crate::agent::cancellation::Cancel;
+use crate::agent::environment::Environment;
+use crate::agent::logging_commands::{Console, StepResult};
+use crate::context::{RotationContext, Runtime, Work};
+use crate::failure::Failure;
+use crate::http::Files;
+use crate::http::Http;
+use crate::runtime::clock::Clock;
+use crate::runtime::limits::Limits;
+use crate::settings::{Command, Fault, Settings};
+
+/// What `--version` says: a release's commit, and the target it was built for.
+pub const VERSION: &str = concat!(
+    "rotate-pat ",
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("ROTATE_PAT_COMMIT"),
+    ", target ",
+    env!("ROTATE_PAT_TARGET"),
+    ")"
+);
+
+/// The two stages that the agent starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// `execution`.
+    Main,
+    /// `postjobexecution`.
+    Settle,
+}
+
+impl Stage {
+    /// From the launcher's argument.
+    pub fn parse(argument: &str) -> Option<Self> {
+        match argument {
+            "task" => Some(Self::Main),
+            "settle" => Some(Self::Settle),
+            _ => None,
+        }
+    }
+}
+
+/// How a stage ended, and whether the agent was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StageExit {
+    /// It succeeded, and said so.
+    Succeeded,
+    /// It failed or was cancelled, and said so.
+    Failed,
+    /// Nobody heard how it ended.
+    Nothing,
+}
+
+impl StageExit {
+    /// The exit code, by which the launcher knows whether the agent was told. A rare one for a failure that was told,
+    /// so that no other way of ending is taken for it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Succeeded => 0,
+            Self::Failed => 3,
+            Self::Nothing => 2,
+        }
+    }
+}
+
+/// What `main` hands in: the program's whole world.
+pub struct Start {
+    /// The arguments, without the program's name.
+    pub arguments: Vec<OsString>,
+    /// Every environment variable.
+    pub environment: Environment,
+    /// The time.
+    pub clock: Clock,
+    /// Standard input.
+    pub input: Box<dyn io::Read>,
+    /// Standard output.
+    pub out: Box<dyn io::Write>,
+    /// Whether the process that started this one is still there.
+    pub has_launcher: Rc<dyn Fn() -> bool>,
+}
+
+/// Runs what the arguments name, on this thread, listening to signals: a stage for the launcher, or a sign-in for a
+/// person. Returns the exit code.
+pub fn start(start: Start) -> u8 {
+    let Start { mut arguments, environment, clock, input, out, has_launcher } = start;
+    let word = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    let word = word.to_string_lossy();
+    let stage = Stage::parse(&word);
+    if stage.is_none() && word != "sign-in" {
+        let console = Console::new(out, false);
+        if word == "--version" {
+            console.say(VERSION);
+            return told(console.check(), StageExit::Succeeded).exit_code();
+        }
+        console.say("This program is started by the pipeline task RotatePat, with `task` or `settle`; see its README.");
+        console.say("A person signs in once with:");
+        console.say(workstation::USAGE);
+        return StageExit::Nothing.exit_code();
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return StageExit::Nothing.exit_code();
+    };
+    runtime.block_on(async {
+        let (canceller, cancel) = Cancel::pair();
+        if canceller.listen().is_err() {
+            return StageExit::Nothing.exit_code();
+        }
+        match stage {
+            Some(stage) => {
+                let limits = Limits::default();
+                run(stage, Runtime { environment, clock, out, cancel, has_launcher, limits }).await.exit_code()
+            }
+            None => workstation::run(arguments, environment, clock, input, out, cancel).await,
+        }
+    })
+}
+
+/// Runs a stage to its end.
+pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
+    let Runtime { environment, clock, out, cancel, has_launcher, limits } = surroundings;
+    let console = Console::new(out, settings::is_debug(&environment));
+    for secret in settings::secrets(&environment) {
+        console.redact(&secret);
+    }
+    let handed = match stage {
+        Stage::Main => None,
+        Stage::Settle => match handoff::take(&environment) {
+            Ok(Some(handed)) => {
+                console.redact(&handed.new_pat);
+                console.redact(&handed.user_token);
+                Some(handed)
+            }
+            // The main stage was skipped, failed or had nothing to rotate.
+            Ok(None) => return told(console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
+            Err(handoff::Unusable) => {
+                let error = anyhow::anyhow!("could not read what the main step left in its task variables");
+                let now = "Nothing was changed; what the main step made, the next run finds.";
+                return told(Failure::new(error, now).advise("Run again.").tell(&console), StageExit::Failed);
+            }
+        },
+    };
+    let ready = settings::read(&environment).and_then(|settings| {
+        let files = Files::read(&settings.network)?;
+        Ok((settings, files))
+    });
+    let (Settings { access, command, network }, files) = match ready {
+        Ok(ready) => ready,
+        Err(faults) => {
+            if let Some(handed) = &handed {
+                let name = text::quoted(&handed.state.own.display_name);
+                console.say(&format!("every token works; the new one stays {name}, and the next run retires it"));
+            }
+            return told(tell_faults(&console, &faults), StageExit::Failed);
+        }
+    };
+    for remark in network.remarks() {
+        console.warn(&remark);
+    }
+    let http = match Http::new(network, files, Rc::new(limits), cancel, has_launcher, console.hidden()) {
+        Ok(http) => http,
+        Err(error) => return told(Failure::new(error, "Nothing was changed.").tell(&console), StageExit::Failed),
+    };
+    let work = Work { access, http, console, clock, tokens: <_>::default() };
+    let version = env!("CARGO_PKG_VERSION");
+    let organization = work.access.organization.clone();
+    let (ended, work) = match (command, handed) {
+        (Command::Rotate(settings), None) => {
+            let (name, run) = (&settings.wish.name, &settings.wish.run);
+            work.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
+            let rotating = RotationContext { work, settings: *settings };
+            (rotate(&rotating).await, rotating.work)
+        }
+        (Command::Rotate(settings), Some(handed)) => {
+            let (name, run) = (&settings.wish.name, &handed.state.run);
+            work.console.say(&format!("RotatePat: settle {name} in {organization}, run {run}"));
+            let job =
+                job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
+            let rotating = RotationContext { work, settings: *settings };
+            (settle::run(&rotating, handed, &job).await, rotating.work)
+        }
+        (Command::Report(settings), _) => {
+            work.console.say(&format!("RotatePat {version}: report on {organization}"));
+            (report::run(&work, &settings).await, work)
+        }
+        (Command::SignIn(settings), _) => {
+            work.console.say(&format!("RotatePat {version}: sign in for {organization}"));
+            (sign_in::person::run(&work, &settings).await, work)
+        }
+    };
+    match ended {
+        Ok(()) => told(work.console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
+        Err(failure) => told(failure.tell(&work.console), StageExit::Failed),
+    }
+}
+
+/// The main stage; where it made nothing new, its outputs are set here.
+async fn rotate(work: &RotationContext) -> Result<(), Failure> {
+    let outputs = main_stage::run(work).await?;
+    if !outputs.rotated {
+        outputs.set(&work.console).map_err(|error| Failure::new(error, "Nothing was changed."))?;
+    }
+    Ok(())
+}
+
+/// Every fault of the inputs and of the agent's own settings, each an issue of its own.
+fn tell_faults(console: &Console, faults: &[Fault]) -> io::Result<()> {
+    for fault in faults {
+        console.error(&fault.to_string());
+    }
+    let what = if faults.iter().all(Fault::is_of_an_input) { "input" } else { "setting" };
+    console.say(&format!("nothing was sent and nothing was changed; correct the {what}s and run again"));
+    let count = timestamp::pluralize(i64::try_from(faults.len()).unwrap_or(i64::MAX), what);
+    console.complete(StepResult::Failed, &format!("{count} cannot be used as given"))
+}
+
+fn told(written: io::Result<()>, told: StageExit) -> StageExit {
+    if written.is_ok() { told } else { StageExit::Nothing }
+}

@@ -1,0 +1,99 @@
+//! What every part that acts is given: where to work and as whom, a way to send, a log and the time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use tokio::sync::OnceCell;
+
+use crate::agent::cancellation::Cancel;
+use crate::agent::environment::Environment;
+use crate::agent::logging_commands::Console;
+use crate::azure::pats::Pats;
+use crate::http::Http;
+use crate::model::api_error::{CallError, Service};
+use crate::model::secret::Secret;
+use crate::runtime::clock::Clock;
+use crate::runtime::limits::Limits;
+use crate::settings::{Access, RotateSettings};
+
+/// What `main` gathers, and what a test puts in its place.
+pub struct Runtime {
+    /// Every environment variable.
+    pub environment: Environment,
+    /// The time.
+    pub clock: Clock,
+    /// Standard output.
+    pub out: Box<dyn io::Write>,
+    /// Being told to stop.
+    pub cancel: Cancel,
+    /// Whether the process that started this one is still there.
+    pub has_launcher: Rc<dyn Fn() -> bool>,
+    /// How long to wait for what.
+    pub limits: Limits,
+}
+
+/// A command at work.
+pub struct Work {
+    /// Where to work and as whom.
+    pub access: Access,
+    /// How to send.
+    pub http: Http,
+    /// Where to write.
+    pub console: Console,
+    /// The time.
+    pub clock: Clock,
+    /// Tokens of service connections, by app and scope, each asked for once.
+    pub tokens: RefCell<BTreeMap<String, Rc<OnceCell<Secret>>>>,
+}
+
+impl Work {
+    /// The organization's personal access tokens, as this user.
+    pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
+        Pats { http: &self.http, organization: &self.access.organization, user }
+    }
+
+    /// Whether something may still be changed: not cancelled, the launcher there, the log heard.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_wanted(&self) -> anyhow::Result<()> {
+        self.http.check_wanted(Service::AzureDevOps)?;
+        self.console.check().map_err(|error| anyhow::Error::new(error).context("could not write the log"))
+    }
+
+    /// Notes the server's time.
+    pub fn take_date(&self, date: Option<crate::model::timestamp::Timestamp>) {
+        let Some(date) = date else { return };
+        self.clock.correct(date);
+        if self.clock.skew().abs() > 60 {
+            let (minutes, side) =
+                (self.clock.skew().abs() / 60, if self.clock.skew() > 0 { "behind" } else { "ahead" });
+            let minutes = crate::model::timestamp::pluralize(minutes, "minute");
+            self.console.say(&format!("note: the agent's clock is {minutes} {side}; the server's time is used"));
+        }
+    }
+}
+
+/// A rotation at work, in either of its stages.
+pub struct RotationContext {
+    /// What every command is given.
+    pub work: Work,
+    /// What to do.
+    pub settings: RotateSettings,
+}
+
+impl Deref for RotationContext {
+    type Target = Work;
+
+    fn deref(&self) -> &Work {
+        &self.work
+    }
+}
+
+/// An error of a request, said of a named thing.
+pub fn on(error: CallError, what: &str) -> anyhow::Error {
+    anyhow::Error::new(error).context(what.to_owned())
+}

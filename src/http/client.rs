@@ -1,0 +1,242 @@
+//! Sends one request and says what became of it. Everything that is true of every service is here: limits, what may
+//! be repeated, what an answer that is none means, and that nothing is sent once nobody wants it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use crate::agent::cancellation::Cancel;
+use crate::model::redaction::Redactor;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::runtime::limits::{Backoff, Limits};
+use crate::settings::network::Network;
+
+use crate::http::connect::Transport;
+use crate::http::request::{Auth, Body, Call};
+use crate::http::response::Reply;
+use crate::http::tls::Files;
+use crate::model::api_error::{CallError, Kind, Service};
+
+/// Largest reply read. A page of a hundred tokens has some 50 kB.
+const LARGEST_BODY: usize = 4 << 20;
+
+/// Sends requests. Clones share connections.
+#[derive(Clone)]
+pub struct Http {
+    transport: Transport,
+    limits: Rc<Limits>,
+    cancel: Cancel,
+    has_launcher: Rc<dyn Fn() -> bool>,
+    /// What no answer may be quoted with.
+    hidden: Redactor,
+    /// Hosts that asked for a rest, and until when.
+    resting: Rc<RefCell<HashMap<String, Instant>>>,
+}
+
+impl Http {
+    /// A client that goes this way, with the limits of `limits`.
+    ///
+    /// # Errors
+    /// When the TLS configuration is refused, which no input can cause.
+    pub fn new(
+        network: Network,
+        files: Files,
+        limits: Rc<Limits>,
+        cancel: Cancel,
+        has_launcher: Rc<dyn Fn() -> bool>,
+        hidden: Redactor,
+    ) -> anyhow::Result<Self> {
+        let transport = Transport::new(network, files, &limits)?;
+        Ok(Self { transport, limits, cancel, has_launcher, hidden, resting: Rc::default() })
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether the run was told to stop.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Whether anything may still be changed.
+    ///
+    /// # Errors
+    /// When the run was cancelled, or the agent has ended the launcher.
+    pub fn check_wanted(&self, service: Service) -> Result<(), CallError> {
+        let kind = match (self.cancel.is_requested(), (self.has_launcher)()) {
+            (_, false) => Kind::Abandoned,
+            (true, true) => Kind::Cancelled,
+            (false, true) => return Ok(()),
+        };
+        Err(CallError::new(service, kind))
+    }
+
+    /// Sends a request that may be repeated, until an answer or the limit.
+    ///
+    /// # Errors
+    /// What became of the last try.
+    pub async fn send_with_retry(&self, call: &Call<'_>) -> Result<Reply, CallError> {
+        let sent: Result<_, Infallible> =
+            self.retry_with(call.service, async || Ok(self.send_once(call, self.limits.reply).await)).await;
+        let Ok(answer) = sent;
+        answer
+    }
+
+    /// The same for what must be made anew for each try, such as an assertion that is good for one use. What fails in
+    /// the making is the outer error.
+    ///
+    /// # Errors
+    /// What became of the last try, or why there was none.
+    pub async fn retry_with<T, E>(
+        &self,
+        service: Service,
+        send: impl AsyncFn() -> Result<Result<T, CallError>, E>,
+    ) -> Result<Result<T, CallError>, E> {
+        let started = Instant::now();
+        let mut backoff = Backoff::new(&self.limits);
+        let mut maybe_applied = false;
+        loop {
+            let mut error = match send().await? {
+                Ok(done) => return Ok(Ok(done)),
+                Err(error) => error,
+            };
+            maybe_applied |= error.maybe_applied;
+            error.maybe_applied = maybe_applied;
+            if !error.is_transient() {
+                return Ok(Err(error));
+            }
+            let wanted = match error.kind {
+                Kind::Busy { retry_after: Some(time), .. } => time,
+                _ => Duration::ZERO,
+            };
+            let pause = backoff.pause().max(wanted);
+            if started.elapsed() + pause > self.limits.repeat_within {
+                return Ok(Err(error));
+            }
+            if let Err(cancelled) = self.pause(service, pause).await {
+                return Ok(Err(cancelled));
+            }
+        }
+    }
+
+    /// Waits, unless the time to stop in runs out.
+    ///
+    /// # Errors
+    /// When it does.
+    pub async fn pause(&self, service: Service, time: Duration) -> Result<(), CallError> {
+        tokio::select! {
+            () = sleep(time) => Ok(()),
+            () = self.cancel.out_of_time() => Err(CallError::new(service, Kind::Cancelled)),
+        }
+    }
+
+    /// Sends a request once.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub async fn send_once(&self, call: &Call<'_>, limit: Duration) -> Result<Reply, CallError> {
+        self.let_rest(call.service, &call.url).await?;
+        let failed = |kind| CallError::new(call.service, kind);
+        if !(self.has_launcher)() {
+            return Err(failed(Kind::Abandoned));
+        }
+        tokio::select! {
+            answer = self.exchange(call) => answer,
+            () = sleep(limit) => Err(failed(Kind::NoAnswer(format!("none within {} s", limit.as_secs())))),
+            () = self.cancel.out_of_time() => Err(failed(Kind::Cancelled)),
+        }
+    }
+
+    /// Waits where an earlier answer of the host asked for it, but not for longer than a repetition would, and not once
+    /// the run is cancelled: what is sent then cleans up.
+    ///
+    /// # Errors
+    /// When the time to stop in runs out.
+    pub async fn let_rest(&self, service: Service, url: &Url) -> Result<(), CallError> {
+        let time = self.rest(url);
+        if time.is_zero() {
+            return Ok(());
+        }
+        tokio::select! {
+            rested = self.pause(service, time.min(self.limits.repeat_within)) => rested,
+            () = self.cancel.requested() => Ok(()),
+        }
+    }
+
+    /// How long this host has asked not to be asked.
+    pub fn rest(&self, url: &Url) -> Duration {
+        let until = self.resting.borrow().get(url.authority()).copied();
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    async fn exchange(&self, call: &Call<'_>) -> Result<Reply, CallError> {
+        let failed = |kind| CallError::new(call.service, kind);
+        let mut request =
+            self.transport.client.request(call.method.clone(), call.url.clone()).header(ACCEPT, "application/json");
+        if matches!(call.service, Service::AzureDevOps | Service::Oidc) {
+            // Without it, a refused credential is answered by a redirect (seen in code: the agent, Azure SDKs).
+            request = request.header("X-TFS-FedAuthRedirect", "Suppress");
+        }
+        let (header, credential) = match call.auth {
+            Auth::Nobody => (None, None),
+            Auth::Bearer(token) => (Some(AUTHORIZATION), Some(format!("Bearer {}", token.reveal()))),
+            Auth::Pat(pat) => (Some(AUTHORIZATION), Some(format!("Basic {}", pat.as_basic_password().reveal()))),
+            Auth::Metadata => (Some(HeaderName::from_static("metadata")), Some("true".to_owned())),
+            Auth::AppService(header) => {
+                (Some(HeaderName::from_static("x-identity-header")), Some(header.reveal().to_owned()))
+            }
+        };
+        if let (Some(header), Some(credential)) = (header, credential.map(Secret::new)) {
+            let mut value = HeaderValue::from_str(credential.reveal())
+                .map_err(|_| failed(Kind::NotSent("the credential holds characters that no header can".to_owned())))?;
+            value.set_sensitive(true);
+            request = request.header(header, value);
+        }
+        request = match &call.body {
+            Body::Empty => request,
+            Body::ExplicitlyEmpty => request.header(CONTENT_TYPE, "application/json").body(""),
+            Body::Json(json) => request.header(CONTENT_TYPE, "application/json").body(json.reveal().to_owned()),
+            Body::Form(form) => {
+                request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned())
+            }
+        };
+        let broken = |error: reqwest::Error| failed(self.transport.failure(&error, &call.url));
+        let mut response = request.send().await.map_err(broken)?;
+        let mut reply = Reply {
+            service: call.service,
+            hidden: self.hidden.clone(),
+            status: response.status().as_u16(),
+            date: response.headers().get("date").and_then(|v| Timestamp::parse_http(v.to_str().ok()?)),
+            headers: std::mem::take(response.headers_mut()),
+            body: Vec::new(),
+        };
+        if let Some(time) = reply.retry_after() {
+            // A shorter rest does not end a longer one.
+            let until = Instant::now() + time;
+            let mut resting = self.resting.borrow_mut();
+            let known = resting.entry(call.url.authority().to_owned()).or_insert(until);
+            *known = until.max(*known);
+        }
+        while let Some(piece) = response.chunk().await.map_err(broken)? {
+            if reply.body.len() + piece.len() > LARGEST_BODY {
+                let seen = format!("more than {} MiB", LARGEST_BODY >> 20);
+                return Err(reply.error(Kind::Unreadable { status: reply.status, seen }));
+            }
+            reply.body.extend_from_slice(&piece);
+        }
+        match reply.status {
+            408 | 429 | 500.. => reply.success(call.sensitive_response),
+            _ if call.accept_any_status => Ok(reply),
+            _ => reply.success(call.sensitive_response),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The way of a request: the HTTP client as the agent's configuration wants it, and in words why no connection came
+//! about. The client tells only in its own terms; what is read out of them is marked, and tests hold it.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use rustls::{AlertDescription, CertificateError};
+use url::Url;
+
+use crate::http::tls::Files;
+use crate::model::api_error::Kind;
+use crate::model::text;
+use crate::runtime::limits::Limits;
+use crate::settings::network::{Network, Proxy};
+
+/// Sends requests the way that the agent is configured for.
+#[derive(Clone)]
+pub(super) struct Transport {
+    pub(super) client: reqwest::Client,
+    proxy: Option<Arc<Proxy>>,
+    has_identity: bool,
+}
+
+impl Transport {
+    pub(super) fn new(network: Network, files: Files, limits: &Limits) -> anyhow::Result<Self> {
+        let has_identity = files.has_identity();
+        let mut client = reqwest::Client::builder()
+            .tls_backend_preconfigured(files.configuration(&network)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .user_agent(concat!("rotate-pat/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.read);
+        let proxy = network.proxy.map(Arc::new);
+        if let Some(proxy) = &proxy {
+            let asked = Arc::clone(proxy);
+            let mut way = reqwest::Proxy::custom(move |url| asked.takes(url).then(|| asked.address.clone()));
+            if let Some((user, password)) = &proxy.credentials {
+                way = way.basic_auth(user, password.reveal());
+            }
+            client = client.proxy(way);
+        }
+        Ok(Self { client: client.build()?, proxy, has_identity })
+    }
+
+    /// What became of a request to this address that got no whole answer.
+    pub(super) fn failure(&self, error: &reqwest::Error, url: &Url) -> Kind {
+        let mut chain: Vec<&(dyn Error + 'static)> = vec![error];
+        while let Some(source) = chain.last().copied().and_then(Error::source) {
+            chain.push(source);
+        }
+        let innermost = chain.last().map(|error| text::one_line(&error.to_string())).unwrap_or_default();
+        let proxy = self.proxy.as_deref().filter(|proxy| proxy.takes(url));
+        // Seen in code: hyper-util's `TunnelError`, which is not public and tells no status.
+        let tunnel = chain.iter().find_map(|error| error.to_string().strip_prefix("tunnel error: ").map(str::to_owned));
+        let is_before_proxy = tunnel.as_deref() == Some("failed to create underlying connection");
+        let host = match proxy {
+            Some(proxy) if is_before_proxy => host(&proxy.address),
+            _ => host(url),
+        };
+        if let Some(kind) = chain.iter().copied().find_map(tls).and_then(|error| self.distrust(error, &host)) {
+            return kind;
+        }
+        if !error.is_connect() {
+            return Kind::NoAnswer(innermost);
+        }
+        let barred = |why, remedy| Kind::Barred { why, remedy };
+        match (proxy, tunnel.as_deref()) {
+            (None, _) => Kind::NotSent(innermost),
+            (Some(proxy), Some("proxy authorization required")) if proxy.credentials.is_none() => barred(
+                format!("{proxy} wants a user name and a password"),
+                "Configure the agent with the proxy's user name and password.",
+            ),
+            // Once is enough: accounts get locked.
+            (Some(proxy), Some("proxy authorization required")) => barred(
+                format!("{proxy} does not accept the user name and password that it was given"),
+                "Correct the proxy's user name and password in the agent's configuration; the proxy must take them as \
+                 Basic authentication.",
+            ),
+            (Some(proxy), Some("unsuccessful")) => {
+                Kind::NotSent(format!("{proxy} did not connect to {host}; have it let the agent through to that host"))
+            }
+            (Some(proxy), Some("failed to create underlying connection") | None) => {
+                Kind::NotSent(format!("{proxy} cannot be reached: {innermost}"))
+            }
+            (Some(proxy), Some(_)) => Kind::NotSent(format!("{proxy} did not answer as a proxy does: {innermost}")),
+        }
+    }
+
+    /// Why one side does not trust the other. `None` where it is about something else.
+    fn distrust(&self, error: &rustls::Error, host: &str) -> Option<Kind> {
+        let barred = |why, remedy| Some(Kind::Barred { why, remedy });
+        match error {
+            rustls::Error::InvalidCertificate(why) => match why {
+                CertificateError::UnknownIssuer => barred(
+                    format!("the certificate of {host} is signed by none of the known roots"),
+                    "If a proxy or firewall reads the agent's traffic, give the agent that one's CA file (`--sslcacert`).",
+                ),
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => barred(
+                    format!("the certificate of {host} has expired"),
+                    "Check the agent's clock; if it is right, whoever answers for that host must renew the certificate.",
+                ),
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    barred(format!("the certificate of {host} is not valid yet"), "Check the agent's clock.")
+                }
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => barred(
+                    format!("the certificate that was shown for {host} is another host's"),
+                    "Find out what answers in its place: check name resolution, proxy and firewall.",
+                ),
+                other => barred(
+                    format!("the certificate of {host} cannot be believed: {}", text::one_line(&other.to_string())),
+                    "Find out what answers for that host: check proxy and firewall.",
+                ),
+            },
+            // TLS 1.3 tells only after the request was sent, and no server reads one before it knows who sends it.
+            rustls::Error::AlertReceived(
+                AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied,
+            ) if self.has_identity => barred(
+                format!("{host} does not accept the agent's client certificate"),
+                "Configure the agent with a client certificate that is accepted there (`--sslclientcert`).",
+            ),
+            rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => barred(
+                format!("{host} wants a client certificate"),
+                "Configure the agent with one (`--sslclientcert`, `--sslclientcertkey`).",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The TLS library's word, which comes wrapped as one of the system's.
+fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.downcast_ref().or_else(|| wrapped?.downcast_ref())
+}
+
+fn host(url: &Url) -> String {
+    text::one_line(url.host_str().unwrap_or_default())
+}

@@ -1,0 +1,16 @@
+//! Sends requests and tells what came back. The only folder that names the HTTP client and the TLS library.
+
+mod client;
+mod connect;
+mod private_key;
+pub mod rate_limit;
+mod request;
+mod response;
+mod tls;
+
+pub use reqwest::Method;
+
+pub use self::client::Http;
+pub use self::request::{Auth, Body, Call};
+pub use self::response::{Reply, rest_asked_for, word};
+pub use self::tls::Files;

@@ -1,0 +1,178 @@
+//! What a display name says: which personal access token, and where in its life it is. The state of a rotation lives in
+//! display names, so the grammar of the markers is written here, once, in both directions.
+
+use std::fmt;
+
+use crate::model::run_id::RunId;
+use crate::model::text;
+use crate::model::timestamp::Timestamp;
+
+/// Longest name accepted, so that the longest marker still fits into the 256 characters assumed here.
+/// Inferred: the service's own limit is not documented; it refuses with `invalidDisplayName`.
+const LONGEST_NAME: usize = 190;
+
+/// The name of the personal access token to rotate, as its committed generation bears it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PatName(String);
+
+impl PatName {
+    /// Takes a name that no marker of ours could be mistaken for.
+    ///
+    /// # Errors
+    /// A sentence on what is expected instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let name = text.trim();
+        if name.is_empty() {
+            return Err("the name of the personal access token to rotate".to_owned());
+        }
+        if name.chars().count() > LONGEST_NAME {
+            return Err(format!("a name of at most {LONGEST_NAME} characters"));
+        }
+        if !name.chars().all(text::is_harmless) {
+            return Err("a name without control characters".to_owned());
+        }
+        let marked = [" [pending ", " [held ", " [superseded "].iter().any(|marker| name.contains(marker));
+        if marked && name.ends_with(']') {
+            return Err(format!(
+                "the plain name: {} ends in a marker that RotatePat itself writes into names",
+                text::quoted(name)
+            ));
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The display name of a generation of this personal access token.
+    pub fn of(&self, generation: &Generation) -> String {
+        match generation {
+            Generation::Committed => self.0.clone(),
+            Generation::Pending(run) => format!("{} [pending {run}]", self.0),
+            Generation::Held(run) => format!("{} [held {run}]", self.0),
+            Generation::Superseded { by, ends } => format!("{} [superseded {by} ends {}]", self.0, ends.to_minute()),
+        }
+    }
+
+    /// Which generation of this personal access token a display name is; `None` for every other name. Names are
+    /// compared exactly, and only what [`PatName::of`] writes is read as a marker.
+    pub fn generation(&self, display_name: &str) -> Option<Generation> {
+        let marker = display_name.strip_prefix(&self.0)?;
+        if marker.is_empty() {
+            return Some(Generation::Committed);
+        }
+        let inner = marker.strip_prefix(" [")?.strip_suffix(']')?;
+        let (state, rest) = inner.split_once(' ')?;
+        let generation = match state {
+            "pending" => Generation::Pending(RunId::parse(rest)?),
+            "held" => Generation::Held(RunId::parse(rest)?),
+            "superseded" => {
+                let (run, ends) = rest.split_once(" ends ")?;
+                Generation::Superseded { by: RunId::parse(run)?, ends: Timestamp::parse_minute(ends)? }
+            }
+            _ => return None,
+        };
+        (self.of(&generation) == display_name).then_some(generation)
+    }
+}
+
+/// Which generation of whichever personal access token a display name is, if it bears a marker.
+pub fn marked(display_name: &str) -> Option<(PatName, Generation)> {
+    let name = PatName::parse(&display_name[..display_name.rfind(" [")?]).ok()?;
+    let generation = name.generation(display_name)?;
+    Some((name, generation))
+}
+
+impl fmt::Display for PatName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::quoted(&self.0))
+    }
+}
+
+/// What the display name says: where in its life a personal access token is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Generation {
+    /// The current one.
+    Committed,
+    /// Created by a run that is at work or was killed; somebody may hold it.
+    Pending(RunId),
+    /// That run's job ended without success; somebody may hold it.
+    Held(RunId),
+    /// Replaced by a run whose job succeeded: nobody needs it after the time named.
+    Superseded {
+        /// The run that replaced it.
+        by: RunId,
+        /// When the overlap ends.
+        ends: Timestamp,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> PatName {
+        PatName::parse("nuget-publish").unwrap()
+    }
+
+    #[test]
+    fn each_generation_reads_back_what_it_writes() {
+        let by = RunId::parse("4711.2-0a1b2c3d").unwrap();
+        let ends = Timestamp::parse_minute("2026-11-25T03:00Z").unwrap();
+        for (generation, written) in [
+            (Generation::Committed, "nuget-publish"),
+            (Generation::Pending(by.clone()), "nuget-publish [pending 4711.2-0a1b2c3d]"),
+            (Generation::Held(by.clone()), "nuget-publish [held 4711.2-0a1b2c3d]"),
+            (Generation::Superseded { by, ends }, "nuget-publish [superseded 4711.2-0a1b2c3d ends 2026-11-25T03:00Z]"),
+        ] {
+            assert_eq!(name().of(&generation), written);
+            let of_any = marked(written).map(|(name, generation)| (name.as_str().to_owned(), generation));
+            let of_ours = ("nuget-publish".to_owned(), generation.clone());
+            assert_eq!(of_any, (generation != Generation::Committed).then_some(of_ours));
+            assert_eq!(name().generation(written), Some(generation));
+        }
+    }
+
+    #[test]
+    fn only_exact_names_and_exact_markers_are_ours() {
+        for foreign in [
+            "",
+            "nuget",
+            "Nuget-publish",
+            "nuget-publish ",
+            "nuget-publish2",
+            "nuget-publish [pending]",
+            "nuget-publish [pending 4711]",
+            "nuget-publish [pending 4711.1-0a1b2c3]",
+            "nuget-publish [pending 4711.01-0a1b2c3d]",
+            "nuget-publish [pending 4711.+1-0a1b2c3d]",
+            "nuget-publish [pending x.1-0a1b2c3d]",
+            "nuget-publish  [pending 4711.1-0a1b2c3d]",
+            "nuget-publish [Held 4711.1-0a1b2c3d]",
+            "nuget-publish [held 4711.1-0a1b2c3d] ",
+            "nuget-publish [superseded 4711.1-0a1b2c3d ends 2026-11-25T03:00:00Z]",
+            "nuget-publish [superseded 4711.1-0a1b2c3d]",
+        ] {
+            assert_eq!(name().generation(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_be_mistaken_for_ours_are_refused() {
+        for wrong in [
+            "",
+            "  ",
+            "a [pending 1.1-0a1b2c3d]",
+            "a [held whatever]",
+            "a [superseded x ends y]",
+            "line\nbreak",
+            &"x".repeat(LONGEST_NAME + 1),
+        ] {
+            assert!(PatName::parse(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(PatName::parse(&"x".repeat(LONGEST_NAME)).is_ok());
+        assert!(PatName::parse("team [prod]").is_ok());
+    }
+}

@@ -1,0 +1,121 @@
+//! A secret in Azure Key Vault, by its address.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::model::address::is_loopback;
+use crate::model::cloud::LOGIN_HOSTS;
+
+/// A secret in Azure Key Vault, by its address without a version.
+#[derive(Clone, Debug)]
+pub struct VaultSecret {
+    url: Url,
+    suffix: Option<&'static str>,
+}
+
+/// Names in a vault are the same in every case.
+impl PartialEq for VaultSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.as_str().eq_ignore_ascii_case(other.url.as_str())
+    }
+}
+
+/// Hosts of Azure Key Vault, by cloud, in the order of [`LOGIN_HOSTS`]. Documented.
+const VAULT_SUFFIXES: [&str; 3] = ["vault.azure.net", "vault.usgovcloudapi.net", "vault.azure.cn"];
+
+impl VaultSecret {
+    /// From `https://VAULT.vault.azure.net/secrets/NAME`.
+    ///
+    /// # Errors
+    /// A sentence on what is expected instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected =
+            || "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`".to_owned();
+        let mut url = Url::parse(text.trim()).map_err(|_| expected())?;
+        let host = url.host_str().ok_or_else(expected)?.to_ascii_lowercase();
+        let suffix = VAULT_SUFFIXES.into_iter().find(|suffix| {
+            host.strip_suffix(suffix).and_then(|host| host.strip_suffix('.')).is_some_and(|vault| !vault.contains('.'))
+        });
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        let is_vault = suffix.is_some() && url.scheme() == "https" && url.port().is_none();
+        if !is_plain || !(is_vault || is_loopback(&url)) {
+            return Err(format!("{}: {} is not a vault's", expected(), crate::model::text::quoted(&host)));
+        }
+        url.set_query(None);
+        url.set_fragment(None);
+        let segments: Vec<&str> = url.path_segments().into_iter().flatten().filter(|s| !s.is_empty()).collect();
+        let is_name = |name: &str| {
+            !name.is_empty() && name.len() <= 127 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        match segments[..] {
+            ["secrets", name] if is_name(name) => {
+                let path = format!("/secrets/{name}");
+                url.set_path(&path);
+                Ok(Self { url, suffix })
+            }
+            ["secrets", _, _] => Err(format!("{} without a version, as each run may write a new one", expected())),
+            _ => Err(expected()),
+        }
+    }
+
+    /// The address.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether it is in a vault of Azure, and not on this machine.
+    pub fn is_in_the_cloud(&self) -> bool {
+        self.suffix.is_some()
+    }
+
+    /// Whether this login host hands out tokens for it; on this machine, any does.
+    pub fn is_in_cloud_of(&self, authority: &Url) -> bool {
+        let mut clouds = VAULT_SUFFIXES.into_iter().zip(LOGIN_HOSTS);
+        let cloud = clouds.find(|(suffix, _)| self.suffix == Some(*suffix));
+        cloud.is_none_or(|(_, login)| authority.host_str() == Some(login))
+    }
+
+    /// The name of the secret.
+    pub fn name(&self) -> &str {
+        self.url.path().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The scope of a token for this vault's cloud; on loopback, the public one's.
+    pub fn scope(&self) -> String {
+        format!("https://{}/.default", self.suffix.unwrap_or(VAULT_SUFFIXES[0]))
+    }
+}
+
+impl fmt::Display for VaultSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host_str().unwrap_or_default();
+        let vault = if self.suffix.is_some() { host.split('.').next().unwrap_or_default() } else { host };
+        write!(f, "secret \"{}\" in vault \"{vault}\"", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vaults_secret_is_named_by_its_address() {
+        let secret = VaultSecret::parse("https://contoso-kv.vault.azure.net/secrets/refresh/").unwrap();
+        assert_eq!(secret.to_string(), "secret \"refresh\" in vault \"contoso-kv\"");
+        assert_eq!(secret.scope(), "https://vault.azure.net/.default");
+        assert_eq!(secret.url().as_str(), "https://contoso-kv.vault.azure.net/secrets/refresh");
+        for wrong in [
+            "contoso-kv/refresh",
+            "https://contoso-kv.vault.azure.net/keys/refresh",
+            "https://contoso-kv.vault.azure.net/secrets/refresh/0123",
+            "https://contoso-kv.vault.azure.net.evil.example/secrets/refresh",
+            "https://evil.example/secrets/refresh",
+            "http://contoso-kv.vault.azure.net/secrets/refresh",
+            "https://vault.azure.net/secrets/refresh",
+            "https://a.b.vault.azure.net/secrets/refresh",
+        ] {
+            assert!(VaultSecret::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

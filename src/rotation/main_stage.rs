@@ -1,0 +1,212 @@
+//! The main stage: sign in, look, plan, and where the plan says so create, prove and publish a new token. The order of
+//! effects stands here; design section 4 says why it is this one.
+
+use crate::rotation::abandon::undo;
+use crate::rotation::{create, publish, verify as prove};
+use std::collections::BTreeMap;
+
+use crate::agent::handoff::State;
+use crate::azure::builds;
+use crate::azure::connection_data;
+use crate::context::{RotationContext, on};
+use crate::destinations::Destinations;
+use crate::failure::{Current, Failure, Outputs};
+use crate::http::Auth;
+use crate::model::pat::Pat;
+use crate::model::run_id::Liveness;
+use crate::model::timestamp::{Timestamp, pluralize};
+use crate::model::user::Identity;
+use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, runs_to_ask};
+use crate::rotation::settle;
+use crate::settings::Retirement;
+use crate::sign_in::{self, UserToken};
+
+pub(super) const UNCHANGED: &str = "Nothing was changed.";
+
+/// What is known before anything is changed.
+struct Prepared {
+    user: UserToken,
+    owner: Option<Identity>,
+    plan: Plan,
+}
+
+/// Runs the main stage.
+///
+/// # Errors
+/// What failed, with what is true now.
+pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
+    let destinations = Destinations::new(work);
+    let cancel = work.http.cancel();
+    let prepared = tokio::select! {
+        prepared = prepare(work, &destinations) => prepared?,
+        () = cancel.requested() => return Err(Failure::cancelled(UNCHANGED)),
+    };
+    let Prepared { user, owner, plan } = prepared;
+    work.console.group("Plan", &plan.to_string());
+    match plan.decision {
+        Decision::Refuse(refusal) => Err(refuse(work, &refusal)),
+        Decision::UpToDate(rest) => Ok(stay(work, &user, &rest).await),
+        Decision::Rotate(rotation) if work.settings.dry_run => Ok(dry(work, &rotation)),
+        Decision::Rotate(rotation) => rotate(work, &destinations, &user, owner, rotation).await,
+    }
+}
+
+/// Everything that only reads, and the refresh token that is kept fresh. The destinations are read by others than the
+/// user, so their reading does not wait for the user's sign-in; where that fails, nobody waits for them.
+async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Result<Prepared, Failure> {
+    let organization = &work.access.organization;
+    let as_user = async {
+        let user = sign_in::sign_in(work).await?;
+        let pats = work.pats(&user.token);
+        let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
+        let (listing, owner) = tokio::join!(pats.list(), who);
+        Ok::<_, Failure>((user, listing, owner))
+    };
+    let records = async { Ok(destinations.records().await) };
+    let ((user, listing, owner), records) = tokio::try_join!(as_user, records)?;
+    let listing = match listing {
+        Ok(listing) => listing,
+        Err(error) => {
+            let advice = sign_in::explain_refusal(work, &user, &error).await;
+            let failure = Failure::new(on(error, &format!("could not list the tokens in {organization}")), UNCHANGED);
+            return Err(failure.advise_if(advice));
+        }
+    };
+    work.take_date(listing.date);
+    let owner = match owner {
+        Ok(Some(owner)) => Some(owner),
+        Ok(None) => {
+            work.console.say("note: the organization does not say who the token acts for");
+            None
+        }
+        // A token with the two scopes for tokens alone may not be told its own name: no document says.
+        Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
+            work.console.say(&format!("note: could not learn who the token acts for: {error}"));
+            None
+        }
+        Err(error) => {
+            let what = format!("could not learn who the token acts for in {organization}");
+            return Err(Failure::new(on(error, &what), UNCHANGED));
+        }
+    };
+    let records = records?;
+    let wish = &work.settings.wish;
+    let named = family(&wish.name, &listing.pats).len();
+    let total = pluralize(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
+    work.console.say(&format!("found {total} in {organization}, {named} of them named {}", wish.name));
+    let liveness = liveness(work, &listing.pats).await?;
+    let known = Known { now: work.clock.now(), listed: &listing.pats, liveness: &liveness, records: &records };
+    Ok(Prepared { user, owner, plan: plan::plan(wish, &known) })
+}
+
+/// Asks for the builds of other runs that have a pending one.
+async fn liveness(work: &RotationContext, listed: &[Pat]) -> Result<BTreeMap<String, Liveness>, Failure> {
+    let pipeline = &work.access.pipeline;
+    let mut liveness = BTreeMap::new();
+    for run in runs_to_ask(&work.settings.wish, listed) {
+        if let (Some(build), Some(token)) = (run.build(), &pipeline.job_token) {
+            let asked = builds::liveness(&work.http, &pipeline.organization, &pipeline.project, build, token).await;
+            let alive = asked.map_err(|error| {
+                let what = format!("could not learn whether run {run}, which has a pending token, is still at work");
+                Failure::new(on(error, &what), UNCHANGED)
+            })?;
+            liveness.insert(run.run, alive);
+        }
+    }
+    Ok(liveness)
+}
+
+fn refuse(work: &RotationContext, refusal: &Refusal) -> Failure {
+    let name = &work.settings.wish.name;
+    Failure::new(anyhow::anyhow!("could not rotate {name}: {refusal}"), UNCHANGED).advise(refusal.advice())
+}
+
+/// A run that is not due cleans up what earlier ones left to die.
+async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outputs {
+    let current = Current {
+        id: rest.current.pat.id.to_string(),
+        valid_to: rest.current.pat.valid_to,
+        days_left: rest.current.pat.valid_to.days_left(work.clock.now()),
+    };
+    if work.settings.dry_run {
+        work.console.say("dry run: no token and no destination was changed");
+        return Outputs { rotated: false, current: Some(current) };
+    }
+    for member in &rest.clean {
+        if work.check_wanted().is_err() {
+            break;
+        }
+        match work.pats(&user.token).revoke(&member.pat.id).await {
+            Ok(()) => work.console.say(&format!("revoked {member}, whose overlap has ended")),
+            Err(error) => work.console.warn(&format!("could not revoke {member}: {error}. The next run tries again.")),
+        }
+    }
+    Outputs { rotated: false, current: Some(current) }
+}
+
+fn dry(work: &RotationContext, rotation: &Rotation) -> Outputs {
+    work.console.say("dry run: no token and no destination was changed");
+    let current = rotation.current.as_ref().map(|member| Current {
+        id: member.pat.id.to_string(),
+        valid_to: member.pat.valid_to,
+        days_left: member.pat.valid_to.days_left(work.clock.now()),
+    });
+    Outputs { rotated: false, current }
+}
+
+/// Create, prove, publish, hand over.
+async fn rotate(
+    work: &RotationContext,
+    destinations: &Destinations<'_>,
+    user: &UserToken,
+    owner: Option<Identity>,
+    rotation: Rotation,
+) -> Result<Outputs, Failure> {
+    let pats = work.pats(&user.token);
+    let new = create::create(work, user, &pats, &rotation).await?;
+    let cancel = work.http.cancel();
+    let proved = tokio::select! {
+        proved = prove::prove(work, &pats, &rotation, &new, owner.as_ref()) => proved,
+        () = cancel.requested() => Err(Failure::cancelled("")),
+    };
+    if let Err(failure) = proved {
+        return Err(undo(work, &pats, &new.created.pat, failure).await);
+    }
+
+    let wish = &work.settings.wish;
+    let state = State {
+        name: wish.name.clone(),
+        run: wish.run.clone(),
+        own: new.created.pat.clone(),
+        predecessors: rotation.predecessors,
+        listed: rotation.listed,
+        owner,
+        overlap: wish.overlap,
+        token_expires: user.expires(&work.clock),
+        skew: work.clock.skew(),
+    };
+    let encoded = match state.encode() {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            let advice =
+                "Lower `overlapHours`, or rotate less often, so that fewer superseded tokens live side by side.";
+            return Err(undo(work, &pats, &state.own, Failure::new(error, "").advise(advice)).await);
+        }
+    };
+    let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
+    let outputs = outputs(&new.created.pat, work.clock.now());
+    let handed_over = match work.settings.retirement {
+        Retirement::AfterJob => Some((encoded.as_str(), &user.token)),
+        Retirement::Immediately => {
+            settle::carry_out(work, destinations, &pats, &state, &new.created.secret).await?;
+            None
+        }
+    };
+    publish::to_the_job(work, &pats, &new, &state, handed_over, delivered, &outputs).await?;
+    Ok(outputs)
+}
+
+fn outputs(pat: &Pat, now: Timestamp) -> Outputs {
+    let current = Current { id: pat.id.to_string(), valid_to: pat.valid_to, days_left: pat.valid_to.days_left(now) };
+    Outputs { rotated: true, current: Some(current) }
+}

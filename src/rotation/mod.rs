@@ -1,0 +1,8 @@
+//! The two stages that act on personal access tokens. Nothing else does.
+
+mod abandon;
+mod create;
+pub mod main_stage;
+mod publish;
+pub mod settle;
+mod verify;
