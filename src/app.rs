@@ -12,8 +12,8 @@ use std::rc::Rc;
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::{Console, StepResult};
-use crate::context::{RotationContext, Runtime, Work};
-use crate::failure::Failure;
+use crate::context::{Context, RotationContext, Runtime};
+use crate::failure::{Failure, StepError};
 use crate::http::Files;
 use crate::http::Http;
 use crate::runtime::clock::Clock;
@@ -146,7 +146,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             Err(handoff::Unusable) => {
                 let error = anyhow::anyhow!("could not read what the main step left in its task variables");
                 let now = "Nothing was changed; what the main step made, the next run finds.";
-                return told(Failure::new(error, now).advise("Run again.").tell(&console), StageExit::Failed);
+                return told(StepError::new(error).advise("Run again.").now(now).tell(&console), StageExit::Failed);
             }
         },
     };
@@ -169,46 +169,46 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     }
     let http = match Http::new(network, files, Rc::new(limits), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,
-        Err(error) => return told(Failure::new(error, "Nothing was changed.").tell(&console), StageExit::Failed),
+        Err(error) => return told(StepError::new(error).now("Nothing was changed.").tell(&console), StageExit::Failed),
     };
-    let work = Work { access, http, console, clock, tokens: <_>::default() };
+    let context = Context { access, http, console, clock, tokens: <_>::default() };
     let version = env!("CARGO_PKG_VERSION");
-    let organization = work.access.organization.clone();
-    let (ended, work) = match (command, handed) {
+    let organization = context.access.organization.clone();
+    let (ended, context) = match (command, handed) {
         (Command::Rotate(settings), None) => {
-            let (name, run) = (&settings.wish.name, &settings.wish.run);
-            work.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
-            let rotating = RotationContext { work, settings: *settings };
-            (rotate(&rotating).await, rotating.work)
+            let (name, run) = (&settings.request.name, &settings.request.run);
+            context.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
+            let rotating = RotationContext { context, settings: *settings };
+            (rotate(&rotating).await, rotating.context)
         }
         (Command::Rotate(settings), Some(handed)) => {
-            let (name, run) = (&settings.wish.name, &handed.state.run);
-            work.console.say(&format!("RotatePat: settle {name} in {organization}, run {run}"));
+            let (name, run) = (&settings.request.name, &handed.state.run);
+            context.console.say(&format!("RotatePat: settle {name} in {organization}, run {run}"));
             let job =
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
-            let rotating = RotationContext { work, settings: *settings };
-            (settle::run(&rotating, handed, &job).await, rotating.work)
+            let rotating = RotationContext { context, settings: *settings };
+            (settle::run(&rotating, handed, &job).await, rotating.context)
         }
         (Command::Report(settings), _) => {
-            work.console.say(&format!("RotatePat {version}: report on {organization}"));
-            (report::run(&work, &settings).await, work)
+            context.console.say(&format!("RotatePat {version}: report on {organization}"));
+            (report::run(&context, &settings).await, context)
         }
         (Command::SignIn(settings), _) => {
-            work.console.say(&format!("RotatePat {version}: sign in for {organization}"));
-            (sign_in::person::run(&work, &settings).await, work)
+            context.console.say(&format!("RotatePat {version}: sign in for {organization}"));
+            (sign_in::person::run(&context, &settings).await, context)
         }
     };
     match ended {
-        Ok(()) => told(work.console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
-        Err(failure) => told(failure.tell(&work.console), StageExit::Failed),
+        Ok(()) => told(context.console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
+        Err(failure) => told(failure.tell(&context.console), StageExit::Failed),
     }
 }
 
 /// The main stage; where it made nothing new, its outputs are set here.
-async fn rotate(work: &RotationContext) -> Result<(), Failure> {
-    let outputs = main_stage::run(work).await?;
+async fn rotate(context: &RotationContext) -> Result<(), Failure> {
+    let outputs = main_stage::run(context).await?;
     if !outputs.rotated {
-        outputs.set(&work.console).map_err(|error| Failure::new(error, "Nothing was changed."))?;
+        outputs.set(&context.context.console).map_err(|error| StepError::new(error).now("Nothing was changed."))?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Deref;
 use std::rc::Rc;
 
 use tokio::sync::OnceCell;
@@ -13,7 +12,7 @@ use crate::agent::environment::Environment;
 use crate::agent::logging_commands::Console;
 use crate::azure::pats::Pats;
 use crate::http::Http;
-use crate::model::api_error::{CallError, Service};
+use crate::model::api_error::Service;
 use crate::model::secret::Secret;
 use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
@@ -36,7 +35,7 @@ pub struct Runtime {
 }
 
 /// A command at work.
-pub struct Work {
+pub struct Context {
     /// Where to work and as whom.
     pub access: Access,
     /// How to send.
@@ -49,7 +48,7 @@ pub struct Work {
     pub tokens: RefCell<BTreeMap<String, Rc<OnceCell<Secret>>>>,
 }
 
-impl Work {
+impl Context {
     /// The organization's personal access tokens, as this user.
     pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
         Pats { http: &self.http, organization: &self.access.organization, user }
@@ -80,20 +79,7 @@ impl Work {
 /// A rotation at work, in either of its stages.
 pub struct RotationContext {
     /// What every command is given.
-    pub work: Work,
+    pub context: Context,
     /// What to do.
     pub settings: RotateSettings,
-}
-
-impl Deref for RotationContext {
-    type Target = Work;
-
-    fn deref(&self) -> &Work {
-        &self.work
-    }
-}
-
-/// An error of a request, said of a named thing.
-pub fn on(error: CallError, what: &str) -> anyhow::Error {
-    anyhow::Error::new(error).context(what.to_owned())
 }

@@ -1,5 +1,7 @@
-//! How a stage ends, in words for the person who reads the log at 3 a.m.: what failed and on which named thing, what
-//! is true now, and the one thing to do.
+//! How a step and a stage fail, in words for the person who reads the log at 3 a.m.
+//!
+//! A step knows what failed, on which named thing, and the one thing to do: a [`StepError`]. What is true now, only the
+//! stage that owns the state knows: it makes a [`Failure`] of the step's error, and cannot without that sentence.
 
 use std::fmt;
 
@@ -8,67 +10,30 @@ use anyhow::Error;
 use crate::advice::{self, Named, Row, Seen};
 use crate::agent::logging_commands::{Console, StepResult};
 use crate::model::api_error::{CallError, Kind, Service};
-use crate::model::timestamp::Timestamp;
 
-/// What the main stage tells the job, besides the new value.
-#[derive(Debug, Default)]
-pub struct Outputs {
-    /// Whether there is a new one.
-    pub rotated: bool,
-    /// The new one, or else the committed one.
-    pub current: Option<Current>,
-}
+/// What is true where a run ends before its first change.
+pub const UNCHANGED: &str = "Nothing was changed.";
 
-/// The personal access token that is in force.
+/// A step that did not succeed: what failed, and the one thing to do.
 #[derive(Debug)]
-pub struct Current {
-    /// Its id.
-    pub id: String,
-    /// When it expires.
-    pub valid_to: Timestamp,
-    /// In how many days that is.
-    pub days_left: i64,
-}
-
-impl Outputs {
-    /// Sets the output variables.
-    ///
-    /// # Errors
-    /// When standard output is closed.
-    pub fn set(&self, console: &Console) -> std::io::Result<()> {
-        console.set_output("rotated", if self.rotated { "true" } else { "false" })?;
-        if let Some(current) = &self.current {
-            console.set_output("authorizationId", &current.id)?;
-            console.set_output("validTo", &current.valid_to.to_string())?;
-            console.set_output("daysLeft", &current.days_left.to_string())?;
-        }
-        Ok(())
-    }
-}
-
-/// A stage that did not succeed.
-#[derive(Debug)]
-pub struct Failure {
+pub struct StepError {
     error: Error,
-    now: String,
     advice: Option<String>,
     is_cancelled: bool,
 }
 
-impl Failure {
-    /// What failed, and what is true now.
-    pub fn new(error: impl Into<Error>, now: &str) -> Self {
+impl StepError {
+    pub fn new(error: impl Into<Error>) -> Self {
         let error = error.into();
         let is_cancelled = error
             .downcast_ref::<CallError>()
             .is_some_and(|error| matches!(error.kind, Kind::Cancelled | Kind::Abandoned));
-        Self { error, now: now.to_owned(), advice: None, is_cancelled }
+        Self { error, advice: None, is_cancelled }
     }
 
     /// The run was told to stop.
-    pub fn cancelled(now: &str) -> Self {
-        let error = anyhow::anyhow!("the run was cancelled");
-        Self { error, now: now.to_owned(), advice: None, is_cancelled: true }
+    pub fn cancelled() -> Self {
+        Self { error: anyhow::anyhow!("the run was cancelled"), advice: None, is_cancelled: true }
     }
 
     /// With the one thing to do, where the error itself does not tell.
@@ -94,15 +59,13 @@ impl Failure {
         self.advise(format!("{advice} {more}"))
     }
 
-    /// With what is true now, where that is only known after cleaning up.
-    #[must_use]
-    pub fn now(mut self, now: &str) -> Self {
-        now.clone_into(&mut self.now);
-        self
+    /// The stage that owns the state says what is true now.
+    pub fn now(self, now: impl Into<String>) -> Failure {
+        Failure { step: self, now: now.into() }
     }
 
     /// What to do: what was advised, or what the service's refusal calls for.
-    fn advice(&self) -> String {
+    pub fn advice(&self) -> String {
         if let Some(advice) = &self.advice {
             return advice.clone();
         }
@@ -115,13 +78,26 @@ impl Failure {
         let advice = self.advice();
         (self.error, advice)
     }
+}
 
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+/// A stage that did not succeed: the step's error, and what is true now.
+#[derive(Debug)]
+pub struct Failure {
+    step: StepError,
+    now: String,
+}
+
+impl Failure {
     /// All of it, for a person who reads no log.
     pub fn in_full(&self) -> String {
-        if self.is_cancelled {
-            return format!("{self}. {}", self.now);
-        }
-        format!("{self}. {} {}", self.now, self.advice())
+        let Self { step, now } = self;
+        if step.is_cancelled { format!("{step}. {now}") } else { format!("{step}. {now} {}", step.advice()) }
     }
 
     /// Tells it, as an issue and as the result of the step.
@@ -129,19 +105,24 @@ impl Failure {
     /// # Errors
     /// When standard output is closed: the agent was not told.
     pub fn tell(&self, console: &Console) -> std::io::Result<()> {
-        if self.is_cancelled {
+        if self.step.is_cancelled {
             console.warn(&self.in_full());
-            return console.complete(StepResult::Canceled, &self.to_string());
+            return console.complete(StepResult::Canceled, &self.step.to_string());
         }
         console.error(&self.in_full());
-        console.complete(StepResult::Failed, &self.to_string())
+        console.complete(StepResult::Failed, &self.step.to_string())
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.error)
+/// An error of a request, said of a named thing. A refusal that is a word without a sentence gets the table's.
+pub fn on(mut error: CallError, what: &str) -> Error {
+    let means = row_for(&error, service_of(&error)).map(Row::means);
+    if let (Kind::Refused { status: 200, message, .. }, Some(means)) = (&mut error.kind, means)
+        && message.is_empty()
+    {
+        means.clone_into(message);
     }
+    Error::new(error).context(what.to_owned())
 }
 
 /// What the table says about an answer; nothing where there was none to ask for.
@@ -163,12 +144,15 @@ pub fn advice_for(error: &CallError, named: Named<'_>) -> Option<String> {
     if let Kind::Barred { remedy, .. } = error.kind {
         return Some(remedy.to_owned());
     }
-    let service = match error.service {
+    row_for(error, service_of(error)).map(|row| row.remedy(named))
+}
+
+fn service_of(error: &CallError) -> advice::Service {
+    match error.service {
         Service::AzureDevOps => advice::Service::AzureDevOps,
         Service::Entra => advice::Service::Entra,
         Service::KeyVault => advice::Service::KeyVault,
         Service::Oidc => advice::Service::Oidc,
         Service::ManagedIdentity => advice::Service::ManagedIdentity,
-    };
-    row_for(error, service).map(|row| row.remedy(named))
+    }
 }

@@ -1,31 +1,36 @@
 //! RotatePat rotates an Azure DevOps personal access token from a pipeline, and never leaves anybody without a valid one.
 //!
-//! A run has two stages. The main stage ([`rotate`]) signs in, looks at what exists, makes a [`plan`], and where that
-//! says so creates a new token, proves it and hands it to the job. The settle stage ([`settle`]), after the job's other
+//! A run has two stages. The main stage ([`rotation::main_stage`]) signs in, looks at what exists, makes a [`plan`], and where that
+//! says so creates a new token, proves it and hands it to the job. The settle stage ([`rotation::settle`]), after the job's other
 //! steps, commits it and retires the old one where the job has succeeded.
 //!
 //! # Layout
 //!
-//! | module | what |
+//! From the roof down; each room imports only from the rooms below it, and a test holds that.
+//!
+//! | room | what |
 //! |---|---|
-//! | [`secret`], [`timestamp`], [`text`], [`pat`], [`listed`], [`allowance`] | values; know nothing of each other's users |
-//! | [`certificate`], [`private_key`] | what signs for an app, and what a passphrase protects |
-//! | [`plan`], [`look`] | what to do and whether it may be committed: pure |
-//! | [`advice`] | what a refusal means, and the one thing to do about it: pure |
-//! | [`settings`] | the task's inputs and the agent's environment, read once |
-//! | [`azure`] | the services, one file each; the only place that names the HTTP client |
+//! | [`app`] | which command and stage to run, and how the process ends |
+//! | [`workstation`] | a person signs in once with a browser |
+//! | [`report`] | which tokens expire, and whose they are |
+//! | [`rotation`] | the two stages, the only place that acts on personal access tokens |
 //! | [`sign_in`] | a token that acts for a user, one file a source |
 //! | [`destinations`] | where the new value goes, one file a kind |
-//! | [`workstation`] | the sign-in of a person, done once |
-//! | [`rotate`], [`settle`], [`hand_over`] | the two stages that act, and what one leaves for the other |
-//! | [`report`] | which tokens are about to expire, and whose they are |
-//! | [`commands`], [`outcome`] | what the agent reads, and how a stage ends in words |
-//! | [`work`], [`clock`], [`limits`], [`cancel`] | what an acting part is given |
-//! | [`crash`] | how the program ends when it should not |
+//! | [`app_tokens`] | the service connection signs in as its own app |
+//! | [`context`], [`failure`] | what every acting part is given, and how a step and a stage fail |
+//! | [`azure`] | the services, one file each: what is asked and what the answers mean |
+//! | [`http`] | sends requests; the only room that names the HTTP client and TLS |
+//! | [`settings`] | inputs and environment, parsed once into types that cannot be wrong |
+//! | [`agent`] | all that the pipeline agent is: environment, logging commands, hand-off, job status, cancellation |
+//! | [`runtime`] | the clock, and every limit on waiting |
+//! | [`plan`] | what to do and why, and whether it may still be committed: pure |
+//! | [`advice`] | what a refusal means, and the one thing to do: pure |
+//! | [`model`] | values; they import nothing but each other |
 
 pub mod advice;
 pub mod agent;
 pub mod app;
+pub mod app_tokens;
 pub mod azure;
 pub mod context;
 pub mod destinations;

@@ -11,9 +11,8 @@ use rotate_pat::agent::environment::Environment;
 use rotate_pat::app::{Start, start};
 use rotate_pat::model::timestamp::Timestamp;
 use rotate_pat::runtime::clock::Clock;
+use rotate_pat::runtime::name_services;
 use zeroizing_alloc::ZeroAlloc;
-
-mod name_services;
 
 /// Overwrites what is freed: HTTP and TLS copy what they send, and no type of ours could clear that.
 #[global_allocator]

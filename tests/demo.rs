@@ -6,12 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a demonstration stops where it cannot go on")]
 #![allow(clippy::print_stdout, reason = "it is there to be read")]
 
-#[path = "agent/mod.rs"]
-mod agent;
-#[path = "in_process.rs"]
+#[path = "it/harness/in_process.rs"]
 mod in_process;
-#[path = "simulator/mod.rs"]
-mod simulator;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -8,12 +8,6 @@
 #![allow(clippy::print_stdout, reason = "it is there to be read")]
 #![allow(clippy::disallowed_methods, reason = "it starts the program, in whose environment they enter")]
 
-#[path = "agent/command.rs"]
-#[allow(dead_code, reason = "another part of it is used elsewhere")]
-mod command;
-#[path = "simulator/mod.rs"]
-mod simulator;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -151,7 +145,7 @@ fn run(program: &Path, origin: &str, token: &str, folder: &Path) -> Run {
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             look();
-            if let Some(command) = command::Command::parse(&line, true).filter(|one| one.is("task.setvariable")) {
+            if let Some(command) = agent::Command::parse(&line, true).filter(|one| one.is("task.setvariable")) {
                 outputs.insert(command.property("variable").unwrap_or_default().to_lowercase(), command.data);
             }
             log.push_str(&line);

@@ -1,7 +1,7 @@
 //! Key Vault, the endpoints that a service connection signs in with, and what any service may answer.
 
-use crate::advice::Answer::{Busy, Code, NoAnswer, NoConnection, Other, Says, SignInPage, Status, Unclear};
-use crate::advice::{Group, Row, Service};
+use crate::advice::row::Answer::{Busy, Code, NoAnswer, NoConnection, Other, Says, SignInPage, Status, Unclear};
+use crate::advice::row::{Group, Row, Service};
 
 pub(super) const SIGNING_IN: &[Group] = &[
     Group {

@@ -1,8 +1,8 @@
 //! Azure DevOps: entering the organization, the refusals of tokens, and writing to variable groups and service
 //! connections.
 
-use crate::advice::Answer::{Code, Other, Says, SignInPage, Status};
-use crate::advice::{Group, NO_PAT, Row, Service};
+use crate::advice::row::Answer::{Code, Other, Says, SignInPage, Status};
+use crate::advice::row::{Group, NO_PAT, Row, Service};
 
 const NOT_TAKEN: &str = "the token is not taken";
 const LOOK_THERE: &str = "Open the organization in a browser as {user}: what stops the token shows there.";

@@ -2,8 +2,8 @@
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 //! The words without a number are for answers that carry none.
 
-use crate::advice::Answer::{Busy, Code, Other};
-use crate::advice::{Group, Row, Service};
+use crate::advice::row::Answer::{Busy, Code, Other};
+use crate::advice::row::{Group, Row, Service};
 use crate::model::api_error::By::{AgentUser, Browser, DeviceCode, Password, RefreshToken};
 
 const SIGN_IN_AGAIN: &str = "Let the rotating user sign in again: `rotate-pat sign-in` on a workstation, or \

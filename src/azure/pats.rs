@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::advice::{self, Row, Seen};
 use crate::http::word;
 use crate::http::{Auth, Body, Call, Http, Method, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
@@ -329,11 +328,9 @@ pub fn means_gone(code: &str) -> bool {
         || ["expiredPatCannotBeExtended", "SessionTokenNotFoundException"].contains(&code)
 }
 
-/// A refusal in a 200: a word without a sentence, so the table's is told.
+/// A refusal in a 200: a word without a sentence.
 fn refused(code: &str) -> CallError {
-    let seen = Seen::Refused { status: 200, code, message: "" };
-    let means = advice::of(advice::Service::AzureDevOps, None, seen).map(Row::means);
-    let kind = Kind::Refused { status: 200, code: word(code), message: means.unwrap_or_default().to_owned() };
+    let kind = Kind::Refused { status: 200, code: word(code), message: String::new() };
     CallError::new(Service::AzureDevOps, kind)
 }
 

@@ -6,10 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::azure::variable_groups::{Group, Library, Variable};
-use crate::context::Work;
+use crate::context::Context;
+use crate::destinations::not_written::{MayStart, NotWritten};
 use crate::destinations::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
-use crate::destinations::{Destinations, MayStart, NotWritten, UNCHANGED};
-use crate::failure::Failure;
+use crate::failure::StepError;
 use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::destination::{GroupVariable, Named};
 use crate::model::pat::{AuthorizationId, Pat};
@@ -20,38 +20,10 @@ use crate::runtime::limits::Backoff;
 /// Writes tried while others write the same group.
 const TRIES: u32 = 5;
 
-/// What the group records, and whether it can be written.
-pub(super) async fn record(all: &Destinations<'_>, variable: &GroupVariable) -> Result<Record, Failure> {
-    let group = all.groups.find(variable).await?;
-    let id_variable = variable.id_variable();
-    check_fit(variable, &group, &[&id_variable, &variable.expiry_variable()])?;
-    let held = group.variable(&id_variable).and_then(|(value, _)| AuthorizationId::parse(value.as_str()?));
-    let holds = held.map_or(RecordedPat::Nothing, RecordedPat::Pat);
-    Ok(Record { destination: variable.to_string(), holds })
-}
-
-/// Sets the variable and its record, and nothing else.
-pub(super) async fn publish(
-    all: &Destinations<'_>,
-    variable: &GroupVariable,
-    pat: &Pat,
-    value: &Secret,
-    may_start: &MayStart<'_>,
-) -> Result<(), NotWritten> {
-    let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
-    let expiry = pat.valid_to.to_string();
-    let set = [
-        Variable { name: &variable.variable, value: value.reveal(), is_secret: true },
-        Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
-        Variable { name: &expiry_variable, value: &expiry, is_secret: false },
-    ];
-    all.groups.write(variable, &set, may_start).await
-}
-
 /// Whether the variable can hold a secret, and these plain ones beside it a record.
-pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]) -> Result<(), Failure> {
+pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]) -> Result<(), StepError> {
     let unfit = |why: String, advice: &str| {
-        Err(Failure::new(anyhow::anyhow!("cannot write {variable}: {why}"), UNCHANGED).advise(advice))
+        Err(StepError::new(anyhow::anyhow!("cannot write {variable}: {why}")).advise(advice))
     };
     if group.is_linked() {
         let why = "the group takes its values from a key vault".to_owned();
@@ -71,28 +43,56 @@ pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]
 
 /// The variable groups that the pipeline's identities can read and write.
 pub(crate) struct Groups<'a> {
-    work: &'a Work,
+    context: &'a Context,
     writers: Rc<Writers<'a>>,
     /// Of those that were found.
     ids: RefCell<Vec<(Named, Option<u64>)>>,
 }
 
 impl<'a> Groups<'a> {
-    pub(crate) fn new(work: &'a Work, writers: Rc<Writers<'a>>) -> Self {
-        Self { work, writers, ids: RefCell::default() }
+    pub(crate) fn new(context: &'a Context, writers: Rc<Writers<'a>>) -> Self {
+        Self { context, writers, ids: RefCell::default() }
+    }
+
+    /// What the group records, and whether it can be written.
+    pub(super) async fn record(&self, variable: &GroupVariable) -> Result<Record, StepError> {
+        let group = self.find(variable).await?;
+        let id_variable = variable.id_variable();
+        check_fit(variable, &group, &[&id_variable, &variable.expiry_variable()])?;
+        let held = group.variable(&id_variable).and_then(|(value, _)| AuthorizationId::parse(value.as_str()?));
+        let holds = held.map_or(RecordedPat::Nothing, RecordedPat::Pat);
+        Ok(Record { destination: variable.to_string(), holds })
+    }
+
+    /// Sets the variable and its record, and nothing else.
+    pub(super) async fn publish(
+        &self,
+        variable: &GroupVariable,
+        pat: &Pat,
+        value: &Secret,
+        may_start: &MayStart<'_>,
+    ) -> Result<(), NotWritten> {
+        let (id_variable, expiry_variable) = (variable.id_variable(), variable.expiry_variable());
+        let expiry = pat.valid_to.to_string();
+        let set = [
+            Variable { name: &variable.variable, value: value.reveal(), is_secret: true },
+            Variable { name: &id_variable, value: pat.id.as_str(), is_secret: false },
+            Variable { name: &expiry_variable, value: &expiry, is_secret: false },
+        ];
+        self.write(variable, &set, may_start).await
     }
 
     fn library<'b>(&'b self, writer: &'b Writer) -> Library<'b> {
-        let organization = &self.work.access.pipeline.organization;
-        Library { http: &self.work.http, organization, token: &writer.token }
+        let organization = &self.context.access.pipeline.organization;
+        Library { http: &self.context.http, organization, token: &writer.token }
     }
 
     fn project<'b>(&'b self, variable: &'b GroupVariable) -> &'b str {
-        variable.group.project.as_deref().unwrap_or(&self.work.access.pipeline.project)
+        variable.group.project.as_deref().unwrap_or(&self.context.access.pipeline.project)
     }
 
     /// The group of the variable.
-    pub(crate) async fn find(&self, variable: &GroupVariable) -> Result<Group, Failure> {
+    pub(crate) async fn find(&self, variable: &GroupVariable) -> Result<Group, StepError> {
         let (project, name) = (self.project(variable), &variable.group.name);
         let find = async |writer: &Writer| self.library(writer).find(project, name).await?.ok_or_else(unseen);
         match self.writers.first(&place(variable), find).await {
@@ -105,7 +105,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Its id, as it was found.
-    async fn id(&self, variable: &GroupVariable) -> Result<Option<u64>, Failure> {
+    async fn id(&self, variable: &GroupVariable) -> Result<Option<u64>, StepError> {
         let known = self.ids.borrow().iter().find(|(group, _)| *group == variable.group).map(|(_, id)| *id);
         match known {
             Some(id) => Ok(id),
@@ -125,7 +125,7 @@ impl<'a> Groups<'a> {
         let writing = Writing { groups: self, variable, id, set, may_start, may_hold_it: Cell::new(false) };
         match self.writers.first(&place(variable), async |writer| writing.write_as(writer).await).await {
             Ok((Ok(()), writer)) => {
-                warn_of_job(self.work, writer, &variable.to_string());
+                warn_of_job(self.context, writer, &variable.to_string());
                 Ok(())
             }
             Ok((Err(strayed), _)) => Err(NotWritten::unconfirmed(strayed)),
@@ -166,7 +166,7 @@ impl Writing<'_> {
         let library = groups.library(writer);
         let project = groups.project(variable);
         let names: Vec<&str> = set.iter().map(|variable| variable.name).collect();
-        let http = &groups.work.http;
+        let http = &groups.context.http;
         let mut backoff = Backoff::new(http.limits());
         let mut unanswered: Option<CallError> = None;
         for _ in 0..TRIES {

@@ -6,16 +6,16 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-use crate::destinations::{NotWritten, UNCHANGED};
+use crate::destinations::not_written::NotWritten;
 
 use crate::advice::{self, Named};
+use crate::app_tokens;
 use crate::azure::entra::AZURE_DEVOPS;
-use crate::context::{Work, on};
-use crate::failure::{Failure, row_for};
+use crate::context::Context;
+use crate::failure::{StepError, on, row_for};
 use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::secret::Secret;
 use crate::model::service_connection::ServiceConnection;
-use crate::sign_in::connection;
 
 /// An identity that may be allowed to write.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ pub(super) struct Writer {
 
 /// The identities, in order, each signed in when it is first needed.
 pub(crate) struct Writers<'a> {
-    work: &'a Work,
+    context: &'a Context,
     known: OnceCell<Vec<Writer>>,
     /// By place: which one was let in last, to be tried first there.
     let_in: RefCell<Vec<(String, usize)>>,
 }
 
 impl<'a> Writers<'a> {
-    pub(crate) fn new(work: &'a Work) -> Self {
-        Self { work, known: OnceCell::new(), let_in: RefCell::default() }
+    pub(crate) fn new(context: &'a Context) -> Self {
+        Self { context, known: OnceCell::new(), let_in: RefCell::default() }
     }
 
     /// Tries `act` on a place as one identity after the other, until one is not refused.
@@ -82,7 +82,7 @@ impl<'a> Writers<'a> {
             error.maybe_applied |= trial.maybe_applied;
             return Err(Refused { error, writer: Some(writer) });
         }
-        self.work.console.debug(&format!("{} was refused: {error}", writer.name));
+        self.context.console.debug(&format!("{} was refused: {error}", writer.name));
         trial.maybe_applied |= error.maybe_applied;
         if trial.refused.as_ref().is_none_or(|(first, _)| index < *first) {
             trial.refused = Some((index, Refused { error, writer: Some(writer) }));
@@ -95,7 +95,7 @@ impl<'a> Writers<'a> {
     }
 
     async fn sign_in(&self) -> Vec<Writer> {
-        let access = &self.work.access;
+        let access = &self.context.access;
         let scope = format!("{AZURE_DEVOPS}/.default");
         let mut writers = Vec::new();
         let connections = [
@@ -111,7 +111,7 @@ impl<'a> Writers<'a> {
                     let name = format!("the app of `{input}`");
                     writers.push(Writer { name, token, is_job: false });
                 }
-                Err(why) => self.work.console.say(&format!("note: cannot write as the app of `{input}`: {why}")),
+                Err(why) => self.context.console.say(&format!("note: cannot write as the app of `{input}`: {why}")),
             }
         }
         if let Some(token) = &access.pipeline.job_token {
@@ -122,7 +122,7 @@ impl<'a> Writers<'a> {
     }
 
     async fn token(&self, connection: &ServiceConnection, scope: &str) -> Result<Secret, String> {
-        connection::token_as(self.work, connection, scope).await.map_err(|failure| failure.to_string())
+        app_tokens::token_as(self.context, connection, scope).await.map_err(|failure| failure.to_string())
     }
 }
 
@@ -159,14 +159,14 @@ impl Refused<'_> {
     }
 
     /// Of reading something that should be written later: nothing was changed.
-    pub(super) fn failed_read(self, what: &str, role: &str) -> Failure {
+    pub(super) fn failed_read(self, what: &str, role: &str) -> StepError {
         let who = self.who().to_owned();
         if self.error.refusal().is_some_and(|(_, code)| code == UNSEEN) {
             let advice = format!("Check its name and project, and give {who} {role}.");
-            return Failure::new(anyhow::anyhow!("{who} sees no {what}"), UNCHANGED).advise(advice);
+            return StepError::new(anyhow::anyhow!("{who} sees no {what}")).advise(advice);
         }
         let advice = self.advice(role);
-        Failure::new(on(self.error, &format!("could not read {what} as {who}")), UNCHANGED).advise_if(advice)
+        StepError::new(on(self.error, &format!("could not read {what} as {who}"))).advise_if(advice)
     }
 
     /// What the identity lacks.
@@ -200,9 +200,9 @@ fn is_refusal(error: &CallError) -> bool {
 }
 
 /// The warning for what is written with the job's own token.
-pub(super) fn warn_of_job(work: &Work, writer: &Writer, what: &str) {
+pub(super) fn warn_of_job(context: &Context, writer: &Writer, what: &str) {
     if writer.is_job {
-        work.console.warn(&format!(
+        context.console.warn(&format!(
             "{what} was written with the job's own token, whose rights every pipeline of the project shares. Give \
              `azureDevOpsServiceConnection` an identity of its own, or let the service connection's app write it."
         ));

@@ -2,7 +2,7 @@
 //! value that prints itself, and `dryRun` is a plan that nobody carries out.
 
 pub mod conflicts;
-mod words;
+mod display;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -109,11 +109,11 @@ pub fn family(name: &PatName, listed: &[Pat]) -> Vec<NamedPat> {
 }
 
 /// The runs, other than this one, whose pending ones are listed: whether they still work must be asked.
-pub fn runs_to_ask(wish: &RotationRequest, listed: &[Pat]) -> Vec<RunId> {
+pub fn runs_to_ask(request: &RotationRequest, listed: &[Pat]) -> Vec<RunId> {
     let mut runs: Vec<RunId> = Vec::new();
-    for member in family(&wish.name, listed) {
+    for member in family(&request.name, listed) {
         if let Generation::Pending(run) = member.generation
-            && !wish.run.is_own(&run)
+            && !request.run.is_own(&run)
             && !runs.iter().any(|known| known.run == run.run)
         {
             runs.push(run);
@@ -193,18 +193,18 @@ pub enum Refusal {
 }
 
 /// Decides what to do.
-pub fn plan(wish: &RotationRequest, known: &Known<'_>) -> Plan {
-    let members = family(&wish.name, known.listed);
+pub fn plan(request: &RotationRequest, known: &Known<'_>) -> Plan {
+    let members = family(&request.name, known.listed);
     let mut notes = Vec::new();
-    let decision = decide(wish, known, &members, &mut notes);
-    Plan { name: wish.name.clone(), run: wish.run.clone(), now: known.now, notes, decision }
+    let decision = decide(request, known, &members, &mut notes);
+    Plan { name: request.name.clone(), run: request.run.clone(), now: known.now, notes, decision }
 }
 
-fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes: &mut Vec<String>) -> Decision {
+fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes: &mut Vec<String>) -> Decision {
     let spanning: Vec<&Pat> = known
         .listed
         .iter()
-        .filter(|pat| pat.all_organizations && wish.name.generation(&pat.display_name).is_some())
+        .filter(|pat| pat.all_organizations && request.name.generation(&pat.display_name).is_some())
         .collect();
     for pat in &spanning {
         notes.push(format!(
@@ -215,28 +215,28 @@ fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes
     }
 
     let committed: Vec<&NamedPat> = members.iter().filter(|m| m.generation == Generation::Committed).collect();
-    let chosen = committed.iter().find(|m| wish.replace.as_ref() == Some(&m.pat.id)).copied();
-    if let (Some(id), None) = (&wish.replace, chosen) {
-        notes.push(format!("`replaceAuthorizationId` {id} is not a committed {}: ignored", wish.name));
+    let chosen = committed.iter().find(|m| request.replace.as_ref() == Some(&m.pat.id)).copied();
+    if let (Some(id), None) = (&request.replace, chosen) {
+        notes.push(format!("`replaceAuthorizationId` {id} is not a committed {}: ignored", request.name));
     }
 
-    if members.is_empty() && !wish.create_if_missing {
+    if members.is_empty() && !request.create_if_missing {
         return Decision::Refuse(Refusal::Missing);
     }
     if committed.len() > 1 && chosen.is_none() {
         return Decision::Refuse(Refusal::SeveralCommitted(committed.iter().map(|m| m.pat.id.clone()).collect()));
     }
-    let is_current = |m: &&NamedPat| !is_left_by_one_cut_off(m, members, wish.overlap);
+    let is_current = |m: &&NamedPat| !is_left_by_one_cut_off(m, members, request.overlap);
     let current = chosen.or(committed.first().copied().filter(is_current));
     for other in committed.iter().filter(|m| current.is_none_or(|current| current.pat.id != m.pat.id)) {
         notes.push(format!("{other} is left alone: rename or revoke it by hand before the next run"));
     }
 
-    let rival = members.iter().find_map(|m| alive_rival(wish, known, m));
+    let rival = members.iter().find_map(|m| alive_rival(request, known, m));
     // The one that is replaced first: one still committed beside others that were superseded is taken for not chosen.
     let leftovers = members.iter().filter(|m| m.generation != Generation::Committed);
     let predecessors: Vec<NamedPat> = current.into_iter().chain(leftovers).cloned().collect();
-    let reasons = reasons(wish, known, members, current);
+    let reasons = reasons(request, known, members, current);
 
     match (rival, current) {
         (Some(run), Some(current)) if reasons.is_empty() => {
@@ -244,7 +244,7 @@ fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes
                 current: current.clone(),
                 clean: Vec::new(),
                 waiting_for: Some(run),
-                days_left_to_rotate: wish.rotate_when_days_left.unwrap_or_default(),
+                days_left_to_rotate: request.rotate_when_days_left.unwrap_or_default(),
             });
         }
         (Some(run), _) => return Decision::Refuse(Refusal::RivalAlive(run)),
@@ -254,7 +254,7 @@ fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes
                 current: current.clone(),
                 clean: members.iter().filter(over).cloned().collect(),
                 waiting_for: None,
-                days_left_to_rotate: wish.rotate_when_days_left.unwrap_or_default(),
+                days_left_to_rotate: request.rotate_when_days_left.unwrap_or_default(),
             });
         }
         (None, _) => {}
@@ -273,7 +273,7 @@ fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes
 
     let newest_leftover = members.iter().rev().find(|m| m.generation != Generation::Committed);
     let newest_spanning = spanning.iter().max_by_key(|pat| pat.valid_from);
-    let scopes = wish
+    let scopes = request
         .scopes
         .clone()
         .or_else(|| current.map(|m| m.pat.scopes.clone()))
@@ -286,10 +286,10 @@ fn decide(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes
         predecessors,
         listed: members.to_vec(),
         scopes,
-        valid_for_days: wish.valid_for_days,
-        overlap: wish.overlap,
-        places: wish.places.clone(),
-        retire_when: wish.retire_when.clone(),
+        valid_for_days: request.valid_for_days,
+        overlap: request.overlap,
+        places: request.places.clone(),
+        retire_when: request.retire_when.clone(),
     })
 }
 
@@ -315,9 +315,9 @@ fn is_left_by_one_cut_off(committed: &NamedPat, members: &[NamedPat], overlap: D
 }
 
 /// The run of another's pending one, if it is still at work.
-fn alive_rival(wish: &RotationRequest, known: &Known<'_>, member: &NamedPat) -> Option<RunId> {
+fn alive_rival(request: &RotationRequest, known: &Known<'_>, member: &NamedPat) -> Option<RunId> {
     let Generation::Pending(run) = &member.generation else { return None };
-    if wish.run.is_own(run) {
+    if request.run.is_own(run) {
         return None;
     }
     let alive = match known.liveness.get(&run.run).copied().unwrap_or(Liveness::Unknown) {
@@ -329,9 +329,14 @@ fn alive_rival(wish: &RotationRequest, known: &Known<'_>, member: &NamedPat) -> 
 }
 
 /// Every reason to rotate now. The pending one of a run at work is none: that run is rotating already.
-fn reasons(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], current: Option<&NamedPat>) -> Vec<String> {
+fn reasons(
+    request: &RotationRequest,
+    known: &Known<'_>,
+    members: &[NamedPat],
+    current: Option<&NamedPat>,
+) -> Vec<String> {
     let mut reasons = Vec::new();
-    match wish.rotate_when_days_left {
+    match request.rotate_when_days_left {
         None => reasons.push("every run rotates, as `rotateWhenDaysLeft` is not given".to_owned()),
         Some(limit) => {
             if let Some(days) = current.map(|m| m.pat.valid_to.days_left(known.now)).filter(|d| *d <= i64::from(limit))
@@ -349,7 +354,7 @@ fn reasons(wish: &RotationRequest, known: &Known<'_>, members: &[NamedPat], curr
     }
     for member in members {
         match &member.generation {
-            Generation::Pending(run) if alive_rival(wish, known, member).is_none() => {
+            Generation::Pending(run) if alive_rival(request, known, member).is_none() => {
                 reasons.push(format!("run {run} did not finish and left {member}"));
             }
             Generation::Held(run) => reasons.push(format!("the job of run {run} did not succeed and left {member}")),

@@ -38,16 +38,16 @@ fn scene(seed: u64) -> Scene {
         scene = scene.where_run(run, liveness);
     }
     let (chosen, creates, limit) = (chance.u8(..8), chance.bool(), chance.u16(..15));
-    scene.with(|wish| {
-        wish.replace = (1..=6).contains(&chosen).then(|| id(chosen));
-        wish.create_if_missing = creates;
-        wish.rotate_when_days_left = (limit > 0).then_some(limit);
+    scene.with(|request| {
+        request.replace = (1..=6).contains(&chosen).then(|| id(chosen));
+        request.create_if_missing = creates;
+        request.rotate_when_days_left = (limit > 0).then_some(limit);
     })
 }
 
 /// Another's pending one whose run may still be at work.
 fn is_alive(scene: &Scene, member: &NamedPat) -> bool {
-    alive_rival(&scene.wish, &Known { now: now(), listed: &[], liveness: &scene.liveness, records: &[] }, member)
+    alive_rival(&scene.request, &Known { now: now(), listed: &[], liveness: &scene.liveness, records: &[] }, member)
         .is_some()
 }
 
@@ -58,7 +58,7 @@ fn a_rotation_retires_what_bears_the_name_and_nothing_that_it_was_not_told_to() 
         let scene = scene(seed);
         let Decision::Rotate(rotation) = scene.plan().decision else { continue };
         rotations += 1;
-        let family = family(&scene.wish.name, &scene.listed);
+        let family = family(&scene.request.name, &scene.listed);
         assert!(!rotation.reasons.is_empty(), "{seed}");
         assert!(!family.iter().any(|m| is_alive(&scene, m)), "{seed}: another run is at work");
         let current = rotation.current.as_ref().map(|m| m.pat.id.clone());

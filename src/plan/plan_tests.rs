@@ -1,9 +1,9 @@
 use super::*;
 
+#[path = "plan_words_tests.rs"]
+mod display;
 #[path = "plan_properties_tests.rs"]
 mod properties;
-#[path = "plan_words_tests.rs"]
-mod words;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,7 +24,7 @@ fn run(text: &str) -> RunId {
 
 /// What a run meets: it is `100.2-aaaaaaaa`, its time is [`now`], and it rotates at 7 days left.
 struct Scene {
-    wish: RotationRequest,
+    request: RotationRequest,
     listed: Vec<Pat>,
     liveness: BTreeMap<String, Liveness>,
     records: Vec<Record>,
@@ -32,7 +32,7 @@ struct Scene {
 
 impl Scene {
     fn empty() -> Self {
-        let wish = RotationRequest {
+        let request = RotationRequest {
             name: PatName::parse("nuget-publish").unwrap(),
             run: run("100.2-aaaaaaaa"),
             rotate_when_days_left: Some(7),
@@ -44,7 +44,7 @@ impl Scene {
             places: vec![VAULT.to_owned(), "job variable \"NUGET_PAT\"".to_owned()],
             retire_when: "once the job has succeeded".to_owned(),
         };
-        Self { wish, listed: Vec::new(), liveness: BTreeMap::new(), records: Vec::new() }
+        Self { request, listed: Vec::new(), liveness: BTreeMap::new(), records: Vec::new() }
     }
 
     /// One committed, number 1, with 60 days left: nothing is due.
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     fn with(mut self, change: impl FnOnce(&mut RotationRequest)) -> Self {
-        change(&mut self.wish);
+        change(&mut self.request);
         self
     }
 
@@ -86,8 +86,8 @@ impl Scene {
     }
 
     fn plan(&self) -> Plan {
-        let Self { wish, listed, liveness, records } = self;
-        plan(wish, &Known { now: now(), listed, liveness, records })
+        let Self { request, listed, liveness, records } = self;
+        plan(request, &Known { now: now(), listed, liveness, records })
     }
 
     fn rotation(&self) -> Rotation {
@@ -140,14 +140,14 @@ fn a_run_is_due_when_the_days_left_are_at_most_the_limit() {
         (365, 365 * DAY + SECOND, false),
         (365, 365 * DAY, true),
     ] {
-        let scene = Scene::calm().with(|wish| wish.rotate_when_days_left = Some(limit));
+        let scene = Scene::calm().with(|request| request.rotate_when_days_left = Some(limit));
         assert_eq!(scene.last(|pat| pat.valid_to = now().plus(left)).is_due(), is_due, "{limit} {left:?}");
     }
 }
 
 #[test]
 fn without_a_limit_every_run_is_due() {
-    let scene = Scene::calm().with(|wish| wish.rotate_when_days_left = None);
+    let scene = Scene::calm().with(|request| request.rotate_when_days_left = None);
     assert_eq!(scene.rotation().reasons, ["every run rotates, as `rotateWhenDaysLeft` is not given"]);
 }
 
@@ -155,7 +155,7 @@ fn without_a_limit_every_run_is_due() {
 fn days_left_are_those_of_the_committed_one_and_never_of_the_longest_lived() {
     for longer in ["", " [held 90.1-bbbbbbbb]", " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]"] {
         let scene = Scene::empty().has(1, "").last(|pat| pat.valid_to = now().plus(3 * DAY)).has(2, longer);
-        let reasons = scene.with(|wish| wish.replace = Some(id(1))).rotation().reasons;
+        let reasons = scene.with(|request| request.replace = Some(id(1))).rotation().reasons;
         assert_eq!(reasons[0], "3 days left, and `rotateWhenDaysLeft` is 7", "{longer}");
     }
 }
@@ -166,7 +166,7 @@ fn a_run_is_due_unless_exactly_one_is_committed() {
     let none = Scene::empty().has(1, leftover).rotation();
     assert_eq!(none.reasons, ["none is committed: an earlier run did not finish"]);
     assert_eq!(none.current, None);
-    let two = Scene::calm().has(2, "").with(|wish| wish.replace = Some(id(2))).rotation();
+    let two = Scene::calm().has(2, "").with(|request| request.replace = Some(id(2))).rotation();
     assert_eq!(two.reasons, ["2 are committed, and `replaceAuthorizationId` chooses one"]);
     assert!(!Scene::calm().has(2, leftover).is_due());
 }
@@ -224,7 +224,7 @@ fn own_is_only_the_same_run_and_hash_at_no_later_attempt() {
         let mut scene = Scene::calm().has(2, &format!(" [pending {pending}]"));
         scene.liveness.insert(run(pending).run, Liveness::Alive);
         assert_eq!(scene.is_due(), is_own, "{pending}");
-        assert_eq!(runs_to_ask(&scene.wish, &scene.listed).is_empty(), is_own, "{pending}");
+        assert_eq!(runs_to_ask(&scene.request, &scene.listed).is_empty(), is_own, "{pending}");
         if is_own {
             assert_eq!(ids(&scene.rotation().predecessors), [id(1), id(2)], "{pending}");
         }
@@ -240,7 +240,7 @@ fn each_other_run_with_a_pending_one_is_asked_for_once() {
         .has(5, " [pending 100.1-aaaaaaaa]")
         .has(6, " [held 91.1-bbbbbbbb]")
         .has(7, "2 [pending 92.1-bbbbbbbb]");
-    let asked: Vec<String> = runs_to_ask(&scene.wish, &scene.listed).into_iter().map(|run| run.run).collect();
+    let asked: Vec<String> = runs_to_ask(&scene.request, &scene.listed).into_iter().map(|run| run.run).collect();
     assert_eq!(asked, ["90", "r7"]);
 }
 
@@ -250,18 +250,18 @@ fn beside_a_run_at_work_a_run_with_nothing_else_due_rests_and_any_other_refuses(
     let rival = run("90.1-bbbbbbbb");
     assert_eq!(scene().rest().waiting_for, Some(rival.clone()));
     for (otherwise_due, scene) in [
-        ("no limit", scene().with(|wish| wish.rotate_when_days_left = None)),
-        ("days left", scene().with(|wish| wish.rotate_when_days_left = Some(60))),
+        ("no limit", scene().with(|request| request.rotate_when_days_left = None)),
+        ("days left", scene().with(|request| request.rotate_when_days_left = Some(60))),
         ("held", scene().has(3, " [held 80.1-bbbbbbbb]")),
         ("own pending", scene().has(3, " [pending 100.1-aaaaaaaa]")),
         ("dead pending", scene().has(3, " [pending 80.1-bbbbbbbb]").where_run("80", Liveness::Dead)),
         ("record", scene().where_vault(RecordedPat::Pat(id(3)))),
-        ("several committed", scene().has(3, "").with(|wish| wish.replace = Some(id(1)))),
+        ("several committed", scene().has(3, "").with(|request| request.replace = Some(id(1)))),
     ] {
         assert_eq!(scene.refusal(), Refusal::RivalAlive(rival.clone()), "{otherwise_due}");
     }
     let first = Scene::empty().has(2, " [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Alive);
-    assert_eq!(first.with(|wish| wish.create_if_missing = true).refusal(), Refusal::RivalAlive(rival));
+    assert_eq!(first.with(|request| request.create_if_missing = true).refusal(), Refusal::RivalAlive(rival));
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn of_two_rivals_one_alive_is_enough_and_the_older_is_named() {
         (Liveness::Dead, Liveness::Alive, "91.1-bbbbbbbb"),
     ] {
         let scene = scene().where_run("90", older).where_run("91", younger);
-        let scene = scene.with(|wish| wish.rotate_when_days_left = None);
+        let scene = scene.with(|request| request.rotate_when_days_left = None);
         assert_eq!(scene.refusal(), Refusal::RivalAlive(run(named)));
     }
     let dead = scene().where_run("90", Liveness::Dead).where_run("91", Liveness::Dead);
@@ -284,7 +284,7 @@ fn of_two_rivals_one_alive_is_enough_and_the_older_is_named() {
 fn several_committed_are_refused_until_one_is_chosen() {
     let scene = Scene::calm().has(2, "").has(3, " [held 90.1-bbbbbbbb]");
     assert_eq!(scene.refusal(), Refusal::SeveralCommitted(vec![id(1), id(2)]));
-    let scene = scene.with(|wish| wish.replace = Some(id(2)));
+    let scene = scene.with(|request| request.replace = Some(id(2)));
     let rotation = scene.rotation();
     assert_eq!(rotation.current.map(|m| m.pat.id), Some(id(2)));
     assert_eq!(rotation.scopes.as_str(), "vso.scope2");
@@ -305,7 +305,7 @@ fn the_one_not_chosen_by_a_run_that_was_cut_off_before_its_commit_is_not_replace
             (vec![id(1), id(3)], vec![id(1), id(2), id(3)])
         );
         assert!(scene().plan().notes[0].contains("rename or revoke it by hand"), "{:?}", scene().plan().notes);
-        let chosen = scene().with(|wish| wish.replace = Some(id(2))).rotation();
+        let chosen = scene().with(|request| request.replace = Some(id(2))).rotation();
         assert_eq!(ids(&chosen.predecessors), [id(2), id(1), id(3)], "{left}");
     }
 }
@@ -335,12 +335,12 @@ fn what_a_lost_reply_left_and_no_list_showed_until_the_commit_is_replaced_with_t
 fn a_choice_that_is_gone_or_not_committed_is_ignored_with_a_note() {
     for gone in [9, 2] {
         let scene = Scene::calm().has(2, " [superseded 90.1-bbbbbbbb ends 2026-11-25T03:00Z]");
-        let scene = scene.with(|wish| wish.replace = Some(id(gone)));
+        let scene = scene.with(|request| request.replace = Some(id(gone)));
         assert_eq!(scene.rest().current.pat.id, id(1));
         let note = format!("`replaceAuthorizationId` {} is not a committed \"nuget-publish\": ignored", id(gone));
         assert_eq!(scene.plan().notes, [note]);
     }
-    let several = Scene::calm().has(2, "").with(|wish| wish.replace = Some(id(9)));
+    let several = Scene::calm().has(2, "").with(|request| request.replace = Some(id(9)));
     assert_eq!(several.refusal(), Refusal::SeveralCommitted(vec![id(1), id(2)]));
     assert_eq!(several.plan().notes.len(), 1);
 }
@@ -365,7 +365,7 @@ fn scopes_are_those_asked_for_and_else_those_of_the_one_replaced() {
     let scene = Scene::calm().has(2, " [held 90.1-bbbbbbbb]");
     assert_eq!(scene.rotation().scopes.as_str(), "vso.scope1");
     let asked = Scopes::parse("vso.code").unwrap();
-    assert_eq!(scene.with(|wish| wish.scopes = Some(asked.clone())).rotation().scopes, asked);
+    assert_eq!(scene.with(|request| request.scopes = Some(asked.clone())).rotation().scopes, asked);
 }
 
 #[test]
@@ -374,8 +374,8 @@ fn those_that_span_all_organizations_are_reported_and_neither_counted_nor_replac
         let scene = Scene::calm().has(2, marker).last(|pat| pat.all_organizations = true);
         assert_eq!(scene.rest().current.pat.id, id(1), "{marker}");
         assert!(scene.plan().notes[0].contains("2026-12-01"), "{marker}");
-        assert_eq!(runs_to_ask(&scene.wish, &scene.listed), []);
-        let due = scene.with(|wish| wish.rotate_when_days_left = None).rotation();
+        assert_eq!(runs_to_ask(&scene.request, &scene.listed), []);
+        let due = scene.with(|request| request.rotate_when_days_left = None).rotation();
         assert_eq!((ids(&due.predecessors), ids(&due.listed)), (vec![id(1)], vec![id(1)]), "{marker}");
     }
 }
@@ -384,7 +384,7 @@ fn those_that_span_all_organizations_are_reported_and_neither_counted_nor_replac
 fn those_that_span_all_organizations_lend_their_scopes_only_where_nothing_else_can() {
     let spanning = || Scene::empty().has(2, "").last(|pat| pat.all_organizations = true);
     assert_eq!(spanning().refusal(), Refusal::Missing);
-    let first = spanning().with(|wish| wish.create_if_missing = true).rotation();
+    let first = spanning().with(|request| request.create_if_missing = true).rotation();
     assert_eq!((first.scopes.as_str(), first.current, first.predecessors), ("vso.scope2", None, vec![]));
     assert_eq!(spanning().has(1, " [held 90.1-bbbbbbbb]").rotation().scopes.as_str(), "vso.scope1");
 }
@@ -394,7 +394,7 @@ fn a_first_one_is_created_only_where_that_is_asked_for_and_its_scopes_are_known(
     let scopes = Some(Scopes::parse("vso.code").unwrap());
     let scene = |create, scopes: &Option<Scopes>| {
         let others = Scene::empty().has(1, "-of-another-name");
-        others.with(|wish| (wish.create_if_missing, wish.scopes) = (create, scopes.clone()))
+        others.with(|request| (request.create_if_missing, request.scopes) = (create, scopes.clone()))
     };
     assert_eq!(scene(false, &None).refusal(), Refusal::Missing);
     assert_eq!(scene(false, &scopes).refusal(), Refusal::Missing);
@@ -422,7 +422,7 @@ fn a_run_that_is_not_due_revokes_superseded_ones_whose_end_is_past() {
         .has(3, " [superseded 91.1-bbbbbbbb ends 2026-11-24T03:00Z]")
         .has(4, " [superseded 92.1-bbbbbbbb ends 2026-11-24T03:01Z]");
     assert_eq!(ids(&scene.rest().clean), [id(2), id(3)]);
-    let due = scene.with(|wish| wish.rotate_when_days_left = None).rotation();
+    let due = scene.with(|request| request.rotate_when_days_left = None).rotation();
     assert_eq!(ids(&due.predecessors), [id(1), id(2), id(3), id(4)]);
 }
 
@@ -460,7 +460,7 @@ fn every_reason_is_told_and_not_only_the_first() {
     assert_eq!(none_committed.where_vault(RecordedPat::Pat(id(1))).rotation().reasons.len(), 3);
     let scene = Scene::calm().has(2, " [held 90.1-bbbbbbbb]").has(3, " [pending 100.1-aaaaaaaa]");
     let rotation =
-        scene.where_vault(RecordedPat::Nothing).with(|wish| wish.rotate_when_days_left = Some(60)).rotation();
+        scene.where_vault(RecordedPat::Nothing).with(|request| request.rotate_when_days_left = Some(60)).rotation();
     assert_eq!(rotation.reasons.len(), 4, "{:?}", rotation.reasons);
 }
 
@@ -468,7 +468,7 @@ fn every_reason_is_told_and_not_only_the_first() {
 fn the_family_is_in_the_order_of_creation_and_then_of_ids() {
     let scene = Scene::empty().has(3, "").has(1, " [held 90.1-bbbbbbbb]").has(2, "-of-another-name");
     let scene = scene.has(4, "").last(|pat| pat.valid_from = now().minus(30 * DAY).plus(3 * HOUR));
-    assert_eq!(ids(&family(&scene.wish.name, &scene.listed)), [id(1), id(3), id(4)]);
+    assert_eq!(ids(&family(&scene.request.name, &scene.listed)), [id(1), id(3), id(4)]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn a_rotation_after_failures_reads_so() {
         .has(5, "")
         .last(|pat| pat.all_organizations = true)
         .where_vault(RecordedPat::Nothing)
-        .with(|wish| (wish.replace, wish.overlap) = (Some(id(4)), Duration::ZERO));
+        .with(|request| (request.replace, request.overlap) = (Some(id(4)), Duration::ZERO));
     assert_eq!(
         scene.plan().to_string(),
         r#"note: "nuget-publish" (00000005-0000-0000-0000-000000000000) spans all organizations: such tokens stop working on 2026-12-01; it is left alone
@@ -44,12 +44,12 @@ rotate "nuget-publish" as run 100.2-aaaaaaaa
 
 #[test]
 fn a_first_creation_reads_so() {
-    let scene = Scene::empty().with(|wish| {
-        wish.create_if_missing = true;
-        wish.scopes = Some(Scopes::parse("vso.code vso.packaging_write").unwrap());
-        wish.valid_for_days = 1;
-        wish.overlap = HOUR;
-        wish.places.truncate(1);
+    let scene = Scene::empty().with(|request| {
+        request.create_if_missing = true;
+        request.scopes = Some(Scopes::parse("vso.code vso.packaging_write").unwrap());
+        request.valid_for_days = 1;
+        request.overlap = HOUR;
+        request.places.truncate(1);
     });
     assert_eq!(
         scene.plan().to_string(),
@@ -134,7 +134,7 @@ refuse: no active token bears the name"#
 fn foreign_words_cannot_add_a_line_to_a_plan() {
     let scene = Scene::calm()
         .last(|pat| pat.scopes = Scopes::as_listed("vso.code\n#\u{23}vso[task.complete]\u{1b}".to_owned()));
-    let text = scene.with(|wish| wish.rotate_when_days_left = None).plan().to_string();
+    let text = scene.with(|request| request.rotate_when_days_left = None).plan().to_string();
     assert_eq!(text.lines().count(), 6, "{text}");
     assert!(!text.lines().any(|line| line.trim_start().starts_with('#') || line.contains('\u{1b}')), "{text}");
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::model::inventory::Owner;
 use crate::model::redaction::Redactor;
 use crate::model::timestamp::Timestamp;
+use crate::report::coverage::Coverage;
 use crate::report::finding::{Finding, Judged};
 use crate::report::tally::Tally;
-use crate::report::{Coverage, scope_word};
-use crate::settings::ReportSettings;
+use crate::settings::{ReportScope, ReportSettings};
 
 const SCHEMA_VERSION: u32 = 1;
 
@@ -87,4 +87,11 @@ fn person(owner: &Owner, hidden: &Redactor) -> Value {
 
 fn told(text: &Option<String>, hidden: &Redactor) -> Option<String> {
     text.as_deref().map(|text| hidden.redacted(text))
+}
+
+fn scope_word(scope: ReportScope) -> &'static str {
+    match scope {
+        ReportScope::Own => "own",
+        ReportScope::Organization => "organization",
+    }
 }

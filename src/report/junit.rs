@@ -5,9 +5,9 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use crate::model::redaction::Redactor;
 use crate::model::text::one_line;
+use crate::report::coverage::{Coverage, missing};
 use crate::report::finding::Finding;
 use crate::report::row::{Row, label};
-use crate::report::{Coverage, missing};
 
 /// Room for the counts, which are known at the end and stand at the beginning.
 const ROOM: usize = 100;

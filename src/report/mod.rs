@@ -1,86 +1,32 @@
 //! Which personal access tokens are about to expire, and whose they are. Changes nothing.
 
+mod collect;
+pub mod coverage;
 pub mod finding;
-mod gather;
 mod json;
 mod junit;
 mod markdown;
 mod own;
-pub mod pace;
 mod row;
-mod sheets;
 mod table;
 mod tally;
+pub mod throttle;
+mod writer;
 
-use self::sheets::ReportWriter;
-use crate::context::Work;
+use self::writer::ReportWriter;
+use crate::context::Context;
 use crate::failure::Failure;
-use crate::model::inventory::Owner;
-use crate::model::timestamp::pluralize;
 use crate::settings::{ReportScope, ReportSettings};
-
-const UNCHANGED: &str = "Nothing was changed.";
-
-/// How far a report goes, known when it ends.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Coverage {
-    /// Owners whose tokens were listed, those without any among them.
-    pub owners: usize,
-    /// Owners gone between the two lists; nothing is missing.
-    pub gone: usize,
-    /// Owners whose tokens could not be listed, each with why; the first hundred of them.
-    pub unread: Vec<(Owner, String)>,
-    /// How many such owners there are.
-    pub unread_count: usize,
-    /// Owners known but not asked for, as the report stopped before.
-    pub not_asked: usize,
-    /// Why the report stopped before its end; `None` when it did not.
-    pub stopped: Option<String>,
-    /// Whether that was because the run was told to stop.
-    pub is_cancelled: bool,
-}
-
-impl Coverage {
-    /// Whether something is missing.
-    pub fn is_partial(&self) -> bool {
-        self.stopped.is_some() || self.unread_count > 0 || self.not_asked > 0
-    }
-}
-
-/// What is missing, a sentence each.
-fn missing(reach: &Coverage) -> Vec<String> {
-    let users = |count: usize| pluralize(i64::try_from(count).unwrap_or(i64::MAX), "user");
-    let mut missing = Vec::new();
-    if let Some(why) = &reach.stopped {
-        let rest = match reach.not_asked {
-            0 => "users not reached by then are missing".to_owned(),
-            count => format!("at least {} not asked for", users(count)),
-        };
-        missing.push(format!("{why}; {rest}."));
-    }
-    if let Some((_, why)) = reach.unread.first() {
-        missing
-            .push(format!("the tokens of {} could not be read, the first because {why}.", users(reach.unread_count)));
-    }
-    missing
-}
-
-fn scope_word(scope: ReportScope) -> &'static str {
-    match scope {
-        ReportScope::Own => "own",
-        ReportScope::Organization => "organization",
-    }
-}
 
 /// Makes the report.
 ///
 /// # Errors
 /// What failed, or what was found where that is to fail the step.
-pub async fn run(work: &Work, settings: &ReportSettings) -> Result<(), Failure> {
-    let mut sheets = ReportWriter::open(work, settings)?;
+pub async fn run(context: &Context, settings: &ReportSettings) -> Result<(), Failure> {
+    let mut sheets = ReportWriter::open(context, settings)?;
     let gathered = match settings.scope {
-        ReportScope::Own => own::gather(work, &mut sheets).await,
-        ReportScope::Organization => gather::gather(work, settings, &mut sheets).await,
+        ReportScope::Own => own::collect(context, &mut sheets).await,
+        ReportScope::Organization => collect::collect(context, settings, &mut sheets).await,
     };
     match gathered {
         Ok(reach) => sheets.finish(&reach),

@@ -2,7 +2,7 @@
 
 use crate::azure::pats::{Change, Pats};
 use crate::context::RotationContext;
-use crate::failure::Failure;
+use crate::failure::{Failure, StepError};
 use crate::model::api_error::CallError;
 use crate::model::marker::{Generation, PatName};
 use crate::model::pat::Pat;
@@ -10,17 +10,17 @@ use crate::model::run_id::RunId;
 use crate::model::text::quoted;
 
 /// Revokes the new one, which nobody holds, and says what is true then.
-pub(super) async fn undo(work: &RotationContext, pats: &Pats<'_>, own: &Pat, failure: Failure) -> Failure {
+pub(super) async fn undo(work: &RotationContext, pats: &Pats<'_>, own: &Pat, step: StepError) -> Failure {
     let named = quoted(&own.display_name);
     match pats.revoke(&own.id).await {
         Ok(()) => {
             let now = format!("The new token {} was revoked; nothing else was changed.", own.id);
-            work.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
-            failure.now(&now)
+            work.context.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
+            step.now(&now)
         }
         Err(error) => {
             let state = if error.maybe_applied { "may not be revoked" } else { "could not be revoked" };
-            failure.now(&format!(
+            step.now(format!(
                 "The new token, {named} ({}), {state} ({error}); nobody holds it, and the next run retires it. Nothing \
                  else was changed.",
                 own.id

@@ -6,14 +6,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::azure::pats::{Created, New, NotCreated, Pats};
-use crate::context::{RotationContext, on};
-use crate::failure::Failure;
+use crate::context::RotationContext;
+use crate::failure::{Failure, StepError, UNCHANGED, on};
 use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::marker::Generation;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
 use crate::plan::{Rotation, family};
-use crate::rotation::main_stage::UNCHANGED;
 use crate::runtime::limits::Backoff;
 use crate::sign_in::{self, UserToken};
 
@@ -33,33 +32,33 @@ pub(super) async fn create(
     pats: &Pats<'_>,
     rotation: &Rotation,
 ) -> Result<NewPat, Failure> {
-    let wish = &work.settings.wish;
-    let display_name = wish.name.of(&Generation::Pending(wish.run.clone()));
+    let request = &work.settings.request;
+    let display_name = request.name.of(&Generation::Pending(request.run.clone()));
     let could_not = format!("could not create {}", quoted(&display_name));
-    let limits = work.http.limits();
+    let limits = work.context.http.limits();
     let mut backoff = Backoff::new(limits);
     let mut tries_left = limits.creations;
     let mut now = UNCHANGED;
     loop {
-        pats.rest().await.map_err(|error| Failure::new(on(error, &could_not), now))?;
-        work.check_wanted().map_err(|error| Failure::new(error, now))?;
+        pats.rest().await.map_err(|error| StepError::new(on(error, &could_not)).now(now))?;
+        work.context.check_wanted().map_err(|error| StepError::new(error).now(now))?;
         tries_left = tries_left.saturating_sub(1);
-        let sent = work.clock.steady();
-        let valid_to = work.clock.now().plus(DAY * u32::from(rotation.valid_for_days));
+        let sent = work.context.clock.steady();
+        let valid_to = work.context.clock.now().plus(DAY * u32::from(rotation.valid_for_days));
         let new = New { display_name: &display_name, scopes: &rotation.scopes, valid_to };
         let error = match sent_or_cancelled(work, pats, &new).await {
             Ok(created) => {
-                work.console.redact(&created.secret);
+                work.context.console.redact(&created.secret);
                 tell(work, rotation, &created);
                 return Ok(NewPat { created, sent });
             }
             Err(NotCreated::Refused(error)) => {
-                let advice = sign_in::explain_refusal(work, user, &error).await;
-                return Err(Failure::new(on(error, &could_not), now).advise_if(advice));
+                let advice = sign_in::explain_refusal(&work.context, user, &error).await;
+                return Err(StepError::new(on(error, &could_not)).advise_if(advice).now(now));
             }
             Err(NotCreated::Ambiguous(error)) => error,
         };
-        work.console.say(&format!(
+        work.context.console.say(&format!(
             "no certain answer to creating {}: {error}; looking for what may have been made",
             quoted(&display_name)
         ));
@@ -71,21 +70,22 @@ pub(super) async fn create(
             Kind::Busy { retry_after: Some(time), .. } => time,
             _ => Duration::ZERO,
         };
-        if tries_left == 0 || work.http.cancel().is_requested() || asked_for > limits.repeat_within {
-            return Err(Failure::new(on(error, &could_not), now));
+        if tries_left == 0 || work.context.http.cancel().is_requested() || asked_for > limits.repeat_within {
+            return Err(StepError::new(on(error, &could_not)).now(now));
         }
-        work.http
+        work.context
+            .http
             .pause(Service::AzureDevOps, backoff.pause().max(asked_for))
             .await
-            .map_err(|error| Failure::new(on(error, &could_not), now))?;
+            .map_err(|error| StepError::new(on(error, &could_not)).now(now))?;
     }
 }
 
 /// Sends the creation; once cancelled, waits a little longer for its reply, as there must be time to clean up after it.
 async fn sent_or_cancelled(work: &RotationContext, pats: &Pats<'_>, new: &New<'_>) -> Result<Created, NotCreated> {
     let given_up = async {
-        work.http.cancel().requested().await;
-        sleep(work.http.limits().create_reply_when_cancelled).await;
+        work.context.http.cancel().requested().await;
+        sleep(work.context.http.limits().create_reply_when_cancelled).await;
     };
     tokio::select! {
         created = pats.create(new) => created,
@@ -103,17 +103,17 @@ async fn revoke_orphans(
     rotation: &Rotation,
     could_not: &str,
 ) -> Result<usize, Failure> {
-    let wish = &work.settings.wish;
+    let request = &work.settings.request;
     let unsure = "The old token is untouched. A new one that nobody holds may exist; the next run retires it.";
-    let failed = |error: CallError| Failure::new(on(error, could_not), unsure).advise("Run again.");
+    let failed = |error: CallError| StepError::new(on(error, could_not)).advise("Run again.").now(unsure);
     let listing = pats.list().await.map_err(failed)?;
-    let pending = Generation::Pending(wish.run.clone());
+    let pending = Generation::Pending(request.run.clone());
     let is_orphan = |id| !rotation.listed.iter().any(|known| known.pat.id == id);
-    let members = family(&wish.name, &listing.pats).into_iter();
+    let members = family(&request.name, &listing.pats).into_iter();
     let mut count = 0;
     for orphan in members.filter(|m| m.generation == pending && is_orphan(m.pat.id.clone())) {
         pats.revoke(&orphan.pat.id).await.map_err(failed)?;
-        work.console.say(&format!("revoked {orphan}: the reply with its secret was lost"));
+        work.context.console.say(&format!("revoked {orphan}: the reply with its secret was lost"));
         count += 1;
     }
     Ok(count)
@@ -122,18 +122,18 @@ async fn revoke_orphans(
 /// Says what was granted, which may be less than what was asked for.
 fn tell(work: &RotationContext, rotation: &Rotation, created: &Created) {
     let pat = &created.pat;
-    let until = pat.valid_to.with_distance(work.clock.now());
-    work.console.say(&format!("created {} ({}), valid until {until}", quoted(&pat.display_name), pat.id));
+    let until = pat.valid_to.with_distance(work.context.clock.now());
+    work.context.console.say(&format!("created {} ({}), valid until {until}", quoted(&pat.display_name), pat.id));
     let granted = pat.valid_to.days_left(pat.valid_from);
     if granted < i64::from(rotation.valid_for_days) {
         let (granted, asked) = (pluralize(granted, "day"), rotation.valid_for_days);
-        work.console.say(&format!(
+        work.context.console.say(&format!(
             "note: {granted} were granted and not the {asked} of `validForDays`: the tenant caps lifetimes"
         ));
     }
-    if let Some(limit) = work.settings.wish.rotate_when_days_left.filter(|limit| granted <= i64::from(*limit)) {
+    if let Some(limit) = work.settings.request.rotate_when_days_left.filter(|limit| granted <= i64::from(*limit)) {
         let granted = pluralize(granted, "day");
-        work.console.warn(&format!(
+        work.context.console.warn(&format!(
             "only {granted} were granted and `rotateWhenDaysLeft` is {limit}, so every run will rotate. Lower \
              `rotateWhenDaysLeft`, or ask for a longer maximum lifespan."
         ));

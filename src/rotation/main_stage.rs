@@ -8,20 +8,19 @@ use std::collections::BTreeMap;
 use crate::agent::handoff::State;
 use crate::azure::builds;
 use crate::azure::connection_data;
-use crate::context::{RotationContext, on};
+use crate::context::RotationContext;
 use crate::destinations::Destinations;
-use crate::failure::{Current, Failure, Outputs};
+use crate::failure::{Failure, StepError, UNCHANGED, on};
 use crate::http::Auth;
 use crate::model::pat::Pat;
 use crate::model::run_id::Liveness;
 use crate::model::timestamp::{Timestamp, pluralize};
 use crate::model::user::Identity;
 use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, runs_to_ask};
+use crate::rotation::outcome::{Current, Outputs};
 use crate::rotation::settle;
 use crate::settings::Retirement;
 use crate::sign_in::{self, UserToken};
-
-pub(super) const UNCHANGED: &str = "Nothing was changed.";
 
 /// What is known before anything is changed.
 struct Prepared {
@@ -36,13 +35,13 @@ struct Prepared {
 /// What failed, with what is true now.
 pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
     let destinations = Destinations::new(work);
-    let cancel = work.http.cancel();
+    let cancel = work.context.http.cancel();
     let prepared = tokio::select! {
-        prepared = prepare(work, &destinations) => prepared?,
-        () = cancel.requested() => return Err(Failure::cancelled(UNCHANGED)),
+        prepared = prepare(work, &destinations) => prepared.map_err(|error| error.now(UNCHANGED))?,
+        () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
     };
     let Prepared { user, owner, plan } = prepared;
-    work.console.group("Plan", &plan.to_string());
+    work.context.console.group("Plan", &plan.to_string());
     match plan.decision {
         Decision::Refuse(refusal) => Err(refuse(work, &refusal)),
         Decision::UpToDate(rest) => Ok(stay(work, &user, &rest).await),
@@ -53,62 +52,63 @@ pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
 
 /// Everything that only reads, and the refresh token that is kept fresh. The destinations are read by others than the
 /// user, so their reading does not wait for the user's sign-in; where that fails, nobody waits for them.
-async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Result<Prepared, Failure> {
-    let organization = &work.access.organization;
+async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Result<Prepared, StepError> {
+    let organization = &work.context.access.organization;
     let as_user = async {
-        let user = sign_in::sign_in(work).await?;
-        let pats = work.pats(&user.token);
-        let who = connection_data::identity(&work.http, organization, Auth::Bearer(&user.token));
+        let user = sign_in::sign_in(&work.context).await?;
+        let pats = work.context.pats(&user.token);
+        let who = connection_data::identity(&work.context.http, organization, Auth::Bearer(&user.token));
         let (listing, owner) = tokio::join!(pats.list(), who);
-        Ok::<_, Failure>((user, listing, owner))
+        Ok::<_, StepError>((user, listing, owner))
     };
     let records = async { Ok(destinations.records().await) };
     let ((user, listing, owner), records) = tokio::try_join!(as_user, records)?;
     let listing = match listing {
         Ok(listing) => listing,
         Err(error) => {
-            let advice = sign_in::explain_refusal(work, &user, &error).await;
-            let failure = Failure::new(on(error, &format!("could not list the tokens in {organization}")), UNCHANGED);
-            return Err(failure.advise_if(advice));
+            let advice = sign_in::explain_refusal(&work.context, &user, &error).await;
+            let step = StepError::new(on(error, &format!("could not list the tokens in {organization}")));
+            return Err(step.advise_if(advice));
         }
     };
-    work.take_date(listing.date);
+    work.context.take_date(listing.date);
     let owner = match owner {
         Ok(Some(owner)) => Some(owner),
         Ok(None) => {
-            work.console.say("note: the organization does not say who the token acts for");
+            work.context.console.say("note: the organization does not say who the token acts for");
             None
         }
         // A token with the two scopes for tokens alone may not be told its own name: no document says.
         Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
-            work.console.say(&format!("note: could not learn who the token acts for: {error}"));
+            work.context.console.say(&format!("note: could not learn who the token acts for: {error}"));
             None
         }
         Err(error) => {
             let what = format!("could not learn who the token acts for in {organization}");
-            return Err(Failure::new(on(error, &what), UNCHANGED));
+            return Err(StepError::new(on(error, &what)));
         }
     };
     let records = records?;
-    let wish = &work.settings.wish;
-    let named = family(&wish.name, &listing.pats).len();
+    let request = &work.settings.request;
+    let named = family(&request.name, &listing.pats).len();
     let total = pluralize(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
-    work.console.say(&format!("found {total} in {organization}, {named} of them named {}", wish.name));
+    work.context.console.say(&format!("found {total} in {organization}, {named} of them named {}", request.name));
     let liveness = liveness(work, &listing.pats).await?;
-    let known = Known { now: work.clock.now(), listed: &listing.pats, liveness: &liveness, records: &records };
-    Ok(Prepared { user, owner, plan: plan::plan(wish, &known) })
+    let known = Known { now: work.context.clock.now(), listed: &listing.pats, liveness: &liveness, records: &records };
+    Ok(Prepared { user, owner, plan: plan::plan(request, &known) })
 }
 
 /// Asks for the builds of other runs that have a pending one.
-async fn liveness(work: &RotationContext, listed: &[Pat]) -> Result<BTreeMap<String, Liveness>, Failure> {
-    let pipeline = &work.access.pipeline;
+async fn liveness(work: &RotationContext, listed: &[Pat]) -> Result<BTreeMap<String, Liveness>, StepError> {
+    let pipeline = &work.context.access.pipeline;
     let mut liveness = BTreeMap::new();
-    for run in runs_to_ask(&work.settings.wish, listed) {
+    for run in runs_to_ask(&work.settings.request, listed) {
         if let (Some(build), Some(token)) = (run.build(), &pipeline.job_token) {
-            let asked = builds::liveness(&work.http, &pipeline.organization, &pipeline.project, build, token).await;
+            let asked =
+                builds::liveness(&work.context.http, &pipeline.organization, &pipeline.project, build, token).await;
             let alive = asked.map_err(|error| {
                 let what = format!("could not learn whether run {run}, which has a pending token, is still at work");
-                Failure::new(on(error, &what), UNCHANGED)
+                StepError::new(on(error, &what))
             })?;
             liveness.insert(run.run, alive);
         }
@@ -117,8 +117,8 @@ async fn liveness(work: &RotationContext, listed: &[Pat]) -> Result<BTreeMap<Str
 }
 
 fn refuse(work: &RotationContext, refusal: &Refusal) -> Failure {
-    let name = &work.settings.wish.name;
-    Failure::new(anyhow::anyhow!("could not rotate {name}: {refusal}"), UNCHANGED).advise(refusal.advice())
+    let name = &work.settings.request.name;
+    StepError::new(anyhow::anyhow!("could not rotate {name}: {refusal}")).advise(refusal.advice()).now(UNCHANGED)
 }
 
 /// A run that is not due cleans up what earlier ones left to die.
@@ -126,30 +126,32 @@ async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outp
     let current = Current {
         id: rest.current.pat.id.to_string(),
         valid_to: rest.current.pat.valid_to,
-        days_left: rest.current.pat.valid_to.days_left(work.clock.now()),
+        days_left: rest.current.pat.valid_to.days_left(work.context.clock.now()),
     };
     if work.settings.dry_run {
-        work.console.say("dry run: no token and no destination was changed");
+        work.context.console.say("dry run: no token and no destination was changed");
         return Outputs { rotated: false, current: Some(current) };
     }
     for member in &rest.clean {
-        if work.check_wanted().is_err() {
+        if work.context.check_wanted().is_err() {
             break;
         }
-        match work.pats(&user.token).revoke(&member.pat.id).await {
-            Ok(()) => work.console.say(&format!("revoked {member}, whose overlap has ended")),
-            Err(error) => work.console.warn(&format!("could not revoke {member}: {error}. The next run tries again.")),
+        match work.context.pats(&user.token).revoke(&member.pat.id).await {
+            Ok(()) => work.context.console.say(&format!("revoked {member}, whose overlap has ended")),
+            Err(error) => {
+                work.context.console.warn(&format!("could not revoke {member}: {error}. The next run tries again."))
+            }
         }
     }
     Outputs { rotated: false, current: Some(current) }
 }
 
 fn dry(work: &RotationContext, rotation: &Rotation) -> Outputs {
-    work.console.say("dry run: no token and no destination was changed");
+    work.context.console.say("dry run: no token and no destination was changed");
     let current = rotation.current.as_ref().map(|member| Current {
         id: member.pat.id.to_string(),
         valid_to: member.pat.valid_to,
-        days_left: member.pat.valid_to.days_left(work.clock.now()),
+        days_left: member.pat.valid_to.days_left(work.context.clock.now()),
     });
     Outputs { rotated: false, current }
 }
@@ -162,39 +164,39 @@ async fn rotate(
     owner: Option<Identity>,
     rotation: Rotation,
 ) -> Result<Outputs, Failure> {
-    let pats = work.pats(&user.token);
+    let pats = work.context.pats(&user.token);
     let new = create::create(work, user, &pats, &rotation).await?;
-    let cancel = work.http.cancel();
+    let cancel = work.context.http.cancel();
     let proved = tokio::select! {
         proved = prove::prove(work, &pats, &rotation, &new, owner.as_ref()) => proved,
-        () = cancel.requested() => Err(Failure::cancelled("")),
+        () = cancel.requested() => Err(StepError::cancelled()),
     };
     if let Err(failure) = proved {
         return Err(undo(work, &pats, &new.created.pat, failure).await);
     }
 
-    let wish = &work.settings.wish;
+    let request = &work.settings.request;
     let state = State {
-        name: wish.name.clone(),
-        run: wish.run.clone(),
+        name: request.name.clone(),
+        run: request.run.clone(),
         own: new.created.pat.clone(),
         predecessors: rotation.predecessors,
         listed: rotation.listed,
         owner,
-        overlap: wish.overlap,
-        token_expires: user.expires(&work.clock),
-        skew: work.clock.skew(),
+        overlap: request.overlap,
+        token_expires: user.expires(&work.context.clock),
+        skew: work.context.clock.skew(),
     };
     let encoded = match state.encode() {
         Ok(encoded) => encoded,
         Err(error) => {
             let advice =
                 "Lower `overlapHours`, or rotate less often, so that fewer superseded tokens live side by side.";
-            return Err(undo(work, &pats, &state.own, Failure::new(error, "").advise(advice)).await);
+            return Err(undo(work, &pats, &state.own, StepError::new(error).advise(advice)).await);
         }
     };
     let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
-    let outputs = outputs(&new.created.pat, work.clock.now());
+    let outputs = outputs(&new.created.pat, work.context.clock.now());
     let handed_over = match work.settings.retirement {
         Retirement::AfterJob => Some((encoded.as_str(), &user.token)),
         Retirement::Immediately => {

@@ -3,6 +3,7 @@
 mod abandon;
 mod create;
 pub mod main_stage;
+mod outcome;
 mod publish;
 pub mod settle;
 mod verify;

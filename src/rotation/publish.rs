@@ -7,12 +7,13 @@ use crate::agent::handoff::State;
 use crate::azure::pats::Pats;
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
-use crate::failure::{Failure, Outputs};
+use crate::failure::{Failure, StepError};
 use crate::model::secret::Secret;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
 use crate::rotation::abandon::{mark_held, not_held, undo};
 use crate::rotation::create::NewPat;
+use crate::rotation::outcome::Outputs;
 use crate::rotation::verify::unwritten;
 
 /// Who may hold the new value.
@@ -36,14 +37,14 @@ pub(super) async fn to_destinations(
         return Ok(delivered);
     }
     if let Err(error) = may_publish(work, new) {
-        return Err(stop(work, pats, new, delivered, Failure::new(error, "")).await);
+        return Err(stop(work, pats, new, delivered, StepError::new(error)).await);
     }
     let written = destinations.publish(&new.created.pat, &new.created.secret, &|| may_publish(work, new)).await;
     let mut failure = None;
     for (destination, written) in work.settings.publish_to.iter().zip(written) {
         match written {
             Ok(()) => {
-                work.console.say(&format!("published to {destination}"));
+                work.context.console.say(&format!("published to {destination}"));
                 delivered.certain.push(destination.to_string());
             }
             Err(failed) => {
@@ -51,8 +52,8 @@ pub(super) async fn to_destinations(
                     delivered.possible.push(destination.to_string());
                 }
                 let error = failed.error.context(format!("could not publish to {destination}"));
-                work.console.say(&format!("{error:#}"));
-                failure = failure.or(Some(Failure::new(error, "").advise_if(failed.advice)));
+                work.context.console.say(&format!("{error:#}"));
+                failure = failure.or(Some(StepError::new(error).advise_if(failed.advice)));
             }
         }
     }
@@ -74,29 +75,29 @@ pub(super) async fn to_the_job(
 ) -> Result<(), Failure> {
     if let Some((encoded, user_token)) = handed_over {
         let handed_over = may_publish(work, new).and_then(|()| {
-            work.console.mask(user_token).map_err(unwritten)?;
-            State::leave(&work.console, encoded, &new.created.secret, user_token).map_err(unwritten)
+            work.context.console.mask(user_token).map_err(unwritten)?;
+            State::leave(&work.context.console, encoded, &new.created.secret, user_token).map_err(unwritten)
         });
         if let Err(error) = handed_over {
-            return Err(stop(work, pats, new, delivered, Failure::new(error, "")).await);
+            return Err(stop(work, pats, new, delivered, StepError::new(error)).await);
         }
     }
     let mut places = delivered.certain;
     if let Some(name) = &work.settings.variable {
         places.push(format!("job variable {}", quoted(name)));
-        work.console.set_secret_variable(name, &new.created.secret).map_err(|error| {
+        work.context.console.set_secret_variable(name, &new.created.secret).map_err(|error| {
             let now =
                 format!("The job may hold the new token, so both work; it stays {}.", quoted(&state.own.display_name));
-            Failure::new(unwritten(error), &now).advise("Run again.")
+            StepError::new(unwritten(error)).advise("Run again.").now(&now)
         })?;
-        work.console.say(&format!("set the secret job variable {}", quoted(name)));
+        work.context.console.say(&format!("set the secret job variable {}", quoted(name)));
     }
     if handed_over.is_some() {
-        work.console.say(&what_comes(work, state));
+        work.context.console.say(&what_comes(work, state));
     }
-    outputs.set(&work.console).map_err(|error| {
+    outputs.set(&work.context.console).map_err(|error| {
         let now = format!("The new token is in {}, and both work.", places.join(", "));
-        Failure::new(unwritten(error), &now).advise("Run again.")
+        StepError::new(unwritten(error)).advise("Run again.").now(&now)
     })
 }
 
@@ -117,9 +118,9 @@ fn what_comes(work: &RotationContext, state: &State) -> String {
 
 /// Whether a publication may start: wanted, and in time to be no dead run's.
 fn may_publish(work: &RotationContext, new: &NewPat) -> anyhow::Result<()> {
-    work.check_wanted()?;
-    let limit = work.http.limits().publish_within;
-    if work.clock.steady().saturating_sub(new.sent) > limit {
+    work.context.check_wanted()?;
+    let limit = work.context.http.limits().publish_within;
+    if work.context.clock.steady().saturating_sub(new.sent) > limit {
         let minutes = limit.as_secs() / 60;
         return Err(anyhow!("could not publish within {minutes} minutes, after which another run may have taken over"));
     }
@@ -128,29 +129,23 @@ fn may_publish(work: &RotationContext, new: &NewPat) -> anyhow::Result<()> {
 
 /// Ends a publication that failed: revokes what nobody holds, or else marks it held, or leaves it pending where a
 /// write got no answer.
-async fn stop(
-    work: &RotationContext,
-    pats: &Pats<'_>,
-    new: &NewPat,
-    delivered: Delivered,
-    failure: Failure,
-) -> Failure {
+async fn stop(work: &RotationContext, pats: &Pats<'_>, new: &NewPat, delivered: Delivered, step: StepError) -> Failure {
     let own = &new.created.pat;
     let Delivered { certain, possible } = delivered;
     let mut holders = certain.clone();
     holders.extend(possible.iter().map(|place| format!("perhaps {place}")));
     let old = "the others hold the old one, which still works";
     if holders.is_empty() {
-        return undo(work, pats, own, failure).await;
+        return undo(work, pats, own, step).await;
     }
     let mut now = format!("The new token is in {}; {old}.", holders.join(", "));
     if possible.is_empty() {
-        match mark_held(pats, &work.settings.wish.name, &work.settings.wish.run, own).await {
+        match mark_held(pats, &work.settings.request.name, &work.settings.request.run, own).await {
             Ok(held) => now.push_str(&format!(" It is now {}.", quoted(&held))),
             Err(error) => now.push_str(&format!(" {}: {error}.", not_held(&error, own))),
         }
     } else {
         now.push_str(&format!(" It stays {}.", quoted(&own.display_name)));
     }
-    failure.now(&now).advise_also("The next run brings all together.")
+    step.advise_also("The next run brings all together.").now(&now)
 }

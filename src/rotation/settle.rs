@@ -10,9 +10,9 @@ use anyhow::anyhow;
 use crate::agent::handoff::{Handoff, State};
 use crate::agent::job_status::{JobEnd, JobStatus};
 use crate::azure::pats::{Change, Pats};
-use crate::context::{RotationContext, on};
+use crate::context::RotationContext;
 use crate::destinations::Destinations;
-use crate::failure::Failure;
+use crate::failure::{Failure, StepError, on};
 use crate::model::api_error::{CallError, Service};
 use crate::model::marker::Generation;
 use crate::model::pat::AuthorizationId;
@@ -34,10 +34,10 @@ use crate::sign_in;
 /// What failed, with what is true now.
 pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Result<(), Failure> {
     let Handoff { state, new_pat, user_token } = handed;
-    work.clock.set_skew(state.skew);
-    let is_over = sign_in::is_nearly_over(state.token_expires, work.clock.now());
+    work.context.clock.set_skew(state.skew);
+    let is_over = sign_in::is_nearly_over(state.token_expires, work.context.clock.now());
     let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
-    let pats = work.pats(&user_token);
+    let pats = work.context.pats(&user_token);
     match objection(work, job, &new_pat) {
         None => carry_out(work, &Destinations::new(work), &pats, &state, &new_pat).await,
         Some(objection) => hold(work, &pats, &state, &objection).await,
@@ -47,15 +47,15 @@ pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Resul
 /// The main stage's token has ended or is about to: the job was a long one.
 async fn sign_in_again(work: &RotationContext, state: &State) -> Result<Secret, Failure> {
     let now = still_pending(state);
-    if matches!(work.access.source, Source::AccessToken(_)) {
+    if matches!(work.context.access.source, Source::AccessToken(_)) {
         let error = anyhow!("the `accessToken` ended before the job did, and nothing can make another");
-        return Err(Failure::new(error, &now).advise(
+        return Err(StepError::new(error).advise(
             "Use `refreshTokenSecret`, or shorten the job, or publish with `publishTo` and `retireOldPat: immediately`; \
              then run again.",
-        ));
+        ).now(&now));
     }
-    work.console.say("the main step's token has come to its end; signing in again");
-    sign_in::sign_in(work).await.map(|user| user.token).map_err(|failure| failure.now(&now))
+    work.context.console.say("the main step's token has come to its end; signing in again");
+    sign_in::sign_in(&work.context).await.map(|user| user.token).map_err(|failure| failure.now(&now))
 }
 
 /// Why the old ones must not be retired, if there is a reason.
@@ -83,14 +83,14 @@ async fn hold(work: &RotationContext, pats: &Pats<'_>, state: &State, objection:
     let stays = still_pending(state);
     let failed = |error: CallError| {
         let what = format!("could not mark the new token as held, although {objection}");
-        Failure::new(on(error, &what), &stays).advise("Run again: the next run takes it for a dead run's.")
+        StepError::new(on(error, &what)).advise("Run again: the next run takes it for a dead run's.")
     };
     wanted(work, &stays)?;
-    let listing = pats.list().await.map_err(failed)?;
+    let listing = pats.list().await.map_err(|error| failed(error).now(&stays))?;
     let own = listing.pats.into_iter().find(|pat| pat.id == state.own.id);
     if own.as_ref().is_none_or(|own| own.display_name != state.own.display_name) {
         let now = own.map_or("gone".to_owned(), |own| quoted(&own.display_name));
-        work.console.warn(&format!(
+        work.context.console.warn(&format!(
             "{objection}. The new token {} is {now} meanwhile, so nothing is left to settle.",
             state.own.id
         ));
@@ -101,7 +101,7 @@ async fn hold(work: &RotationContext, pats: &Pats<'_>, state: &State, objection:
         let now = format!("Nothing was retired. {}.", not_held(&error, &state.own));
         failed(error).now(&now)
     })?;
-    work.console.warn(&format!(
+    work.context.console.warn(&format!(
         "{objection}, so nothing was retired: the old token and the new one, now {}, both work. The next run rotates and \
          then retires both.",
         quoted(&held)
@@ -124,7 +124,7 @@ pub async fn carry_out(
     state: &State,
     new_pat: &Secret,
 ) -> Result<(), Failure> {
-    let ends = work.clock.now().plus(state.overlap).rounded_up_to_minute();
+    let ends = work.context.clock.now().plus(state.overlap).rounded_up_to_minute();
     let settling = Settling { work, pats, state, ends, done_with: RefCell::default() };
     let settled = async {
         settling.supersede().await?;
@@ -164,20 +164,20 @@ impl Settling<'_> {
             };
             let what = format!("could not mark {member} as superseded");
             if !is_about_that_pat(&error) {
-                return Err(Failure::new(on(error, &what), &stays));
+                return Err(StepError::new(on(error, &what)).now(&stays));
             }
             if self.is_gone(member, &stays).await? {
                 self.say(&format!("{member} is gone already"));
                 self.done_with.borrow_mut().push((member.pat.id.clone(), false));
             } else if self.state.overlap.is_zero() || self.met_a_refusal_before() {
                 self.say(&format!("{what} ({error}), so it is revoked without an overlap"));
-                self.pats.revoke(&member.pat.id).await.map_err(|error| Failure::new(on(error, &what), &stays))?;
+                self.pats.revoke(&member.pat.id).await.map_err(|error| StepError::new(on(error, &what)).now(&stays))?;
                 self.done_with.borrow_mut().push((member.pat.id.clone(), true));
             } else {
-                let failure = Failure::new(on(error, &what), &stays).advise(
+                let step = StepError::new(on(error, &what)).advise(
                     "Run again: a second refusal lets the next run revoke it without an overlap. Or revoke it by hand.",
                 );
-                return Err(self.hold_after(failure).await);
+                return Err(self.hold_after(step, &stays).await);
             }
         }
         Ok(())
@@ -185,7 +185,7 @@ impl Settling<'_> {
 
     /// Commits, at most a moment after a look that shows nobody else at it.
     async fn commit(&self) -> Result<(), Failure> {
-        let limits = self.work.http.limits();
+        let limits = self.work.context.http.limits();
         let mut backoff = Backoff::new(limits);
         let own = &self.state.own;
         let committed = self.state.name.of(&Generation::Committed);
@@ -195,12 +195,11 @@ impl Settling<'_> {
         for _ in 0..limits.looks {
             self.rest(&now).await?;
             wanted(self.work, &now)?;
-            let looked = self.work.clock.steady();
-            let listing = self
-                .pats
-                .list()
-                .await
-                .map_err(|error| Failure::new(on(error, "could not list the tokens before the commit"), &now))?;
+            let looked = self.work.context.clock.steady();
+            let listing =
+                self.pats.list().await.map_err(|error| {
+                    StepError::new(on(error, "could not list the tokens before the commit")).now(&now)
+                })?;
             match before_commit(&self.state.name, &self.state.run, &own.id, &self.state.listed, &listing.pats) {
                 BeforeCommit::Done => {
                     self.say(&format!("committed it as {} at the earlier try", quoted(&committed)));
@@ -211,7 +210,7 @@ impl Settling<'_> {
             }
             self.rest(&now).await?;
             wanted(self.work, &now)?;
-            if self.work.clock.steady().saturating_sub(looked) <= limits.commit_within {
+            if self.work.context.clock.steady().saturating_sub(looked) <= limits.commit_within {
                 let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
                 match self.pats.update_once(&change).await {
                     Ok(_) => {
@@ -219,7 +218,7 @@ impl Settling<'_> {
                         return Ok(());
                     }
                     Err(error) if !error.maybe_applied && !error.is_transient() => {
-                        return Err(Failure::new(on(error, &what), &now));
+                        return Err(StepError::new(on(error, &what)).now(&now));
                     }
                     Err(error) => {
                         if error.maybe_applied {
@@ -230,10 +229,10 @@ impl Settling<'_> {
                     }
                 }
             }
-            let pause = self.work.http.pause(Service::AzureDevOps, backoff.pause()).await;
-            pause.map_err(|error| Failure::new(error, &now))?;
+            let pause = self.work.context.http.pause(Service::AzureDevOps, backoff.pause()).await;
+            pause.map_err(|error| StepError::new(error).now(&now))?;
         }
-        Err(Failure::new(last.context(what), &now).advise("Run again."))
+        Err(StepError::new(last.context(what)).advise("Run again.").now(&now))
     }
 
     async fn verify(&self, new_pat: &Secret) -> Result<(), Failure> {
@@ -243,7 +242,9 @@ impl Settling<'_> {
                 nothing if nothing.is_empty() => "The new token is committed, and nothing was retired.".to_owned(),
                 revoked => format!("The new token is committed, and nothing more was retired.{revoked}"),
             };
-            Failure::new(error, &now).advise("Find out who revoked it or which policy forbids it, then run again.")
+            StepError::new(error)
+                .advise("Find out who revoked it or which policy forbids it, then run again.")
+                .now(&now)
         });
         if verified.is_ok() {
             self.say("verified it once more");
@@ -257,7 +258,7 @@ impl Settling<'_> {
         let rest: Vec<&NamedPat> = self.state.predecessors.iter().filter(|member| !is_done(member)).collect();
         for member in rest {
             let is_over = match member.generation {
-                Generation::Superseded { ends, .. } if ends > self.work.clock.now() => continue,
+                Generation::Superseded { ends, .. } if ends > self.work.context.clock.now() => continue,
                 Generation::Superseded { .. } => true,
                 _ => self.state.overlap.is_zero(),
             };
@@ -278,7 +279,7 @@ impl Settling<'_> {
                     Ok(true) => self.say(&format!("{member} is gone already")),
                     _ => {
                         let warning = format!("could not retire {member}: {error}. The next run tries again.");
-                        self.work.console.warn(&warning);
+                        self.work.context.console.warn(&warning);
                     }
                 },
             }
@@ -293,16 +294,17 @@ impl Settling<'_> {
         let granted = updated.valid_to;
         if ends.since(granted) > Duration::from_secs(60) {
             self.work
+                .context
                 .console
                 .warn(&format!("{member} now ends at {granted}, before the overlap does: a cap on lifetimes"));
         }
-        Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.clock.now())))
+        Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.context.clock.now())))
     }
 
     /// Whether a token that the server refuses to rename is simply no longer there.
     async fn is_gone(&self, member: &NamedPat, stays: &str) -> Result<bool, Failure> {
         let listing = self.pats.list().await.map_err(|error| {
-            Failure::new(on(error, "could not list the tokens to see what became of a refused rename"), stays)
+            StepError::new(on(error, "could not list the tokens to see what became of a refused rename")).now(stays)
         })?;
         Ok(!listing.pats.iter().any(|pat| pat.id == member.pat.id))
     }
@@ -313,13 +315,13 @@ impl Settling<'_> {
         self.state.predecessors.iter().any(|m| matches!(m.generation, Generation::Held(_)))
     }
 
-    async fn hold_after(&self, failure: Failure) -> Failure {
+    async fn hold_after(&self, step: StepError, stays: &str) -> Failure {
         match mark_held(self.pats, &self.state.name, &self.state.run, &self.state.own).await {
-            Ok(held) => failure.now(&format!("The new token is now {}.{}", quoted(&held), self.revoked_words())),
+            Ok(held) => step.now(format!("The new token is now {}.{}", quoted(&held), self.revoked_words())),
             Err(error) if error.maybe_applied => {
-                failure.now(&format!("{}.{}", not_held(&error, &self.state.own), self.revoked_words()))
+                step.now(format!("{}.{}", not_held(&error, &self.state.own), self.revoked_words()))
             }
-            Err(_) => failure,
+            Err(_) => step.now(stays),
         }
     }
 
@@ -334,7 +336,7 @@ impl Settling<'_> {
             nothing if nothing.is_empty() => "Nothing was committed or revoked by this run.".to_owned(),
             revoked => format!("This run committed nothing.{revoked}"),
         };
-        Failure::new(error, &now).advise("Run again.")
+        StepError::new(error).advise("Run again.").now(&now)
     }
 
     /// What is true until the commit.
@@ -358,7 +360,7 @@ impl Settling<'_> {
 
     /// Gives the service the rest it asked for, before time is measured and not in between.
     async fn rest(&self, now: &str) -> Result<(), Failure> {
-        self.pats.rest().await.map_err(|error| Failure::new(error, now))
+        self.pats.rest().await.map_err(|error| StepError::new(error).now(now))
     }
 
     fn superseded_name(&self) -> String {
@@ -366,12 +368,12 @@ impl Settling<'_> {
     }
 
     fn say(&self, text: &str) {
-        self.work.console.say(text);
+        self.work.context.console.say(text);
     }
 }
 
 fn wanted(work: &RotationContext, now: &str) -> Result<(), Failure> {
-    work.check_wanted().map_err(|error| Failure::new(error, now))
+    work.context.check_wanted().map_err(|error| StepError::new(error).now(now))
 }
 
 fn is_superseded(member: &NamedPat) -> bool {

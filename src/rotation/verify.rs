@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::azure::connection_data;
 use crate::azure::pats::{Change, Pats};
-use crate::context::{RotationContext, on};
-use crate::failure::Failure;
+use crate::context::RotationContext;
+use crate::failure::{StepError, on};
 use crate::http::Auth;
 use crate::model::api_error::Service;
 use crate::model::secret::Secret;
@@ -30,29 +30,28 @@ pub(super) async fn prove(
     rotation: &Rotation,
     new: &NewPat,
     owner: Option<&Identity>,
-) -> Result<(), Failure> {
-    const UNHELD: &str = "";
+) -> Result<(), StepError> {
     let own = &new.created.pat;
     list_once_more(work, pats, rotation, new).await?;
 
-    work.console.mask(&new.created.secret).map_err(|error| Failure::new(unwritten(error), UNHELD))?;
+    work.context.console.mask(&new.created.secret).map_err(|error| StepError::new(unwritten(error)))?;
     let could_not = format!("could not prove {}", quoted(&own.display_name));
     let change = Change { id: &own.id, display_name: &own.display_name, scopes: &own.scopes, valid_to: None };
-    let rehearsed = pats.update(&change).await.map_err(|error| Failure::new(on(error, &could_not), UNHELD))?;
+    let rehearsed = pats.update(&change).await.map_err(|error| StepError::new(on(error, &could_not)))?;
     let after = rehearsed.valid_to;
     if after.since(own.valid_to) > ROUNDING || own.valid_to.since(after) > ROUNDING {
         let changed = anyhow!("a rename changed its expiry from {} to {after}", own.valid_to).context(could_not);
-        return Err(Failure::new(changed, UNHELD).advise("Report this to us with the organization's token policies."));
+        return Err(StepError::new(changed).advise("Report this to us with the organization's token policies."));
     }
     verify(work, &new.created.secret, owner).await.map_err(|error| {
         let advice =
             "Check in the organization's policies whether new tokens of this user work at all, then run again.";
-        Failure::new(error.context(could_not), UNHELD).advise(advice)
+        StepError::new(error.context(could_not)).advise(advice)
     })?;
     let speaks = owner.map_or("whom it speaks for could not be compared".to_owned(), |owner| {
         format!("speaks for {}", one_line(if owner.account.is_empty() { &owner.id } else { &owner.account }))
     });
-    work.console.say(&format!("verified it: it works, keeps its value through a rename, and {speaks}"));
+    work.context.console.say(&format!("verified it: it works, keeps its value through a rename, and {speaks}"));
     Ok(())
 }
 
@@ -62,32 +61,33 @@ async fn list_once_more(
     pats: &Pats<'_>,
     rotation: &Rotation,
     new: &NewPat,
-) -> Result<(), Failure> {
-    let wish = &work.settings.wish;
+) -> Result<(), StepError> {
+    let request = &work.settings.request;
     let own = &new.created.pat;
-    let mut backoff = Backoff::new(work.http.limits());
-    for _ in 0..=work.http.limits().relistings {
+    let mut backoff = Backoff::new(work.context.http.limits());
+    for _ in 0..=work.context.http.limits().relistings {
         let listing = pats
             .list()
             .await
-            .map_err(|error| Failure::new(on(error, "could not list the tokens once more after the creation"), ""))?;
-        match after_create(&wish.name, &wish.run, &own.id, &rotation.listed, &listing.pats) {
+            .map_err(|error| StepError::new(on(error, "could not list the tokens once more after the creation")))?;
+        match after_create(&request.name, &request.run, &own.id, &rotation.listed, &listing.pats) {
             AfterCreate::Clear => return Ok(()),
             AfterCreate::NotListedYet => {}
             AfterCreate::Yield(rival) => {
-                let error = anyhow!("run {rival} began to rotate {} a moment earlier, so this run yields", wish.name);
-                return Err(Failure::new(error, "").advise("Let that run end; use an exclusive lock against overlaps."));
+                let error =
+                    anyhow!("run {rival} began to rotate {} a moment earlier, so this run yields", request.name);
+                return Err(StepError::new(error).advise("Let that run end; use an exclusive lock against overlaps."));
             }
             AfterCreate::Changed(seen) => {
-                let error = anyhow!("the tokens named {} changed while this run was at work: {seen}", wish.name);
-                return Err(Failure::new(error, "").advise("Run again."));
+                let error = anyhow!("the tokens named {} changed while this run was at work: {seen}", request.name);
+                return Err(StepError::new(error).advise("Run again."));
             }
         }
-        let pause = work.http.pause(Service::AzureDevOps, backoff.pause()).await;
-        pause.map_err(|error| Failure::new(error, ""))?;
+        let pause = work.context.http.pause(Service::AzureDevOps, backoff.pause()).await;
+        pause.map_err(StepError::new)?;
     }
     let error = anyhow!("the new token {} does not show in the list, so other runs could not see it either", own.id);
-    Err(Failure::new(error, "").advise("Run again."))
+    Err(StepError::new(error).advise("Run again."))
 }
 
 /// Calls the organization with a token until it is valid, for a bounded time.
@@ -95,12 +95,12 @@ async fn list_once_more(
 /// # Errors
 /// That it does not become valid, or speaks for somebody else.
 pub(super) async fn verify(work: &RotationContext, value: &Secret, owner: Option<&Identity>) -> anyhow::Result<()> {
-    let organization = &work.access.organization;
-    let limits = work.http.limits();
+    let organization = &work.context.access.organization;
+    let limits = work.context.http.limits();
     let mut backoff = Backoff::new(limits);
     let started = Instant::now();
     loop {
-        match connection_data::identity(&work.http, organization, Auth::Pat(value)).await {
+        match connection_data::identity(&work.context.http, organization, Auth::Pat(value)).await {
             Ok(Some(identity)) if owner.is_none_or(|owner| owner.id == identity.id) => return Ok(()),
             Ok(Some(identity)) => bail!("it speaks for {} and not for the signed-in user", one_line(&identity.id)),
             Ok(None) => {}
@@ -111,7 +111,7 @@ pub(super) async fn verify(work: &RotationContext, value: &Secret, owner: Option
         if started.elapsed() + pause > limits.propagation {
             bail!("{organization} does not accept it after {} s", limits.propagation.as_secs());
         }
-        work.http.pause(Service::AzureDevOps, pause).await?;
+        work.context.http.pause(Service::AzureDevOps, pause).await?;
     }
 }
 

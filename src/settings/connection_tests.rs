@@ -1,7 +1,7 @@
 //! Service connections: what each kind needs, and which cloud it is in.
 
 use super::*;
-use crate::model::service_connection::{IdentityEndpoint, Proof, Scheme};
+use crate::model::service_connection::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
 
 fn scheme() -> String {
     format!("ENDPOINT_AUTH_SCHEME_{CONNECTION}")

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::agent::environment::{Environment, unexpanded_macro};
 use crate::model::secret::{Secret, is_like_a_secret};
-use crate::settings::Fault;
+use crate::settings::fault::Fault;
 use crate::settings::manifest::INPUTS;
 
 /// `INPUT_*`, trimmed; `None` where nothing is given and the manifest has no default.

@@ -12,7 +12,7 @@ use crate::agent::environment::Environment;
 use crate::model::address::is_loopback;
 use crate::model::secret::Secret;
 use crate::model::text::quoted;
-use crate::settings::Fault;
+use crate::settings::fault::Fault;
 
 const PROXY: &str = "AGENT_PROXYURL";
 const PROXY_USER: &str = "AGENT_PROXYUSERNAME";

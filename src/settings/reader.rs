@@ -9,8 +9,11 @@ use crate::model::pat::AuthorizationId;
 use crate::model::secret::Secret;
 use crate::model::service_connection::ServiceConnection;
 use crate::model::text::quoted;
+use crate::settings::access::{Access, Pipeline, Purpose, Source};
+use crate::settings::command::{Command, ReportScope};
+use crate::settings::fault::Fault;
 use crate::settings::inputs::Inputs;
-use crate::settings::{Access, Command, Fault, Pipeline, Purpose, ReportScope, Source, connection, manifest};
+use crate::settings::{connection, manifest};
 
 /// The settings in the making.
 pub(super) struct Reader<'a> {

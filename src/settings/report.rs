@@ -2,44 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::settings::Fault;
+use crate::settings::command::{FailOn, ReportScope, ReportSettings};
+use crate::settings::fault::Fault;
 use crate::settings::inputs::Inputs;
 use crate::settings::reader::Reader;
-
-/// The settings of a report.
-#[derive(Debug)]
-pub struct ReportSettings {
-    /// Whose tokens.
-    pub scope: ReportScope,
-    /// One with at most this many days left counts as expiring.
-    pub warn_when_days_left: u16,
-    /// What makes the step fail.
-    pub fail_on: FailOn,
-    /// When the report stops and says that it is partial.
-    pub max_minutes: u16,
-    /// Where its files go: the job's own folder, which the agent clears.
-    pub folder: PathBuf,
-}
-
-/// Whose tokens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ReportScope {
-    /// Those of the user signed in.
-    Own,
-    /// Those of every user of the organization.
-    Organization,
-}
-
-/// What makes the step fail.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FailOn {
-    /// No finding does.
-    Nothing,
-    /// One that has expired.
-    Expired,
-    /// One that has expired or is about to.
-    Expiring,
-}
 
 impl Reader<'_> {
     pub(super) fn report(&mut self, inputs: &Inputs, is_wanted: bool) -> Option<ReportSettings> {

@@ -13,35 +13,10 @@ use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
 use crate::model::vault_secret::VaultSecret;
 use crate::plan::RotationRequest;
+use crate::settings::command::{Retirement, RotateSettings};
 use crate::settings::inputs::Inputs;
 use crate::settings::reader::{Reader, Seen};
 use crate::settings::{manifest, publish_to};
-
-/// The settings of a rotation.
-#[derive(Debug)]
-pub struct RotateSettings {
-    /// What to do.
-    pub wish: RotationRequest,
-    /// Whether to do nothing but say what would be done.
-    pub dry_run: bool,
-    /// The job variable that gets the new value.
-    pub variable: Option<String>,
-    /// The other places that get it.
-    pub publish_to: Vec<Destination>,
-    /// The job variable by which the job says that it has stored the new value.
-    pub confirm_variable: Option<String>,
-    /// When the old ones are retired.
-    pub retirement: Retirement,
-}
-
-/// When the old ones are retired.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retirement {
-    /// After the job's other steps have succeeded.
-    AfterJob,
-    /// In the same step, once every destination holds the new one.
-    Immediately,
-}
 
 impl Reader<'_> {
     /// The rotation's inputs; what only a rotation needs is missed only where there is to be one.
@@ -96,7 +71,7 @@ impl Reader<'_> {
                 format!("once the job has ended with {} set to true", quoted(name))
             }
         };
-        let wish = RotationRequest {
+        let request = RotationRequest {
             name: name?,
             run: run?,
             rotate_when_days_left,
@@ -108,7 +83,7 @@ impl Reader<'_> {
             places,
             retire_when,
         };
-        Some(RotateSettings { wish, dry_run, variable, publish_to, confirm_variable, retirement })
+        Some(RotateSettings { request, dry_run, variable, publish_to, confirm_variable, retirement })
     }
 
     fn publish_to(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Vec<Destination> {

@@ -4,11 +4,11 @@ use super::*;
 use crate::agent::job_status::{JobStatus, job_end};
 
 fn wish_run(changes: &[(&str, &str)]) -> String {
-    settings(changes).wish.run.to_string()
+    settings(changes).request.run.to_string()
 }
 
 fn hash(changes: &[(&str, &str)]) -> String {
-    settings(changes).wish.run.hash
+    settings(changes).request.run.hash
 }
 
 const IDS: [&str; 6] = [

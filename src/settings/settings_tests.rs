@@ -67,11 +67,11 @@ fn inputs_at_fault(changes: &[(&str, &str)]) -> Vec<&'static str> {
 #[test]
 fn a_name_and_a_connection_are_enough_and_the_manifest_gives_the_rest() {
     let Access { source, connection, .. } = access(&[]);
-    let RotateSettings { wish, dry_run, variable, publish_to, confirm_variable, retirement } = settings(&[]);
+    let RotateSettings { request, dry_run, variable, publish_to, confirm_variable, retirement } = settings(&[]);
     assert!(matches!(source, Source::Connection));
     assert_eq!(connection.unwrap().id, CONNECTION);
-    assert_eq!((wish.valid_for_days, wish.rotate_when_days_left, wish.create_if_missing), (30, None, false));
-    assert_eq!((wish.overlap.as_secs(), wish.replace, wish.scopes), (24 * 60 * 60, None, None));
+    assert_eq!((request.valid_for_days, request.rotate_when_days_left, request.create_if_missing), (30, None, false));
+    assert_eq!((request.overlap.as_secs(), request.replace, request.scopes), (24 * 60 * 60, None, None));
     assert_eq!((dry_run, retirement, publish_to.len()), (false, Retirement::AfterJob, 0));
     assert_eq!((variable.as_deref(), confirm_variable), (Some("PAT"), None));
 }
@@ -178,8 +178,8 @@ fn blanks_around_a_value_do_not_count() {
         ("INPUT_ACCESSTOKEN", " an-access-token\n"),
     ];
     let (settings, access) = (settings(&changes), access(&changes));
-    assert_eq!(settings.wish.name.as_str(), "nuget-publish");
-    assert_eq!((settings.wish.valid_for_days, settings.dry_run), (7, true));
+    assert_eq!(settings.request.name.as_str(), "nuget-publish");
+    assert_eq!((settings.request.valid_for_days, settings.dry_run), (7, true));
     assert_eq!((settings.variable.as_deref(), access.organization.name.as_str()), (Some("NUGET_PAT"), "fabrikam"));
     assert!(matches!(access.source, Source::AccessToken(token) if token.reveal() == "an-access-token"));
 }
@@ -188,7 +188,7 @@ fn blanks_around_a_value_do_not_count() {
 fn booleans_and_choices_are_read_in_any_case() {
     for (value, expected) in [("true", true), ("True", true), ("TRUE", true), ("False", false), ("fAlSe", false)] {
         let settings = settings(&[("INPUT_DRYRUN", value), ("INPUT_CREATEIFMISSING", value)]);
-        assert_eq!((settings.dry_run, settings.wish.create_if_missing), (expected, expected), "{value}");
+        assert_eq!((settings.dry_run, settings.request.create_if_missing), (expected, expected), "{value}");
     }
     let settings = settings(&[
         ("INPUT_COMMAND", "Rotate"),
@@ -221,7 +221,7 @@ fn numbers_are_whole_and_within_their_range() {
         }
     }
     let settings = settings(&[("INPUT_ROTATEWHENDAYSLEFT", "0"), ("INPUT_OVERLAPHOURS", "0")]);
-    assert_eq!((settings.wish.rotate_when_days_left, settings.wish.overlap), (Some(0), Duration::ZERO));
+    assert_eq!((settings.request.rotate_when_days_left, settings.request.overlap), (Some(0), Duration::ZERO));
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn the_variable_is_pat_only_where_it_would_be_the_only_place() {
     ] {
         let settings = settings(changes);
         assert_eq!(settings.variable.as_deref(), variable);
-        assert_eq!(settings.wish.places, places);
+        assert_eq!(settings.request.places, places);
     }
 }
 
@@ -274,7 +274,7 @@ fn the_reader_is_told_what_the_old_ones_wait_for() {
         (&[confirm], "once the job has ended with \"stored\" set to true"),
         (&[vault, ("INPUT_RETIREOLDPAT", "immediately")], "in this step"),
     ] {
-        assert_eq!(settings(changes).wish.retire_when, words);
+        assert_eq!(settings(changes).request.retire_when, words);
     }
 }
 

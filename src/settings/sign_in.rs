@@ -1,15 +1,9 @@
 //! The settings of the command `signIn`: where the refresh token of the person who signs in is kept.
 
 use crate::model::destination::Store;
+use crate::settings::command::SignInSettings;
 use crate::settings::inputs::Inputs;
 use crate::settings::reader::{Reader, Seen};
-
-/// The settings of a sign-in by a person.
-#[derive(Debug)]
-pub struct SignInSettings {
-    /// Where the refresh token goes.
-    pub store: Store,
-}
 
 impl Reader<'_> {
     pub(super) fn sign_in(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<SignInSettings> {

@@ -6,28 +6,10 @@ use crate::model::secret::Secret;
 use crate::model::text::quoted;
 use crate::model::user::UserName;
 use crate::model::vault_secret::VaultSecret;
+use crate::settings::access::Source;
 use crate::settings::inputs::Inputs;
 use crate::settings::publish_to;
 use crate::settings::reader::{Reader, Seen};
-
-/// Where the token that acts for a user comes from.
-#[derive(Debug)]
-pub enum Source {
-    /// An earlier step made it.
-    AccessToken(Secret),
-    /// A refresh token, kept in a vault.
-    RefreshTokenSecret(VaultSecret),
-    /// A refresh token that the job was given, and where the newer one goes.
-    RefreshToken(Secret, Option<Store>),
-    /// An agent user of Microsoft Entra Agent ID, by the client id of its agent identity.
-    AgentUser(String),
-    /// A user's password.
-    Password(Secret),
-    /// The service connection itself: the server decides.
-    Connection,
-    /// A person, who signs in now: the command `signIn`.
-    Person,
-}
 
 const SOURCES: [&str; 5] = ["refreshTokenSecret", "refreshToken", "entraAgentId", "password", "accessToken"];
 

@@ -1,12 +1,12 @@
 //! The app that a user signs in to, and how it proves that it is itself: with the connection's credential where it is
 //! the connection's own app, which makes a stolen refresh token useless; as a public client where it is another one.
 
+use crate::app_tokens::authenticate_client;
 use crate::azure::entra::{self, Credential, Grant, Issuer, Tokens};
-use crate::context::{Work, on};
-use crate::failure::Failure;
+use crate::context::Context;
+use crate::failure::{StepError, on};
 use crate::model::api_error::CallError;
 use crate::model::service_connection::{Proof, Scheme, ServiceConnection};
-use crate::sign_in::{UNCHANGED, connection};
 
 const PUBLIC: &str = "AADSTS700025";
 const CONFIDENTIAL: &str = "AADSTS7000218";
@@ -15,45 +15,45 @@ const UNTRUSTING: &str = "AADSTS70025";
 
 /// Exchanges what a user gave for tokens of that user.
 pub(super) async fn redeem(
-    work: &Work,
+    context: &Context,
     issuer: Issuer<'_>,
     client: &str,
     grant: Grant<'_>,
     scope: &str,
     what: &str,
-) -> Result<Tokens, Failure> {
-    ask(work, issuer, client, grant, scope, what).await?.map_err(|error| Failure::new(on(error, what), UNCHANGED))
+) -> Result<Tokens, StepError> {
+    ask(context, issuer, client, grant, scope, what).await?.map_err(|error| StepError::new(on(error, what)))
 }
 
 /// The same, with a refusal as an answer like any other.
 pub(super) async fn ask(
-    work: &Work,
+    context: &Context,
     issuer: Issuer<'_>,
     client: &str,
     grant: Grant<'_>,
     scope: &str,
     what: &str,
-) -> Result<Result<Tokens, CallError>, Failure> {
-    let connection = work.access.connection.as_ref();
+) -> Result<Result<Tokens, CallError>, StepError> {
+    let connection = context.access.connection.as_ref();
     let own = connection.filter(|connection| is_app_of(connection, client));
-    let unproved = async || entra::token(&work.http, issuer, client, &Credential::Public, grant, scope).await;
+    let unproved = async || entra::token(&context.http, issuer, client, &Credential::Public, grant, scope).await;
     let mut answer = match own {
         Some(connection) => {
             check_cloud(connection, issuer, what)?;
-            connection::prove(work, connection, issuer, client, grant, scope).await?
+            authenticate_client(context, connection, issuer, client, grant, scope).await?
         }
         None => unproved().await,
     };
     if own.is_some() && is_refused(&answer, PUBLIC) {
-        work.console.say("note: the service connection's app is a public client, so it is sent no credential");
+        context.console.say("note: the service connection's app is a public client, so it is sent no credential");
         answer = unproved().await;
     } else if own.is_none()
         && is_refused(&answer, CONFIDENTIAL)
         && let Some(connection) = connection.filter(|connection| is_federated(connection))
     {
         // Another app may trust the same pipeline or machine.
-        work.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
-        let proved = connection::prove(work, connection, issuer, client, grant, scope).await?;
+        context.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
+        let proved = authenticate_client(context, connection, issuer, client, grant, scope).await?;
         // Of an app that trusts nobody, the first refusal says more.
         if !is_refused(&proved, UNTRUSTING) {
             answer = proved;
@@ -78,24 +78,25 @@ fn is_federated(connection: &ServiceConnection) -> bool {
 }
 
 /// An app of another cloud is unknown where the users of Azure DevOps sign in, and no credential is sent there.
-pub(super) fn check_cloud(connection: &ServiceConnection, issuer: Issuer<'_>, what: &str) -> Result<(), Failure> {
+pub(super) fn check_cloud(connection: &ServiceConnection, issuer: Issuer<'_>, what: &str) -> Result<(), StepError> {
     if connection.authority == *issuer.authority {
         return Ok(());
     }
     let (its, users) = [&connection.authority, issuer.authority].map(|url| url.host_str().unwrap_or_default()).into();
     let error = anyhow::anyhow!("the service connection's app is in another cloud ({its}) than the users ({users})");
-    Err(Failure::new(error.context(what.to_owned()), UNCHANGED)
+    Err(StepError::new(error.context(what.to_owned()))
         .advise("Register an app in the organization's tenant, sign in with that one, and name it with `clientId`."))
 }
 
 /// The client id of the app that the user signed in to.
-pub(super) fn id(work: &Work, told: Option<String>, of_what: &str) -> Result<String, Failure> {
-    let own = || work.access.connection.as_ref().and_then(ServiceConnection::app).map(|(_, client)| client.to_owned());
-    work.access.client.clone().or(told).or_else(own).ok_or_else(|| {
+pub(super) fn id(context: &Context, told: Option<String>, of_what: &str) -> Result<String, StepError> {
+    let own =
+        || context.access.connection.as_ref().and_then(ServiceConnection::app).map(|(_, client)| client.to_owned());
+    context.access.client.clone().or(told).or_else(own).ok_or_else(|| {
         let error = anyhow::anyhow!(
             "the app that {of_what} is for is not known: a managed identity is no app that a user can sign in to"
         );
-        Failure::new(error, UNCHANGED).advise("Name that app with `clientId`.")
+        StepError::new(error).advise("Name that app with `clientId`.")
     })
 }
 
@@ -121,7 +122,10 @@ mod tests {
         };
         let users = Issuer { authority: &public, tenant: "users" };
         assert!(check_cloud(&connection(&public), users, "what").is_ok());
-        let refused = check_cloud(&connection(&government), users, "could not do it").unwrap_err().in_full();
+        let refused = check_cloud(&connection(&government), users, "could not do it")
+            .unwrap_err()
+            .now("Nothing was changed.")
+            .in_full();
         for words in [
             "could not do it: the service connection's app is in another cloud",
             "(login.microsoftonline.us) than the users (login.microsoftonline.com)",

@@ -1,14 +1,21 @@
 //! The command `signIn`: a person signs in once, with a code that the log shows, and the refresh token goes to its
 //! store. What a person's sign-in must have brought is checked here for the workstation's sign-in too.
 
+use crate::sign_in::client;
+use crate::sign_in::refusal::explain_refusal;
+use crate::sign_in::scope::requested_scope;
+use crate::sign_in::tenant;
+use crate::sign_in::user;
+use crate::sign_in::user::Expected;
+use crate::sign_in::user_token::UserToken;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::azure::entra::{self, DeviceCode, Grant, Issuer, Tokens};
-use crate::context::{Work, on};
-use crate::failure::Failure;
+use crate::context::Context;
+use crate::failure::{Failure, StepError, on};
 use crate::model::api_error::{CallError, Service};
 use crate::model::secret::Secret;
 use crate::model::text::{one_line, quoted};
@@ -17,8 +24,6 @@ use crate::model::user::UserName;
 use crate::settings::{Purpose, SignInSettings};
 use crate::sign_in::claims::{self, Claims};
 use crate::sign_in::store::StoredToken;
-use crate::sign_in::user::{self, Expected};
-use crate::sign_in::{client, explain_refusal, requested_scope};
 
 /// What is true until something is stored.
 pub const NOTHING_STORED: &str = "Nothing was stored.";
@@ -34,39 +39,39 @@ const SLOWER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What failed, with what is true now.
-pub async fn run(work: &Work, settings: &SignInSettings) -> Result<(), Failure> {
-    let Some(user) = &work.access.user else {
+pub async fn run(context: &Context, settings: &SignInSettings) -> Result<(), Failure> {
+    let Some(user) = &context.access.user else {
         let error = anyhow::anyhow!("the user who is to sign in is not named");
-        return Err(Failure::new(error, NOTHING_STORED).advise("Set `userName`."));
+        return Err(StepError::new(error).advise("Set `userName`.").now(NOTHING_STORED));
     };
-    let waiting = wait_for(work, settings, user);
-    let cancel = work.http.cancel();
+    let waiting = wait_for(context, settings, user);
+    let cancel = context.http.cancel();
     let (kept, app, tokens) = tokio::select! {
         tokens = waiting => tokens.map_err(|failure| failure.now(NOTHING_STORED))?,
-        () = cancel.requested() => return Err(Failure::cancelled(NOTHING_STORED)),
+        () = cancel.requested() => return Err(StepError::cancelled().now(NOTHING_STORED)),
     };
-    let is_usual = work.access.requested_scopes.is_none();
-    let person = accept(&tokens, user, &app, is_usual)?;
+    let is_usual = context.access.requested_scopes.is_none();
+    let person = accept(&tokens, user, &app, is_usual).map_err(|error| error.now(NOTHING_STORED))?;
     for secret in [&person.refresh_token, &tokens.access_token] {
-        work.console.redact(secret);
+        context.console.redact(secret);
     }
-    work.console.say(&format!("{} has signed in", person.who));
-    kept.write(work, &person.refresh_token, &person.tags).await.map_err(|failed| {
+    context.console.say(&format!("{} has signed in", person.who));
+    kept.write(context, &person.refresh_token, &person.tags).await.map_err(|failed| {
         let advice = failed.advice.unwrap_or_else(|| "Let the service connection's app write it.".to_owned());
         let now = match failed.may_hold_it {
             true => "Whether the refresh token is stored is not known; it is kept nowhere else.",
             false => "The refresh token is in no store and is not kept anywhere else.",
         };
         let error = failed.error.context(format!("could not store the refresh token in {}", settings.store));
-        Failure::new(error, now).advise(format!("{advice} Then sign in again."))
+        StepError::new(error).advise(format!("{advice} Then sign in again.")).now(now)
     })?;
     let (place, app) = (&settings.store, quoted(&app));
-    work.console.say(&format!(
+    context.console.say(&format!(
         "stored the refresh token in {place}, issued to app {app}; it lives for 90 days, and each run renews it"
     ));
     if is_usual {
-        let user = super::UserToken::new(tokens.access_token, tokens.expires_in, &work.clock);
-        try_it(work, &user).await?;
+        let user = UserToken::new(tokens.access_token, tokens.expires_in, &context.clock);
+        try_it(context, &user).await.map_err(|error| error.now("The refresh token is stored."))?;
     }
     Ok(())
 }
@@ -74,50 +79,50 @@ pub async fn run(work: &Work, settings: &SignInSettings) -> Result<(), Failure> 
 /// Everything up to the moment in which the person has signed in. The store is read first: a sign-in takes a person's
 /// time.
 async fn wait_for<'a>(
-    work: &Work,
+    context: &Context,
     settings: &'a SignInSettings,
     user: &UserName,
-) -> Result<(StoredToken<'a>, String, Tokens), Failure> {
-    let kept = StoredToken::read(work, &settings.store).await?;
-    let tenant = super::tenant(work).await?;
-    let issuer = Issuer { authority: work.access.organization.login(), tenant: &tenant };
-    let app = client::id(work, None, "the sign-in")?;
-    let scope = format!("{} {AND_WHO}", requested_scope(work));
-    let code = entra::device_code(&work.http, issuer, &app, &scope)
+) -> Result<(StoredToken<'a>, String, Tokens), StepError> {
+    let kept = StoredToken::read(context, &settings.store).await?;
+    let tenant = tenant::tenant(context).await?;
+    let issuer = Issuer { authority: context.access.organization.login(), tenant: &tenant };
+    let app = client::id(context, None, "the sign-in")?;
+    let scope = format!("{} {AND_WHO}", requested_scope(context));
+    let code = entra::device_code(&context.http, issuer, &app, &scope)
         .await
-        .map_err(|error| Failure::new(on(error, "could not get a code for the sign-in"), NOTHING_STORED))?;
-    work.console.redact(&code.device_code);
+        .map_err(|error| StepError::new(on(error, "could not get a code for the sign-in")))?;
+    context.console.redact(&code.device_code);
     let minutes = code.expires_in.unwrap_or(EXPIRES_IN) / 60;
-    work.console.say(&format!(
+    context.console.say(&format!(
         "To sign in, open {} in a browser within {}, enter the code {} and sign in as {user}.",
         one_line(&code.verification_uri),
         pluralize(i64::try_from(minutes).unwrap_or(i64::MAX), "minute"),
         one_line(&code.user_code)
     ));
-    let tokens = poll(work, issuer, &app, &code).await?;
+    let tokens = poll(context, issuer, &app, &code).await?;
     Ok((kept, app, tokens))
 }
 
 /// Asks in the server's rhythm until the person has signed in.
-async fn poll(work: &Work, issuer: Issuer<'_>, app: &str, code: &DeviceCode) -> Result<Tokens, Failure> {
+async fn poll(context: &Context, issuer: Issuer<'_>, app: &str, code: &DeviceCode) -> Result<Tokens, StepError> {
     const WHAT: &str = "could not sign in with the code";
     let mut interval = Duration::from_secs(code.interval.unwrap_or(INTERVAL).clamp(1, 60));
     let until = Instant::now() + Duration::from_secs(code.expires_in.unwrap_or(EXPIRES_IN).min(3600));
     loop {
         if Instant::now() + interval > until {
             let error = anyhow::anyhow!("nobody signed in with the code in time");
-            return Err(Failure::new(error.context(WHAT), NOTHING_STORED).advise("Run again, and sign in at once."));
+            return Err(StepError::new(error.context(WHAT)).advise("Run again, and sign in at once."));
         }
-        let paused = work.http.pause(Service::Entra, interval).await;
-        paused.map_err(|error| Failure::new(error, NOTHING_STORED))?;
-        let error = match client::ask(work, issuer, app, Grant::DeviceCode(&code.device_code), "", WHAT).await? {
+        let paused = context.http.pause(Service::Entra, interval).await;
+        paused.map_err(StepError::new)?;
+        let error = match client::ask(context, issuer, app, Grant::DeviceCode(&code.device_code), "", WHAT).await? {
             Ok(tokens) => return Ok(tokens),
             Err(error) => error,
         };
         match error.refusal() {
             Some((_, "authorization_pending")) => {}
             Some((_, "slow_down")) => interval += SLOWER,
-            _ => return Err(Failure::new(on(error, WHAT), NOTHING_STORED)),
+            _ => return Err(StepError::new(on(error, WHAT))),
         }
     }
 }
@@ -137,8 +142,8 @@ pub struct Person {
 ///
 /// # Errors
 /// What is missing or not as it should be.
-pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Result<Person, Failure> {
-    let failed = |error, advice: &str| Err(Failure::new(error, NOTHING_STORED).advise(advice));
+pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Result<Person, StepError> {
+    let failed = |error, advice: &str| Err(StepError::new(error).advise(advice));
     let claims = tokens.id_token.as_ref().and_then(Claims::read);
     let Some(claims) = claims.or_else(|| Claims::read(&tokens.access_token)) else {
         let error = anyhow::anyhow!("who signed in is not told in a form that can be read");
@@ -187,17 +192,17 @@ pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Re
 }
 
 /// Uses the sign-in once, so that what is missing is found now and not by the first rotation.
-async fn try_it(work: &Work, user: &super::UserToken) -> Result<(), Failure> {
-    let organization = &work.access.organization;
-    let error: CallError = match work.pats(&user.token).list().await {
+async fn try_it(context: &Context, user: &UserToken) -> Result<(), StepError> {
+    let organization = &context.access.organization;
+    let error: CallError = match context.pats(&user.token).list().await {
         Ok(listing) => {
             let count = pluralize(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
-            work.console.say(&format!("tried it: it sees {count} in {organization}"));
+            context.console.say(&format!("tried it: it sees {count} in {organization}"));
             return Ok(());
         }
         Err(error) => error,
     };
-    let advice = explain_refusal(work, user, &error).await;
+    let advice = explain_refusal(context, user, &error).await;
     let what = format!("the user who signed in cannot list the tokens in {organization}");
-    Err(Failure::new(on(error, &what), "The refresh token is stored.").advise_if(advice))
+    Err(StepError::new(on(error, &what)).advise_if(advice))
 }

@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::app_tokens::token_for;
 use crate::azure::key_vault::{self, NewVersion, Version};
 use crate::azure::variable_groups::Variable;
-use crate::context::{Work, on};
+use crate::context::Context;
 use crate::destinations::NotWritten;
 use crate::destinations::variable_group::{Groups, check_fit};
 use crate::destinations::writers::Writers;
-use crate::failure::Failure;
+use crate::failure::{StepError, on};
 use crate::http::Http;
 use crate::model::api_error::CallError;
 use crate::model::destination::{GroupVariable, Store};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::vault_secret::VaultSecret;
-use crate::sign_in::UNCHANGED;
-use crate::sign_in::connection::token_for;
 use crate::sign_in::user::Expected;
 
 /// A refresh token that nobody uses ends after this. Documented; not configurable any more.
@@ -49,15 +48,15 @@ pub(super) enum StoredToken<'a> {
 
 impl<'a> StoredToken<'a> {
     /// Reads a store.
-    pub(super) async fn read(work: &Work, store: &'a Store) -> Result<Self, Failure> {
+    pub(super) async fn read(context: &Context, store: &'a Store) -> Result<Self, StepError> {
         match store {
             Store::Vault(secret) => {
-                let token = token_for(work, &secret.scope()).await?;
-                let stored = key_vault::look(&work.http, secret, &token).await;
-                Self::in_vault(work, secret, token, stored)
+                let token = token_for(context, &secret.scope()).await?;
+                let stored = key_vault::look(&context.http, secret, &token).await;
+                Self::in_vault(context, secret, token, stored)
             }
             Store::Group(variable) => {
-                let groups = Groups::new(work, Rc::new(Writers::new(work)));
+                let groups = Groups::new(context, Rc::new(Writers::new(context)));
                 let group = groups.find(variable).await?;
                 let expiry = variable.expiry_variable();
                 check_fit(variable, &group, &[&expiry])?;
@@ -68,27 +67,27 @@ impl<'a> StoredToken<'a> {
     }
 
     /// Reads a vault's secret, whose value is needed.
-    pub(super) async fn read_vault(work: &Work, secret: &'a VaultSecret) -> Result<Self, Failure> {
-        let token = token_for(work, &secret.scope()).await?;
-        let stored = key_vault::read(&work.http, secret, &token).await;
-        Self::in_vault(work, secret, token, stored)
+    pub(super) async fn read_vault(context: &Context, secret: &'a VaultSecret) -> Result<Self, StepError> {
+        let token = token_for(context, &secret.scope()).await?;
+        let stored = key_vault::read(&context.http, secret, &token).await;
+        Self::in_vault(context, secret, token, stored)
     }
 
     /// The date of what was read is taken as the time, as the agent's clock may be wrong.
     fn in_vault(
-        work: &Work,
+        context: &Context,
         secret: &'a VaultSecret,
         token: Secret,
         stored: Result<Option<Version>, CallError>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, StepError> {
         let stored = stored.map_err(|error| {
             let what = format!("could not read the refresh token from {secret}");
-            Failure::new(on(error, &what), UNCHANGED)
+            StepError::new(on(error, &what))
         })?;
         if let Some(stored) = &stored {
-            work.console.redact(&stored.value);
+            context.console.redact(&stored.value);
             if let Some(date) = stored.read_at {
-                work.clock.correct(date);
+                context.clock.correct(date);
             }
         }
         Ok(Self::Vault { secret, token, stored })
@@ -119,17 +118,17 @@ impl<'a> StoredToken<'a> {
     /// for these.
     pub(super) async fn write(
         &self,
-        work: &Work,
+        context: &Context,
         newer: &Secret,
         whose: &BTreeMap<String, String>,
     ) -> Result<(), NotWritten> {
-        let expires = work.clock.now().plus(IDLE_LIFE);
+        let expires = context.clock.now().plus(IDLE_LIFE);
         match self {
             Self::Vault { secret, token, stored } => {
                 let (tags, content_type) = beside(stored.as_ref(), whose);
                 let new = NewVersion { value: newer, content_type, tags: &tags, expires: Some(expires) };
-                if let Some(warning) = replace(&work.http, secret, token, &new).await? {
-                    work.console.warn(&warning);
+                if let Some(warning) = replace(&context.http, secret, token, &new).await? {
+                    context.console.warn(&warning);
                 }
                 Ok(())
             }
@@ -139,8 +138,8 @@ impl<'a> StoredToken<'a> {
                     Variable { name: &variable.variable, value: newer.reveal(), is_secret: true },
                     Variable { name: &expiry, value: &valid_to, is_secret: false },
                 ];
-                let groups = Groups::new(work, Rc::new(Writers::new(work)));
-                groups.write(variable, &set, &|| work.check_wanted()).await
+                let groups = Groups::new(context, Rc::new(Writers::new(context)));
+                groups.write(variable, &set, &|| context.check_wanted()).await
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::context::Work;
-use crate::failure::Failure;
+use crate::context::Context;
+use crate::failure::StepError;
 use crate::model::text::one_line;
 use crate::model::user::UserName;
-use crate::sign_in::UNCHANGED;
 use crate::sign_in::claims::Claims;
+use crate::sign_in::user_token::UserToken;
 
 /// The tags beside a stored refresh token that say whose it is.
 pub(super) const OBJECT_ID_TAG: &str = "userObjectId";
@@ -75,7 +75,7 @@ impl Expected {
 }
 
 /// Compares who a token says it acts for with who is meant.
-pub(super) fn check(work: &Work, claims: Option<&Claims>, expected: &Expected) -> Result<(), Failure> {
+pub(super) fn check(context: &Context, claims: Option<&Claims>, expected: &Expected) -> Result<(), StepError> {
     if expected.is_anybody() {
         return Ok(());
     }
@@ -85,19 +85,27 @@ pub(super) fn check(work: &Work, claims: Option<&Claims>, expected: &Expected) -
         Some((claims, false)) => {
             let is = claims.in_words();
             let error = anyhow::anyhow!("the token acts for {is}, and {} is meant", expected.words());
-            Err(Failure::new(error, UNCHANGED).advise(
+            Err(StepError::new(error).advise(
                 "Sign in again as the user who is meant, or, where the other one is right, say so in `userName` and in \
                  the tags of the stored refresh token.",
             ))
         }
         None => {
-            work.console.say(&format!(
+            context.console.say(&format!(
                 "note: whether the token acts for {} could not be compared, as it does not say",
                 expected.words()
             ));
             Ok(())
         }
     }
+}
+
+/// The token, unless it acts for somebody else than `userName` says. Compared before anything is stored.
+pub(super) fn meant(context: &Context, user: UserToken) -> Result<UserToken, StepError> {
+    if let Some(wanted) = &context.access.user {
+        check(context, user.claims.as_ref(), &Expected::named(wanted))?;
+    }
+    Ok(user)
 }
 
 /// A sign-in name as its owner knows it: a guest's name hides the one at home.

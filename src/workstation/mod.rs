@@ -14,8 +14,7 @@ use crate::agent::environment::Environment;
 use crate::agent::logging_commands::Console;
 use crate::azure::entra::{self, Credential, Grant, Issuer};
 use crate::azure::key_vault::{self, NewVersion, Version};
-use crate::context::on;
-use crate::failure::Failure;
+use crate::failure::{Failure, StepError, on};
 use crate::http::Files;
 use crate::http::Http;
 use crate::model::api_error::CallError;
@@ -101,27 +100,30 @@ struct Station {
 
 impl Station {
     async fn sign_in(&self, input: Box<dyn Read>) -> Result<(), Failure> {
+        let unstored = |error: StepError| error.now(NOTHING_STORED);
         let Arguments { user, client, secret, scopes, has_vault_token, .. } = &self.arguments;
-        let vault_token = if *has_vault_token { Some(self.vault_token(input).await?) } else { None };
+        let vault_token = if *has_vault_token { Some(self.vault_token(input).await.map_err(unstored)?) } else { None };
         let tokens = tokio::select! {
-            tokens = self.browse() => tokens?,
-            () = self.http.cancel().requested() => return Err(Failure::cancelled(NOTHING_STORED)),
+            tokens = self.browse() => tokens.map_err(unstored)?,
+            () = self.http.cancel().requested() => return Err(StepError::cancelled().now(NOTHING_STORED)),
         };
-        let person = accept(&tokens, user, client, scopes.is_none())?;
+        let person = accept(&tokens, user, client, scopes.is_none()).map_err(unstored)?;
         self.console.redact(&person.refresh_token);
         self.console.say(&format!("{} has signed in", person.who));
         let vault_token = match vault_token {
             Some(token) => token,
-            None => self.vault_token_of(&person.refresh_token).await?,
+            None => self.vault_token_of(&person.refresh_token).await.map_err(unstored)?,
         };
-        let stored = self.look(&vault_token).await?;
+        let stored = self.look(&vault_token).await.map_err(unstored)?;
         let (tags, content_type) = beside(stored.as_ref(), &person.tags);
         let expires = Some(self.clock.now().plus(IDLE_LIFE));
         let new = NewVersion { value: &person.refresh_token, content_type, tags: &tags, expires };
         let replaced = replace(&self.http, secret, &vault_token, &new).await.map_err(|error| {
             let now = if error.maybe_applied { "Whether it was stored is not known." } else { NOTHING_STORED };
             let advice = advice(&error);
-            Failure::new(on(error, &format!("could not store the refresh token in {secret}")), now).advise_if(advice)
+            StepError::new(on(error, &format!("could not store the refresh token in {secret}")))
+                .advise_if(advice)
+                .now(now)
         })?;
         if let Some(warning) = replaced {
             self.console.say(&format!("warning: {warning}"));
@@ -136,18 +138,18 @@ impl Station {
     }
 
     /// The vault token that the caller hands in, tried before the person spends time on a sign-in.
-    async fn vault_token(&self, mut input: Box<dyn Read>) -> Result<Secret, Failure> {
+    async fn vault_token(&self, mut input: Box<dyn Read>) -> Result<Secret, StepError> {
         const MOST: u64 = 64 * 1024;
         let unread = |error: io::Error| {
             let error = anyhow::Error::new(error).context("could not read the vault's token from standard input");
-            Failure::new(error, NOTHING_STORED)
+            StepError::new(error)
         };
         let mut text = zeroize::Zeroizing::new(String::new());
         input.by_ref().take(MOST).read_to_string(&mut text).map_err(unread)?;
         let token = text.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             let error = anyhow::anyhow!("standard input brought no token for the vault");
-            return Err(Failure::new(error, NOTHING_STORED).advise(format!("Pipe one in: {FROM_AZ}")));
+            return Err(StepError::new(error).advise(format!("Pipe one in: {FROM_AZ}")));
         }
         let token = Secret::new(token.to_owned());
         self.console.redact(&token);
@@ -156,22 +158,22 @@ impl Station {
     }
 
     /// What the vault holds so far.
-    async fn look(&self, token: &Secret) -> Result<Option<Version>, Failure> {
+    async fn look(&self, token: &Secret) -> Result<Option<Version>, StepError> {
         let secret = &self.arguments.secret;
         key_vault::look(&self.http, secret, token).await.map_err(|error| {
             let advice = advice(&error);
-            Failure::new(on(error, &format!("could not look into {secret}")), NOTHING_STORED).advise_if(advice)
+            StepError::new(on(error, &format!("could not look into {secret}"))).advise_if(advice)
         })
     }
 
     /// A token for the vault by the same sign-in: the person who signed in must be allowed to write there.
-    async fn vault_token_of(&self, refresh_token: &Secret) -> Result<Secret, Failure> {
+    async fn vault_token_of(&self, refresh_token: &Secret) -> Result<Secret, StepError> {
         let secret = &self.arguments.secret;
         let (grant, scope) = (Grant::RefreshToken(refresh_token), secret.scope());
         let answer =
             entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope);
         let tokens = answer.await.map_err(|error| {
-            Failure::new(on(error, "could not get a token for the vault by the same sign-in"), NOTHING_STORED)
+            StepError::new(on(error, "could not get a token for the vault by the same sign-in"))
                 .advise(format!("Hand one in with `--vault-token-stdin`: {FROM_AZ}"))
         })?;
         self.console.redact(&tokens.access_token);
@@ -179,9 +181,9 @@ impl Station {
     }
 
     /// From the browser's start to the tokens.
-    async fn browse(&self) -> Result<entra::Tokens, Failure> {
+    async fn browse(&self) -> Result<entra::Tokens, StepError> {
         const WHAT: &str = "could not sign in with the browser";
-        let failed = |error: anyhow::Error| Failure::new(error.context(WHAT), NOTHING_STORED);
+        let failed = |error: anyhow::Error| StepError::new(error.context(WHAT));
         let default = format!("{}/.default", entra::AZURE_DEVOPS);
         let scope = format!("{} {AND_WHO}", self.arguments.scopes.as_deref().unwrap_or(&default));
         let asked = listener::Asked::new(self.issuer(), &self.arguments.client, &self.arguments.user, &scope)
@@ -203,7 +205,7 @@ impl Station {
         let grant = Grant::AuthorizationCode { code: &code, verifier: &asked.verifier, redirect: &asked.redirect };
         let tokens =
             entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope).await;
-        let tokens = tokens.map_err(|error| Failure::new(on(error, WHAT), NOTHING_STORED))?;
+        let tokens = tokens.map_err(|error| StepError::new(on(error, WHAT)))?;
         self.console.redact(&tokens.access_token);
         Ok(tokens)
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 /// A parsed logging command. Area, event and property names compare without case, so they are kept in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Command {
-    pub(crate) area: String,
-    pub(crate) event: String,
-    pub(crate) properties: BTreeMap<String, String>,
-    pub(crate) data: String,
+pub struct Command {
+    pub area: String,
+    pub event: String,
+    pub properties: BTreeMap<String, String>,
+    pub data: String,
 }
 
 const PREFIX: &str = "##vso[";
@@ -19,7 +19,7 @@ const PERCENT: &str = "%AZP25";
 
 impl Command {
     /// agent: Command.cs, `TryParse`. Text may stand before the prefix; the prefix itself is case-sensitive.
-    pub(crate) fn parse(line: &str, decode_percents: bool) -> Option<Self> {
+    pub fn parse(line: &str, decode_percents: bool) -> Option<Self> {
         let (info, data) = split(line)?;
         let (name, properties) = match info.find(' ') {
             None => (info, ""),
@@ -37,22 +37,22 @@ impl Command {
     }
 
     /// `command.is("task.setvariable")`
-    pub(crate) fn is(&self, name: &str) -> bool {
+    pub fn is(&self, name: &str) -> bool {
         name.split_once('.') == Some((self.area.as_str(), self.event.as_str()))
     }
 
-    pub(crate) fn property(&self, name: &str) -> Option<&str> {
+    pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.get(name).map(String::as_str)
     }
 
     /// .NET's `Boolean.TryParse`: any case, blanks around it, anything else is false.
-    pub(crate) fn flag(&self, name: &str) -> bool {
+    pub fn flag(&self, name: &str) -> bool {
         self.property(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     }
 }
 
 /// The part between the prefix and the first `]` after it, and what follows that `]`, both still escaped.
-pub(crate) fn split(line: &str) -> Option<(&str, &str)> {
+pub fn split(line: &str) -> Option<(&str, &str)> {
     let start = line.find(PREFIX)? + PREFIX.len();
     let end = start + line[start..].find(']')?;
     Some((&line[start..end], &line[end + 1..]))
@@ -65,12 +65,12 @@ fn pair(property: &str) -> Option<(&str, &str)> {
     (!value.is_empty()).then_some((key, value))
 }
 
-pub(crate) fn unescape(text: &str, decode_percents: bool) -> String {
+pub fn unescape(text: &str, decode_percents: bool) -> String {
     let text = ESCAPES.iter().fold(text.to_owned(), |text, (token, code)| text.replace(code, &token.to_string()));
     if decode_percents { text.replace(PERCENT, "%") } else { text }
 }
 
-pub(crate) fn escape(text: &str, encode_percents: bool) -> String {
+pub fn escape(text: &str, encode_percents: bool) -> String {
     let text = if encode_percents { text.replace('%', PERCENT) } else { text.to_owned() };
     ESCAPES.iter().fold(text, |text, (token, code)| text.replace(*token, code))
 }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The agent's folders, gone when the job is.
-pub(crate) struct Workspace {
+pub struct Workspace {
     root: PathBuf,
 }
 
 impl Workspace {
-    pub(crate) fn create() -> Self {
+    pub fn create() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("emulated-agent-{}-{number}-{:08x}", std::process::id(), fastrand::u32(..));
@@ -24,15 +24,15 @@ impl Workspace {
         workspace
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(crate) fn temp(&self) -> PathBuf {
+    pub fn temp(&self) -> PathBuf {
         self.root.join("_temp")
     }
 
-    pub(crate) fn sources(&self) -> PathBuf {
+    pub fn sources(&self) -> PathBuf {
         self.root.join("1").join("s")
     }
 }
@@ -44,7 +44,7 @@ impl Drop for Workspace {
 }
 
 /// What the server and the agent put into the job message of a YAML build (agent: L1TestBase.cs, JobRunner.cs).
-pub(crate) fn load(variables: &mut Variables, workspace: &Workspace) {
+pub fn load(variables: &mut Variables, workspace: &Workspace) {
     for (name, value) in FIXED {
         variables.load(name, value, false);
     }
@@ -68,7 +68,7 @@ pub(crate) fn load(variables: &mut Variables, workspace: &Workspace) {
 }
 
 /// A classic release has no build of its own, and another "hub".
-pub(crate) fn load_release(variables: &mut Variables, id: u32) {
+pub fn load_release(variables: &mut Variables, id: u32) {
     let of_builds: Vec<String> =
         variables.names().filter(|name| name.starts_with("build.")).map(str::to_owned).collect();
     of_builds.iter().for_each(|name| variables.remove(name));
@@ -87,14 +87,14 @@ pub(crate) fn load_release(variables: &mut Variables, id: u32) {
 }
 
 /// What differs from step to step.
-pub(crate) fn load_step(variables: &mut Variables, step: &str, task: &str) {
+pub fn load_step(variables: &mut Variables, step: &str, task: &str) {
     variables.load("system.taskInstanceId", &guid(&format!("{task}/{step}")), false);
     variables.load("system.taskInstanceName", step, false);
     variables.load("system.taskDisplayName", step, false);
     variables.load("task.displayname", step, false);
 }
 
-pub(crate) fn oidc_request_uri(variables: &Variables) -> String {
+pub fn oidc_request_uri(variables: &Variables) -> String {
     let value = |name: &str| variables.value(name).unwrap_or_default().to_owned();
     format!(
         "{}{}/_apis/distributedtask/hubs/{}/plans/{}/jobs/{}/oidctoken",
@@ -107,7 +107,7 @@ pub(crate) fn oidc_request_uri(variables: &Variables) -> String {
 }
 
 /// The same text gives the same id in every run (FNV-1a, twice).
-pub(crate) fn guid(text: &str) -> String {
+pub fn guid(text: &str) -> String {
     let hash =
         |seed: u64| text.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let hex = format!("{:016x}{:016x}", hash(0xcbf2_9ce4_8422_2325), hash(0x8422_2325_cbf2_9ce4));
@@ -116,18 +116,18 @@ pub(crate) fn guid(text: &str) -> String {
 
 /// The one place that looks at the environment of the tests themselves.
 #[expect(clippy::disallowed_methods, reason = "node is found, and lives, with the PATH of whoever runs the tests")]
-pub(crate) fn inherited(name: &str) -> Option<OsString> {
+pub fn inherited(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-pub(crate) fn find_on_path(program: &str) -> Option<PathBuf> {
+pub fn find_on_path(program: &str) -> Option<PathBuf> {
     let path = inherited("PATH")?;
     let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file())
 }
 
 /// agent: Handler.cs, `AddPrependPathToEnvironment`: the last one given stands first.
-pub(crate) fn prepend(environment: &mut Environment, folders: &[String]) {
+pub fn prepend(environment: &mut Environment, folders: &[String]) {
     let old = environment.get("PATH").unwrap_or_default().to_owned();
     let old = std::env::split_paths(&old).collect::<Vec<_>>();
     let all = folders.iter().rev().map(PathBuf::from).chain(old);
@@ -136,7 +136,7 @@ pub(crate) fn prepend(environment: &mut Environment, folders: &[String]) {
 }
 
 /// A .vsix carries no modes: files arrive as 0644.
-pub(crate) fn copy_without_modes(from: &Path, to: &Path) {
+pub fn copy_without_modes(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for file in files_below(from) {
         let target = to.join(file.strip_prefix(from).unwrap());
@@ -146,7 +146,7 @@ pub(crate) fn copy_without_modes(from: &Path, to: &Path) {
     }
 }
 
-pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.file_type() {

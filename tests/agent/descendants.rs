@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 const LAST_BREATH: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Orphan {
-    pub(crate) pid: u32,
-    pub(crate) arguments: String,
+pub struct Orphan {
+    pub pid: u32,
+    pub arguments: String,
 }
 
 /// The process group of one handler, and what was seen of it.
-pub(crate) struct Descendants {
+pub struct Descendants {
     leader: u32,
     looked_at: BTreeSet<(u32, String)>,
-    pub(crate) leaks: Vec<String>,
+    pub leaks: Vec<String>,
 }
 
 impl Descendants {
-    pub(crate) fn of(leader: u32) -> Self {
+    pub fn of(leader: u32) -> Self {
         Self { leader, looked_at: BTreeSet::new(), leaks: Vec::new() }
     }
 
     /// Arguments are public on the machine: no secret may be in them. Only where `/proc` exists.
-    pub(crate) fn look(&mut self, watch: &Watch) {
+    pub fn look(&mut self, watch: &Watch) {
         if watch.is_empty() {
             return;
         }
@@ -46,7 +46,7 @@ impl Descendants {
     }
 
     /// Waits for the rest of the group to end. Who doesn't is killed, by id, and reported.
-    pub(crate) async fn settle(&mut self, patience: Duration, watch: &Watch) -> (Duration, Vec<Orphan>) {
+    pub async fn settle(&mut self, patience: Duration, watch: &Watch) -> (Duration, Vec<Orphan>) {
         let started = Instant::now();
         let mut outlived = Duration::ZERO;
         loop {

@@ -15,21 +15,21 @@ const READ_ONLY: &str =
     "See https://github.com/microsoft/azure-pipelines-yaml/blob/master/design/readonly-variables.md for details.";
 
 /// The agent's execution context of one step.
-pub(crate) struct Effects<'a> {
-    pub(crate) step: &'a str,
-    pub(crate) variables: &'a mut Variables,
-    pub(crate) task_variables: &'a mut Variables,
-    pub(crate) masker: &'a mut Masker,
-    pub(crate) prepend_path: &'a mut Vec<String>,
-    pub(crate) watch: &'a Watch,
-    pub(crate) outputs: Vec<String>,
+pub struct Effects<'a> {
+    pub step: &'a str,
+    pub variables: &'a mut Variables,
+    pub task_variables: &'a mut Variables,
+    pub masker: &'a mut Masker,
+    pub prepend_path: &'a mut Vec<String>,
+    pub watch: &'a Watch,
+    pub outputs: Vec<String>,
     /// Of task.json and of the step: all must agree.
-    pub(crate) commands_restricted: bool,
-    pub(crate) settable: Vec<Vec<String>>,
-    pub(crate) run: StepRun,
-    pub(crate) result: Option<TaskResult>,
-    pub(crate) command_result: Option<TaskResult>,
-    pub(crate) force_complete: bool,
+    pub commands_restricted: bool,
+    pub settable: Vec<Vec<String>>,
+    pub run: StepRun,
+    pub result: Option<TaskResult>,
+    pub command_result: Option<TaskResult>,
+    pub force_complete: bool,
 }
 
 impl Observer for Effects<'_> {
@@ -51,13 +51,13 @@ impl Observer for Effects<'_> {
 }
 
 impl Effects<'_> {
-    pub(crate) fn write(&mut self, tag: &str, message: &str) {
+    pub fn write(&mut self, tag: &str, message: &str) {
         let line = self.masker.mask(&format!("{tag}{message}"));
         self.run.log.push_str(&line);
         self.run.log.push('\n');
     }
 
-    pub(crate) fn error(&mut self, message: &str) {
+    pub fn error(&mut self, message: &str) {
         self.write("##[error]", message);
         self.run.error_count += 1;
         if self.run.errors.len() < 10 {
@@ -65,7 +65,7 @@ impl Effects<'_> {
         }
     }
 
-    pub(crate) fn warning(&mut self, message: &str) {
+    pub fn warning(&mut self, message: &str) {
         self.write("##[warning]", message);
         self.run.warning_count += 1;
         if self.run.warnings.len() < 10 {

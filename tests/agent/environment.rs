@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Dots and blanks become underscores, letters upper case, nothing else changes (agent: VarUtil.cs).
-pub(crate) fn env_name(name: &str) -> String {
+pub fn env_name(name: &str) -> String {
     let upper = |c: char| {
         // `ToUpperInvariant` maps one character to one.
         let mut mapped = c.to_uppercase();
@@ -20,36 +20,36 @@ pub(crate) fn env_name(name: &str) -> String {
 
 /// A service connection of the job.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Endpoint {
-    pub(crate) id: String,
+pub struct Endpoint {
+    pub id: String,
     /// What YAML says; the server turns it into the id.
-    pub(crate) name: String,
+    pub name: String,
     /// `AzureRM`, `WorkloadIdentityUser`, …: must be that of the input's `connectedService:` type.
-    pub(crate) kind: String,
-    pub(crate) scheme: String,
-    pub(crate) url: String,
-    pub(crate) parameters: BTreeMap<String, String>,
-    pub(crate) data: BTreeMap<String, String>,
+    pub kind: String,
+    pub scheme: String,
+    pub url: String,
+    pub parameters: BTreeMap<String, String>,
+    pub data: BTreeMap<String, String>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(id: &str, name: &str, kind: &str, scheme: &str, url: &str) -> Self {
+    pub fn new(id: &str, name: &str, kind: &str, scheme: &str, url: &str) -> Self {
         let [id, name, kind, scheme, url] = [id, name, kind, scheme, url].map(str::to_owned);
         Self { id: id.to_lowercase(), name, kind, scheme, url, ..Self::default() }
     }
 
-    pub(crate) fn parameter(mut self, name: &str, value: &str) -> Self {
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
         self.parameters.insert(name.into(), value.into());
         self
     }
 
-    pub(crate) fn data(mut self, name: &str, value: &str) -> Self {
+    pub fn data(mut self, name: &str, value: &str) -> Self {
         self.data.insert(name.into(), value.into());
         self
     }
 
     /// agent: Handler.cs, `AddEndpointsToEnvironment`. The system connection has no data.
-    pub(crate) fn add_to(&self, key: &str, environment: &mut Environment) {
+    pub fn add_to(&self, key: &str, environment: &mut Environment) {
         environment.set(format!("ENDPOINT_URL_{key}"), &self.url);
         let authorization = serde_json::json!({ "parameters": self.parameters, "scheme": self.scheme });
         environment.set(format!("ENDPOINT_AUTH_{key}"), authorization.to_string());
@@ -67,31 +67,31 @@ impl Endpoint {
     }
 }
 
-pub(crate) const SYSTEM_CONNECTION: &str = "SYSTEMVSSCONNECTION";
+pub const SYSTEM_CONNECTION: &str = "SYSTEMVSSCONNECTION";
 
 /// The environment of one process; later settings win, as in the agent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
-    pub(crate) fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
+    pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.0.insert(name.into(), value.into());
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(std::ffi::OsStr::new(name))?.to_str()
     }
 
-    pub(crate) fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) {
         self.0.remove(std::ffi::OsStr::new(name));
     }
 
-    pub(crate) fn into_vec(self) -> Vec<(OsString, OsString)> {
+    pub fn into_vec(self) -> Vec<(OsString, OsString)> {
         self.0.into_iter().collect()
     }
 
     /// Public ones plainly, secret ones as `SECRET_*`, and both lists of names (agent: Handler.cs).
-    pub(crate) fn add_variables(&mut self, variables: &Variables) {
+    pub fn add_variables(&mut self, variables: &Variables) {
         let mut names: [Vec<&str>; 2] = [Vec::new(), Vec::new()];
         for variable in variables.iter() {
             let name =
@@ -109,7 +109,7 @@ impl Environment {
     }
 
     /// Public and secret alike, under one prefix.
-    pub(crate) fn add_task_variables(&mut self, variables: &Variables) {
+    pub fn add_task_variables(&mut self, variables: &Variables) {
         for variable in variables.iter() {
             self.set(format!("VSTS_TASKVARIABLE_{}", env_name(&variable.name)), variable.value.as_str());
         }
@@ -117,20 +117,20 @@ impl Environment {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     Main,
     Post,
 }
 
 /// task.json, as far as the agent and the server look at it.
 #[derive(Clone, Debug)]
-pub(crate) struct Manifest {
+pub struct Manifest {
     folder: PathBuf,
     json: Value,
 }
 
 impl Manifest {
-    pub(crate) fn read(folder: &Path) -> Self {
+    pub fn read(folder: &Path) -> Self {
         let path = folder.join("task.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -138,28 +138,28 @@ impl Manifest {
         Self { folder: folder.canonicalize().unwrap_or_else(|_| folder.into()), json }
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.json["name"].as_str().unwrap_or("Task")
     }
 
     /// `<Name>_<guid>/<version>`, where the agent unpacks it.
-    pub(crate) fn installed_path(&self) -> PathBuf {
+    pub fn installed_path(&self) -> PathBuf {
         let part = |name: &str| self.json["version"][name].to_string().replace('"', "");
         let version = ["Major", "Minor", "Patch"].map(part).join(".");
         Path::new(&format!("{}_{}", self.name(), self.json["id"].as_str().unwrap_or("0"))).join(version)
     }
 
-    pub(crate) fn output_variables(&self) -> Vec<String> {
+    pub fn output_variables(&self) -> Vec<String> {
         let list = self.json["outputVariables"].as_array().cloned().unwrap_or_default();
         list.iter().filter_map(|output| Some(output["name"].as_str()?.to_lowercase())).collect()
     }
 
     /// `(commands restricted, patterns of settable variables)`
-    pub(crate) fn restrictions(&self) -> (bool, Option<Vec<String>>) {
+    pub fn restrictions(&self) -> (bool, Option<Vec<String>>) {
         let restrictions = &self.json["restrictions"];
         let allowed = restrictions["settableVariables"]["allowed"].as_array();
         let allowed = allowed.map(|list| list.iter().filter_map(|item| Some(item.as_str()?.to_owned())).collect());
@@ -167,7 +167,7 @@ impl Manifest {
     }
 
     /// The newest Node handler (agent: TaskManager.cs): entry file and working directory. None: no such stage.
-    pub(crate) fn handler(&self, stage: Stage) -> Option<(PathBuf, Option<String>)> {
+    pub fn handler(&self, stage: Stage) -> Option<(PathBuf, Option<String>)> {
         let key = match stage {
             Stage::Main => "execution",
             Stage::Post => "postjobexecution",
@@ -193,7 +193,7 @@ impl Manifest {
 
     /// Defaults, then the step's, then macros of the job, then those of the agent's own environment; every declared
     /// input is present (agent: TaskRunner.cs). Also the connections that the inputs name.
-    pub(crate) fn resolve_inputs(
+    pub fn resolve_inputs(
         &self,
         step: &Step,
         variables: &Variables,

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What a function of the test's own is given, and what it says.
-pub(crate) type Place = Box<dyn FnMut(Stage, Vec<(OsString, OsString)>) -> (String, i32)>;
+pub type Place = Box<dyn FnMut(Stage, Vec<(OsString, OsString)>) -> (String, i32)>;
 
 /// What runs a handler's stages.
-pub(crate) enum Host {
+pub enum Host {
     /// Node, with the entry file.
     Node(PathBuf),
     /// A program, with the word that stands for the stage.

@@ -12,13 +12,13 @@ const PUBLIC_PARAMETERS: [&str; 7] =
 
 /// Values with their encoded forms. There is no way to forget one, as in the agent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Masker {
+pub struct Masker {
     values: BTreeSet<String>,
 }
 
 impl Masker {
     /// A value made known during the job: itself and three encodings, but no base64 (agent: HostContext.cs).
-    pub(crate) fn add(&mut self, value: &str) {
+    pub fn add(&mut self, value: &str) {
         if value.is_empty() {
             return;
         }
@@ -26,7 +26,7 @@ impl Masker {
     }
 
     /// A secret variable of the job message: also its escaped forms and its base64 (agent: Worker.cs).
-    pub(crate) fn add_job_secret(&mut self, value: &str) {
+    pub fn add_job_secret(&mut self, value: &str) {
         if value.trim().is_empty() {
             return;
         }
@@ -44,14 +44,14 @@ impl Masker {
         }
     }
 
-    pub(crate) fn add_endpoint_parameter(&mut self, name: &str, value: &str) {
+    pub fn add_endpoint_parameter(&mut self, name: &str, value: &str) {
         if !PUBLIC_PARAMETERS.contains(&name.to_lowercase().as_str()) {
             self.add(value);
         }
     }
 
     /// Overlapping and touching hits become one mask, as in the agent (SecretMasker.cs).
-    pub(crate) fn mask(&self, text: &str) -> String {
+    pub fn mask(&self, text: &str) -> String {
         let mut hits: Vec<(usize, usize)> = Vec::new();
         for value in self.values.iter().filter(|value| !value.is_empty()) {
             let mut from = 0;
@@ -81,7 +81,7 @@ impl Masker {
     }
 
     /// Whether this very value is known, so that a line with it alone would show nothing.
-    pub(crate) fn knows(&self, value: &str) -> bool {
+    pub fn knows(&self, value: &str) -> bool {
         self.values.contains(value)
     }
 }

@@ -16,21 +16,21 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, ReadBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub enum Stream {
     Stdout,
     Stderr,
 }
 
 /// One raw line, before masking, with the milliseconds since the process was started.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) stream: Stream,
-    pub(crate) text: String,
-    pub(crate) millis: u128,
+pub struct Line {
+    pub stream: Stream,
+    pub text: String,
+    pub millis: u128,
 }
 
 /// When the outside world interferes. Lines are looked at raw, of either stream.
-pub(crate) enum When {
+pub enum When {
     After(Duration),
     Line(Box<dyn FnMut(&str) -> bool + Send>),
     Flag(Arc<AtomicBool>),
@@ -38,17 +38,17 @@ pub(crate) enum When {
     Poll(Box<dyn FnMut() -> bool + Send>),
 }
 
-pub(crate) type CancelWhen = When;
+pub type CancelWhen = When;
 
 impl When {
     /// At the first line that contains the text.
-    pub(crate) fn line_containing(text: &str) -> Self {
+    pub fn line_containing(text: &str) -> Self {
         let text = text.to_owned();
         Self::Line(Box::new(move |line| line.contains(&text)))
     }
 
     /// After that many lines.
-    pub(crate) fn lines(count: usize) -> Self {
+    pub fn lines(count: usize) -> Self {
         let mut seen = 0;
         Self::Line(Box::new(move |_| {
             seen += 1;
@@ -75,7 +75,7 @@ impl When {
 }
 
 /// What happens to a run from outside.
-pub(crate) enum Interruption {
+pub enum Interruption {
     None,
     /// Somebody cancels the job: the ladder.
     Cancel(When),
@@ -87,23 +87,23 @@ pub(crate) enum Interruption {
     CloseStdout(When),
 }
 
-pub(crate) struct Spawn {
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<OsString>,
-    pub(crate) environment: Vec<(OsString, OsString)>,
-    pub(crate) directory: PathBuf,
+pub struct Spawn {
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(OsString, OsString)>,
+    pub directory: PathBuf,
     /// The step's own time limit: the ladder, too.
-    pub(crate) timeout: Option<Duration>,
+    pub timeout: Option<Duration>,
     /// The emulator's patience, after which the test fails.
-    pub(crate) bound: Duration,
+    pub bound: Duration,
     /// How long descendants may outlive the run before they are killed and reported.
-    pub(crate) patience: Duration,
+    pub patience: Duration,
     /// Applied to the agent's own waits: 7500, 2500 and 5000 ms.
-    pub(crate) scale: f64,
+    pub scale: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     Exited,
     Cancelled,
     TimedOut,
@@ -114,26 +114,26 @@ pub(crate) enum Ending {
     Bound,
 }
 
-pub(crate) struct Exit {
-    pub(crate) ending: Ending,
+pub struct Exit {
+    pub ending: Ending,
     /// As .NET gives it: 128 + the signal's number for a killed process. None if nobody waited for it.
-    pub(crate) code: Option<i32>,
-    pub(crate) signals: Vec<&'static str>,
-    pub(crate) duration: Duration,
-    pub(crate) argument_leaks: Vec<String>,
-    pub(crate) outlived: Duration,
-    pub(crate) orphans: Vec<Orphan>,
+    pub code: Option<i32>,
+    pub signals: Vec<&'static str>,
+    pub duration: Duration,
+    pub argument_leaks: Vec<String>,
+    pub outlived: Duration,
+    pub orphans: Vec<Orphan>,
 }
 
 /// The step, as the process sees it.
-pub(crate) trait Observer: Send {
+pub trait Observer: Send {
     /// True: go on without the process five seconds from now.
     fn line(&mut self, line: Line) -> bool;
     fn cancelling(&mut self);
 }
 
 /// Blocks. A thread and a runtime of its own, so that it can be called from within another runtime's test.
-pub(crate) fn run(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, observer: &mut dyn Observer) -> Exit {
+pub fn run(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, observer: &mut dyn Observer) -> Exit {
     std::thread::scope(|scope| {
         let drive = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// In the agent's order: a later one is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TaskResult {
+pub enum TaskResult {
     Succeeded,
     SucceededWithIssues,
     Failed,
@@ -19,7 +19,7 @@ pub(crate) enum TaskResult {
 
 impl TaskResult {
     /// .NET's `Enum.TryParse`: case-sensitive, numbers too (agent: TaskCommandExtension.cs).
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let all =
             [Self::Succeeded, Self::SucceededWithIssues, Self::Failed, Self::Canceled, Self::Skipped, Self::Abandoned];
         let text = text.trim();
@@ -30,7 +30,7 @@ impl TaskResult {
     }
 
     /// agent: TaskResultUtil.cs: the worse one, but what is beyond Failed stays.
-    pub(crate) fn merge(current: Option<Self>, coming: Self) -> Self {
+    pub fn merge(current: Option<Self>, coming: Self) -> Self {
         match current {
             Some(current) if current > Self::Failed || current > coming => current,
             _ => coming,
@@ -40,7 +40,7 @@ impl TaskResult {
 
 /// `agent.jobstatus`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum JobStatus {
+pub enum JobStatus {
     Succeeded,
     SucceededWithIssues,
     Failed,
@@ -49,109 +49,109 @@ pub(crate) enum JobStatus {
 
 /// A `- task:` entry.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Step {
-    pub(crate) name: String,
-    pub(crate) inputs: Vec<(String, String)>,
-    pub(crate) settable_variables: Option<Vec<String>>,
-    pub(crate) commands_restricted: bool,
-    pub(crate) retries: u32,
-    pub(crate) continue_on_error: bool,
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) timeout: Option<Duration>,
+pub struct Step {
+    pub name: String,
+    pub inputs: Vec<(String, String)>,
+    pub settable_variables: Option<Vec<String>>,
+    pub commands_restricted: bool,
+    pub retries: u32,
+    pub continue_on_error: bool,
+    pub env: Vec<(String, String)>,
+    pub timeout: Option<Duration>,
 }
 
 impl Step {
-    pub(crate) fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
     /// By name or alias, in any case; a later one replaces an earlier one.
-    pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
+    pub fn input(mut self, name: &str, value: &str) -> Self {
         self.inputs.push((name.into(), value.into()));
         self
     }
 
-    pub(crate) fn inputs(self, inputs: &[(&str, &str)]) -> Self {
+    pub fn inputs(self, inputs: &[(&str, &str)]) -> Self {
         inputs.iter().fold(self, |step, (name, value)| step.input(name, value))
     }
 
     /// `target: settableVariables:`; `Some(vec![])` is `none`.
-    pub(crate) fn settable_variables(mut self, allowed: Option<Vec<String>>) -> Self {
+    pub fn settable_variables(mut self, allowed: Option<Vec<String>>) -> Self {
         self.settable_variables = allowed;
         self
     }
 
     /// `target: commands: restricted`
-    pub(crate) fn commands_restricted(mut self) -> Self {
+    pub fn commands_restricted(mut self) -> Self {
         self.commands_restricted = true;
         self
     }
 
     /// `retryCountOnTaskFailure`; the agent allows ten.
-    pub(crate) fn retry_count_on_task_failure(mut self, count: u32) -> Self {
+    pub fn retry_count_on_task_failure(mut self, count: u32) -> Self {
         self.retries = count.min(10);
         self
     }
 
-    pub(crate) fn continue_on_error(mut self) -> Self {
+    pub fn continue_on_error(mut self) -> Self {
         self.continue_on_error = true;
         self
     }
 
     /// `env:`
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
     /// `timeoutInMinutes`
-    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Attachment {
-    pub(crate) kind: String,
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
+pub struct Attachment {
+    pub kind: String,
+    pub name: String,
+    pub path: PathBuf,
     /// As it was when the line was processed.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// What one stage of a step did, as a person and as the server see it.
 #[derive(Clone, Debug)]
-pub(crate) struct StepRun {
-    pub(crate) result: TaskResult,
+pub struct StepRun {
+    pub result: TaskResult,
     /// Of the last attempt, 128 + signal if killed; None if the stage did not run or nobody waited.
-    pub(crate) exit_code: Option<i32>,
+    pub exit_code: Option<i32>,
     /// Masked line by line with the masks known at that time.
-    pub(crate) log: String,
-    pub(crate) raw: Vec<Line>,
-    pub(crate) commands: Vec<Command>,
+    pub log: String,
+    pub raw: Vec<Line>,
+    pub commands: Vec<Command>,
     /// Error and warning issues: the first ten of each; all of them are in the log.
-    pub(crate) errors: Vec<String>,
-    pub(crate) warnings: Vec<String>,
-    pub(crate) error_count: usize,
-    pub(crate) warning_count: usize,
+    pub errors: Vec<String>,
+    pub warnings: Vec<String>,
+    pub error_count: usize,
+    pub warning_count: usize,
     /// The Markdown files of the run's summary page.
-    pub(crate) summaries: Vec<Attachment>,
-    pub(crate) attachments: Vec<Attachment>,
-    pub(crate) progress: Vec<(u32, String)>,
+    pub summaries: Vec<Attachment>,
+    pub attachments: Vec<Attachment>,
+    pub progress: Vec<(u32, String)>,
     /// Where a watched value could be seen. Never holds the value.
-    pub(crate) leaks: Vec<String>,
-    pub(crate) attempts: u32,
+    pub leaks: Vec<String>,
+    pub attempts: u32,
     /// Signals the agent sent to node, in order.
-    pub(crate) signals: Vec<&'static str>,
-    pub(crate) duration: Duration,
+    pub signals: Vec<&'static str>,
+    pub duration: Duration,
     /// How long descendants lived after node's end; those that had to be killed are the orphans.
-    pub(crate) outlived: Duration,
-    pub(crate) orphans: Vec<Orphan>,
+    pub outlived: Duration,
+    pub orphans: Vec<Orphan>,
 }
 
 impl StepRun {
-    pub(crate) fn skipped() -> Self {
+    pub fn skipped() -> Self {
         Self {
             result: TaskResult::Skipped,
             exit_code: None,
@@ -174,16 +174,16 @@ impl StepRun {
         }
     }
 
-    pub(crate) fn stderr_lines(&self) -> Vec<&str> {
+    pub fn stderr_lines(&self) -> Vec<&str> {
         self.raw.iter().filter(|line| line.stream == Stream::Stderr).map(|line| line.text.as_str()).collect()
     }
 
     /// The raw lines, for a failing test's message.
-    pub(crate) fn raw_text(&self) -> String {
+    pub fn raw_text(&self) -> String {
         self.raw.iter().map(|line| format!("{}\n", line.text)).collect()
     }
 
-    pub(crate) fn commands_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Command> {
+    pub fn commands_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Command> {
         self.commands.iter().filter(move |command| command.is(name))
     }
 }

@@ -4,50 +4,50 @@ use super::masker::Masker;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Variable {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) secret: bool,
-    pub(crate) read_only: bool,
-    pub(crate) preserve_case: bool,
+pub struct Variable {
+    pub name: String,
+    pub value: String,
+    pub secret: bool,
+    pub read_only: bool,
+    pub preserve_case: bool,
 }
 
 /// agent: Variables.cs keeps the values as given beside the expanded ones; a value set during a step is in both.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Variables {
+pub struct Variables {
     given: BTreeMap<String, Variable>,
     expanded: BTreeMap<String, Variable>,
 }
 
 impl Variables {
-    pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
+    pub fn get(&self, name: &str) -> Option<&Variable> {
         self.expanded.get(&name.to_lowercase())
     }
 
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+    pub fn value(&self, name: &str) -> Option<&str> {
         self.get(name).map(|variable| variable.value.as_str())
     }
 
-    pub(crate) fn secret(&self, name: &str) -> bool {
+    pub fn secret(&self, name: &str) -> bool {
         self.get(name).is_some_and(|variable| variable.secret)
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.expanded.values().map(|variable| variable.name.as_str())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Variable> {
+    pub fn iter(&self) -> impl Iterator<Item = &Variable> {
         self.expanded.values()
     }
 
     /// Without masking, for the job message: its secrets are masked by the worker with more forms.
-    pub(crate) fn load(&mut self, name: &str, value: &str, secret: bool) {
+    pub fn load(&mut self, name: &str, value: &str, secret: bool) {
         let variable = Variable { name: name.into(), value: value.into(), secret, ..Variable::default() };
         self.given.insert(name.to_lowercase(), variable.clone());
         self.expanded.insert(name.to_lowercase(), variable);
     }
 
-    pub(crate) fn set(&mut self, mut variable: Variable, masker: &mut Masker) {
+    pub fn set(&mut self, mut variable: Variable, masker: &mut Masker) {
         variable.secret = variable.secret || self.secret(&variable.name);
         if variable.secret {
             masker.add(&variable.value);
@@ -57,18 +57,18 @@ impl Variables {
         self.expanded.insert(key, variable);
     }
 
-    pub(crate) fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) {
         self.given.remove(&name.to_lowercase());
         self.expanded.remove(&name.to_lowercase());
     }
 
     /// agent: Variables.cs, `IsReadOnly`: only a variable that exists can be protected.
-    pub(crate) fn is_read_only(&self, name: &str) -> bool {
+    pub fn is_read_only(&self, name: &str) -> bool {
         self.get(name).is_some_and(|variable| variable.read_only || PROTECTED.contains(&name.to_lowercase().as_str()))
     }
 
     /// agent: `RecalculateExpanded`, before each step. A value with a secret inside becomes secret.
-    pub(crate) fn expand(&mut self, masker: &mut Masker) {
+    pub fn expand(&mut self, masker: &mut Masker) {
         let mut expanded = BTreeMap::new();
         for (key, variable) in &self.given {
             let mut secret = variable.secret;
@@ -98,13 +98,13 @@ impl Variables {
     }
 
     /// Macros of an input: once, not recursively, unknown ones stay.
-    pub(crate) fn expand_text(&self, text: &str) -> String {
+    pub fn expand_text(&self, text: &str) -> String {
         expand_macros(text, &mut |name| self.value(name).map(str::to_owned))
     }
 }
 
 /// agent: VarUtil.cs, `ExpandValues`.
-pub(crate) fn expand_macros(text: &str, lookup: &mut dyn FnMut(&str) -> Option<String>) -> String {
+pub fn expand_macros(text: &str, lookup: &mut dyn FnMut(&str) -> Option<String>) -> String {
     let mut text = text.to_owned();
     let mut from = 0;
     while let Some(start) = text.get(from..).and_then(|rest| rest.find("$(")).map(|at| from + at) {

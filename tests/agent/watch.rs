@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watch {
+pub struct Watch {
     secrets: Vec<Secret>,
 }
 
@@ -20,17 +20,17 @@ struct Secret {
 }
 
 impl Watch {
-    pub(crate) fn add(&mut self, label: &str, value: &str) {
+    pub fn add(&mut self, label: &str, value: &str) {
         assert!(!value.is_empty(), "an empty value cannot be watched ({label})");
         self.secrets.push(Secret { label: label.into(), forms: forms(value) });
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.secrets.is_empty()
     }
 
     /// Which secrets are in the text, as "label (form)".
-    pub(crate) fn found_in(&self, text: &str) -> Vec<String> {
+    pub fn found_in(&self, text: &str) -> Vec<String> {
         let of = |secret: &Secret| {
             let (form, _) = secret.forms.iter().find(|(_, form)| text.contains(form.as_str()))?;
             Some(format!("{} ({form})", secret.label))
@@ -40,7 +40,7 @@ impl Watch {
 
     /// Checks one raw line. The data of `setsecret` may be anything; the data of a secret variable may be a secret
     /// whose mask is already in place; nothing else may hold one.
-    pub(crate) fn check(&self, line: &str, command: Option<&Command>, masker: &Masker) -> Vec<String> {
+    pub fn check(&self, line: &str, command: Option<&Command>, masker: &Masker) -> Vec<String> {
         let Some((command, (_, data))) = command.zip(split(line)) else { return self.found_in(line) };
         let mut found = self.found_in(&line[..line.len() - data.len()]);
         let variable =
@@ -64,7 +64,7 @@ impl Watch {
 
 /// Every form in which a value is looked for, with what to call it: plain and in halves, in base64 whatever stands before
 /// it, and as addresses, forms and JSON texts spell it.
-pub(crate) fn forms(value: &str) -> Vec<(&'static str, String)> {
+pub fn forms(value: &str) -> Vec<(&'static str, String)> {
     // Shorter ones would match by chance.
     if value.len() < 8 {
         return vec![("the value", value.to_owned())];

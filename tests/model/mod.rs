@@ -23,7 +23,7 @@ mod world;
 use self::explore::explore;
 use self::rules::Without;
 use self::scenario::Scenario;
-use crate::matrix::tally;
+use crate::robustness::matrix::tally;
 
 #[test]
 fn no_scenario_breaks_a_promise_in_any_order_of_events() {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a request wants, as faults and tests name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Op {
+pub enum Op {
     /// List the caller's PATs.
     ListPats,
     /// Get one of them.
@@ -81,7 +81,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// Whether it is a request to Entra's token endpoint.
-    pub(crate) fn is_token(self) -> bool {
+    pub fn is_token(self) -> bool {
         matches!(
             self,
             Self::TokenClientCredentials
@@ -98,7 +98,7 @@ impl Op {
 
 /// Who sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
+pub enum Caller {
     /// No credentials.
     Nobody,
     /// A user's access token.
@@ -131,27 +131,27 @@ impl fmt::Display for Caller {
 
 /// One request and what came of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Exchange {
+pub struct Exchange {
     /// Its number since the start or the last `clear_transcript`, from 1.
-    pub(crate) number: usize,
+    pub number: usize,
     /// What it wanted.
-    pub(crate) op: Op,
+    pub op: Op,
     /// The HTTP method.
-    pub(crate) method: String,
+    pub method: String,
     /// Path and query as sent.
-    pub(crate) path: String,
+    pub path: String,
     /// Path and query with names in the place of ids.
-    pub(crate) target: String,
+    pub target: String,
     /// Who sent it.
-    pub(crate) caller: Caller,
+    pub caller: Caller,
     /// What the body said, without secrets.
-    pub(crate) summary: String,
+    pub summary: String,
     /// The status answered; none when the client got no answer.
-    pub(crate) status: Option<u16>,
+    pub status: Option<u16>,
     /// Whether the world was asked at all.
-    pub(crate) handled: bool,
+    pub handled: bool,
     /// The faults applied.
-    pub(crate) fault: Option<String>,
+    pub fault: Option<String>,
 }
 
 impl fmt::Display for Exchange {

@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use super::{exchange::Op, world::World};
 
 /// Something that happens in the world beside a request: a rival's step, somebody's hand.
-pub(crate) type Action = Box<dyn FnMut(&mut World) + Send>;
+pub type Action = Box<dyn FnMut(&mut World) + Send>;
 
 /// What goes wrong. "Handled" means that the world did what was asked, whatever the client hears of it.
-pub(crate) enum Fault {
+pub enum Fault {
     /// Not handled: the connection is closed without a byte. The nearest thing to a refused connection for one request,
     /// since which request it is can be known only after reading it.
     Refused,
@@ -71,7 +71,7 @@ pub(crate) enum Fault {
 
 /// How a reply travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub enum Delivery {
     /// Whole.
     Whole,
     /// Cut in the middle of the body.
@@ -88,17 +88,17 @@ pub(crate) enum Delivery {
 
 impl Fault {
     /// Something that happens just before the request is handled.
-    pub(crate) fn before(action: impl FnMut(&mut World) + Send + 'static) -> Self {
+    pub fn before(action: impl FnMut(&mut World) + Send + 'static) -> Self {
         Self::Before(Box::new(action))
     }
 
     /// Something that happens just after the request was handled.
-    pub(crate) fn after(action: impl FnMut(&mut World) + Send + 'static) -> Self {
+    pub fn after(action: impl FnMut(&mut World) + Send + 'static) -> Self {
         Self::After(Box::new(action))
     }
 
     /// Whether the world never hears of the request.
-    pub(crate) fn keeps_from_world(&self) -> bool {
+    pub fn keeps_from_world(&self) -> bool {
         match self {
             Self::Refused
             | Self::ResetBefore
@@ -131,7 +131,7 @@ impl Fault {
     }
 
     /// How the reply travels with this fault.
-    pub(crate) fn delivery(&self) -> Delivery {
+    pub fn delivery(&self) -> Delivery {
         match self {
             Self::Refused => Delivery::Closed,
             Self::ResetBefore | Self::ResetAfter => Delivery::Reset,
@@ -143,7 +143,7 @@ impl Fault {
     }
 
     /// What the transcript calls it.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Self::Refused => "connection refused".to_owned(),
             Self::ResetBefore => "reset before it was handled".to_owned(),
@@ -178,7 +178,7 @@ impl Fault {
 
 /// At which requests a fault happens. Each rule counts on its own, from its injection or the last `clear_transcript`.
 #[derive(Clone, Debug)]
-pub(crate) struct When {
+pub struct When {
     op: Option<Op>,
     /// Only those whose path holds this.
     about: Option<String>,
@@ -190,47 +190,47 @@ pub(crate) struct When {
 
 impl When {
     /// At the `n`th of these, from 1.
-    pub(crate) fn nth(op: Op, n: usize) -> Self {
+    pub fn nth(op: Op, n: usize) -> Self {
         Self { op: Some(op), about: None, first: n, last: n, then_all: false }
     }
 
     /// At each of these.
-    pub(crate) fn every(op: Op) -> Self {
+    pub fn every(op: Op) -> Self {
         Self::from(op, 1)
     }
 
     /// At each of these whose path holds this: those about one user, for instance.
-    pub(crate) fn about(op: Op, what: &str) -> Self {
+    pub fn about(op: Op, what: &str) -> Self {
         Self { about: Some(what.to_owned()), ..Self::every(op) }
     }
 
     /// At the `n`th of these and all later ones.
-    pub(crate) fn from(op: Op, n: usize) -> Self {
+    pub fn from(op: Op, n: usize) -> Self {
         Self { last: usize::MAX, ..Self::nth(op, n) }
     }
 
     /// At the `n`th of these and at every later request of any kind.
-    pub(crate) fn since(op: Op, n: usize) -> Self {
+    pub fn since(op: Op, n: usize) -> Self {
         Self { then_all: true, ..Self::nth(op, n) }
     }
 
     /// At the first `n` of these.
-    pub(crate) fn first(op: Op, n: usize) -> Self {
+    pub fn first(op: Op, n: usize) -> Self {
         Self { last: n, ..Self::nth(op, 1) }
     }
 
     /// At the `k`th request of any kind, from 1.
-    pub(crate) fn request(k: usize) -> Self {
+    pub fn request(k: usize) -> Self {
         Self { op: None, about: None, first: k, last: k, then_all: false }
     }
 
     /// At the `k`th request of any kind and all later ones.
-    pub(crate) fn request_and_later(k: usize) -> Self {
+    pub fn request_and_later(k: usize) -> Self {
         Self { last: usize::MAX, ..Self::request(k) }
     }
 
     /// At every request.
-    pub(crate) fn always() -> Self {
+    pub fn always() -> Self {
         Self::request_and_later(1)
     }
 }
@@ -243,26 +243,26 @@ struct Rule {
 
 /// All faults that were injected.
 #[derive(Default)]
-pub(crate) struct Rules(Vec<Rule>);
+pub struct Rules(Vec<Rule>);
 
 impl Rules {
-    pub(crate) fn add(&mut self, fault: Fault, when: When) {
+    pub fn add(&mut self, fault: Fault, when: When) {
         self.0.push(Rule { fault, when, seen: 0 });
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Starts all counts again.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         for rule in &mut self.0 {
             rule.seen = 0;
         }
     }
 
     /// Counts a request and says which rules it meets.
-    pub(crate) fn meet(&mut self, op: Op, path: &str) -> Vec<usize> {
+    pub fn meet(&mut self, op: Op, path: &str) -> Vec<usize> {
         let mut met = Vec::new();
         for (index, rule) in self.0.iter_mut().enumerate() {
             let has_begun = rule.when.then_all && rule.seen >= rule.when.first;
@@ -280,7 +280,7 @@ impl Rules {
     }
 
     /// The faults of those rules.
-    pub(crate) fn faults<'a>(&'a mut self, met: &'a [usize]) -> impl Iterator<Item = &'a mut Fault> {
+    pub fn faults<'a>(&'a mut self, met: &'a [usize]) -> impl Iterator<Item = &'a mut Fault> {
         self.0.iter_mut().enumerate().filter(|(index, _)| met.contains(index)).map(|(_, rule)| &mut rule.fault)
     }
 }

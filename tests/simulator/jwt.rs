@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 /// The value of one claim.
-pub(crate) enum Claim {
+pub enum Claim {
     /// A string.
     Text(String),
     /// A number, as all times are.
@@ -15,7 +15,7 @@ pub(crate) enum Claim {
 }
 
 /// A token with these claims; `label` stands where the signature would.
-pub(crate) fn encode(claims: Vec<(&str, Claim)>, label: &str) -> String {
+pub fn encode(claims: Vec<(&str, Claim)>, label: &str) -> String {
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": "simulated"});
     let claims: Map<String, Value> = claims
         .into_iter()
@@ -31,7 +31,7 @@ pub(crate) fn encode(claims: Vec<(&str, Claim)>, label: &str) -> String {
 }
 
 /// Whether this could be a token at all: three parts, the first two of them JSON objects.
-pub(crate) fn looks_like_one(token: &str) -> bool {
+pub fn looks_like_one(token: &str) -> bool {
     let parts: Vec<&str> = token.split('.').collect();
     parts.len() == 3
         && parts[..2].iter().all(|part| {
@@ -42,24 +42,24 @@ pub(crate) fn looks_like_one(token: &str) -> bool {
 }
 
 /// What an app said of itself and signed.
-pub(crate) struct Assertion {
-    pub(crate) kind: Option<String>,
-    pub(crate) algorithm: Option<String>,
-    pub(crate) thumbprint: Option<String>,
-    pub(crate) issuer: Option<String>,
-    pub(crate) subject: Option<String>,
-    pub(crate) audience: Option<String>,
-    pub(crate) id: Option<String>,
-    pub(crate) not_before: Option<i64>,
-    pub(crate) issued: Option<i64>,
-    pub(crate) expires: Option<i64>,
+pub struct Assertion {
+    pub kind: Option<String>,
+    pub algorithm: Option<String>,
+    pub thumbprint: Option<String>,
+    pub issuer: Option<String>,
+    pub subject: Option<String>,
+    pub audience: Option<String>,
+    pub id: Option<String>,
+    pub not_before: Option<i64>,
+    pub issued: Option<i64>,
+    pub expires: Option<i64>,
     /// What the signature is over.
-    pub(crate) message: Vec<u8>,
-    pub(crate) signature: Vec<u8>,
+    pub message: Vec<u8>,
+    pub signature: Vec<u8>,
 }
 
 /// Reads a token that may be such an assertion.
-pub(crate) fn assertion(token: &str) -> Option<Assertion> {
+pub fn assertion(token: &str) -> Option<Assertion> {
     let (message, signature) = token.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;
     let object = |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };

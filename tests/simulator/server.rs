@@ -43,16 +43,16 @@ const LARGEST_BODY: usize = 1024 * 1024;
 const FLUSH: Duration = Duration::from_millis(30);
 
 /// The running server.
-pub(crate) struct Server {
+pub struct Server {
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Starts it. Several may serve one world, each a door of its own.
-    pub(crate) fn start(shared: Arc<Shared>, door: usize) -> Self {
+    pub fn start(shared: Arc<Shared>, door: usize) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");

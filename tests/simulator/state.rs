@@ -17,70 +17,70 @@ use super::{
 };
 
 /// Called after every request was handled.
-pub(crate) type Watcher = Box<dyn FnMut(&World, &Exchange) + Send>;
+pub type Watcher = Box<dyn FnMut(&World, &Exchange) + Send>;
 
 /// Asked when a request arrives and before its reply leaves, with the number of the door that it came through: it waits
 /// for what is returned, which says whether it goes on or is lost. No lock is held.
-pub(crate) type Gate = Arc<dyn Fn(usize) -> Option<oneshot::Receiver<bool>> + Send + Sync>;
+pub type Gate = Arc<dyn Fn(usize) -> Option<oneshot::Receiver<bool>> + Send + Sync>;
 
 /// How long to wait for the world.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The shared state. Locks are taken in the order of the fields and never held across an await.
-pub(crate) struct Shared {
+pub struct Shared {
     world: Mutex<World>,
     journal: Mutex<Journal>,
     gate: OnceLock<Gate>,
-    pub(crate) traffic: Traffic,
+    pub traffic: Traffic,
 }
 
 /// What went over the sockets.
 #[derive(Default)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     /// Connections accepted.
-    pub(crate) connections: AtomicUsize,
+    pub connections: AtomicUsize,
     /// Bytes in both directions.
-    pub(crate) bytes: AtomicUsize,
+    pub bytes: AtomicUsize,
 }
 
 /// All that is not the world.
 #[derive(Default)]
-pub(crate) struct Journal {
-    pub(crate) rules: Rules,
-    pub(crate) transcript: Vec<Exchange>,
-    pub(crate) watcher: Option<Watcher>,
+pub struct Journal {
+    pub rules: Rules,
+    pub transcript: Vec<Exchange>,
+    pub watcher: Option<Watcher>,
     /// What a client did against the rules, and the simulator's own faults.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// The first panic of the watcher.
-    pub(crate) panic: Option<Box<dyn Any + Send>>,
+    pub panic: Option<Box<dyn Any + Send>>,
 }
 
 /// What was decided when a request arrived.
-pub(crate) struct Ticket {
+pub struct Ticket {
     op: Op,
     met: Vec<usize>,
-    pub(crate) late: Option<Duration>,
-    pub(crate) delay: Option<Duration>,
+    pub late: Option<Duration>,
+    pub delay: Option<Duration>,
 }
 
 /// What goes back.
-pub(crate) struct Outcome {
-    pub(crate) reply: Reply,
-    pub(crate) delivery: Delivery,
+pub struct Outcome {
+    pub reply: Reply,
+    pub delivery: Delivery,
 }
 
 impl Shared {
-    pub(crate) fn new(world: World) -> Self {
+    pub fn new(world: World) -> Self {
         Self { world: Mutex::new(world), journal: Mutex::default(), gate: OnceLock::new(), traffic: Traffic::default() }
     }
 
     /// From now on every request passes this gate twice.
-    pub(crate) fn keep_gate(&self, gate: Gate) {
+    pub fn keep_gate(&self, gate: Gate) {
         assert!(self.gate.set(gate).is_ok(), "there is one gate");
     }
 
     /// Waits at the gate, if there is one. Says whether it let pass.
-    pub(crate) async fn pass_gate(&self, door: usize) -> bool {
+    pub async fn pass_gate(&self, door: usize) -> bool {
         match self.gate.get().and_then(|gate| gate(door)) {
             Some(wait) => wait.await.unwrap_or(true),
             None => true,
@@ -88,7 +88,7 @@ impl Shared {
     }
 
     /// A guard that lives on in the same statement, or while a client waits, would be a deadlock: it becomes a panic.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+    pub fn world(&self) -> MutexGuard<'_, World> {
         let started = Instant::now();
         loop {
             match self.world.try_lock() {
@@ -101,12 +101,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+    pub fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request and looks up its faults.
-    pub(crate) fn arrive(&self, request: &Request) -> Ticket {
+    pub fn arrive(&self, request: &Request) -> Ticket {
         let op = wire::operation(request);
         let mut journal = self.journal();
         let met = journal.rules.meet(op, &request.path);
@@ -122,7 +122,7 @@ impl Shared {
     }
 
     /// Handles a request, faults and all, and writes it down.
-    pub(crate) fn handle(&self, request: &Request, ticket: &Ticket) -> Outcome {
+    pub fn handle(&self, request: &Request, ticket: &Ticket) -> Outcome {
         let (mut world, mut journal) = (self.world(), self.journal());
         let (world, journal) = (&mut *world, &mut *journal);
         let done = catch_unwind(AssertUnwindSafe(|| apply(world, &mut journal.rules, request, ticket)));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rotate_pat::app::StageExit;
 
-use crate::agent::{Interruption, TaskResult};
-use crate::local::logs;
-use crate::pipeline::says;
+use crate::harness::local::logs;
+use crate::harness::pipeline::says;
 use crate::report::{Listed, OF_ALL, handled, local, organization, people, report, report_interrupted};
-use crate::simulator::{Fault, Op, When};
+use agent::{Interruption, TaskResult};
+use simulator::{Fault, Op, When};
 
 #[test]
 fn max_minutes_end_it_with_what_was_had_by_then_and_what_is_missing_is_counted() {

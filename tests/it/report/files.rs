@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{OF_ALL, TaskResult, Value, fs, organization, report, whole};
-use crate::pipeline::of_this_machine;
+use crate::harness::pipeline::of_this_machine;
 
 const TOP: &str = env!("CARGO_MANIFEST_DIR");
 

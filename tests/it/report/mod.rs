@@ -5,9 +5,9 @@ mod cut_short;
 mod files;
 mod organization;
 mod own;
-mod pace;
 mod paging;
 mod refused;
+mod throttle;
 mod token_ends;
 
 use std::collections::BTreeSet;
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::agent::{Interruption, Job, StepRun, TaskResult, When as Moment};
-use crate::in_process::LocalJob;
-use crate::pipeline::Pipeline;
-use crate::simulator::{Fault, Op, PatState, Simulator, When, World};
+use crate::harness::in_process::LocalJob;
+use crate::harness::pipeline::Pipeline;
+use agent::{Interruption, Job, StepRun, TaskResult, When as Moment};
+use simulator::{Fault, Op, PatState, Simulator, When, World};
 
 /// What an administrator's token has to allow.
 pub(crate) const ADMINISTRATION: &str = "vso.graph vso.tokenadministration";

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::agent::TaskResult;
-use crate::pipeline::says;
+use crate::harness::pipeline::says;
 use crate::report::{Listed, OF_ALL, asked_for, organization, report, tokens_of_all, whole};
-use crate::simulator::world::Who;
-use crate::simulator::{Fault, Op, When, World};
+use agent::TaskResult;
+use simulator::world::Who;
+use simulator::{Fault, Op, When, World};
 
 #[test]
 fn every_token_of_everybody_is_listed_once_whatever_the_pages_are_like() {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::agent::TaskResult;
-use crate::pipeline::{Pipeline, says};
+use crate::harness::pipeline::{Pipeline, says};
 use crate::report::{Listed, fails_without_a_report, own_ids, report};
-use crate::simulator::{Op, PatState};
+use agent::TaskResult;
+use simulator::{Op, PatState};
 
 #[test]
 fn those_that_work_and_those_that_have_expired_are_listed_and_nobody_elses() {

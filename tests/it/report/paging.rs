@@ -2,11 +2,11 @@
 
 use rotate_pat::app::StageExit;
 
-use crate::agent::TaskResult;
-use crate::local::logs;
-use crate::pipeline::says;
+use crate::harness::local::logs;
+use crate::harness::pipeline::says;
 use crate::report::{Listed, OF_ALL, fails_without_a_report, local, organization, report};
-use crate::simulator::{Fault, Op, When};
+use agent::TaskResult;
+use simulator::{Fault, Op, When};
 
 #[test]
 fn a_list_of_users_whose_next_page_is_itself_is_given_up() {

@@ -1,9 +1,9 @@
 //! Those who may not make a report are told what is missing, and whom to ask for it.
 
-use crate::agent::TaskResult;
-use crate::pipeline::Pipeline;
+use crate::harness::pipeline::Pipeline;
 use crate::report::{ADMINISTRATION, AZURE_DEVOPS, OF_ALL, fails_without_a_report, organization, report};
-use crate::simulator::{Fault, Op, When};
+use agent::TaskResult;
+use simulator::{Fault, Op, When};
 
 /// Signed in with an access token of a user that has these scopes.
 fn with_token_of(pipeline: &Pipeline, user: &str, scopes: &str, words: &[&str]) {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::agent::{Interruption, TaskResult};
-use crate::pipeline::{lines_with, says};
+use crate::harness::pipeline::{lines_with, says};
 use crate::report::{ADMINISTRATION, Listed, OF_ALL, handled, organization, report, report_interrupted, whole};
-use crate::simulator::{Fault, Op, When, World};
+use agent::{Interruption, TaskResult};
+use simulator::{Fault, Op, When, World};
 
 #[test]
 fn it_is_replaced_by_one_sign_in_for_all_that_is_under_way_and_nobody_is_missing() {

@@ -102,12 +102,12 @@ pub(super) fn certificate(body: &[u8], signature: &[u8]) -> Vec<u8> {
 }
 
 /// SHA-256 over a certificate.
-pub(crate) fn thumbprint(certificate: &[u8]) -> Vec<u8> {
+pub fn thumbprint(certificate: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, certificate).as_ref().to_vec()
 }
 
 /// The `RSAPublicKey` of a certificate, whoever made it.
-pub(crate) fn subject_public_key(certificate: &[u8]) -> Option<Vec<u8>> {
+pub fn subject_public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let (_, outer, _) = read(certificate)?;
     let (_, body, _) = read(outer)?;
     let (tag, _, after) = read(body)?;

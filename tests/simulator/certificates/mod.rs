@@ -10,12 +10,12 @@ use ring::{
     signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 
-pub(crate) use self::der::{subject_public_key, thumbprint};
+pub use self::der::{subject_public_key, thumbprint};
 use self::rsa::RsaKey;
 
 /// How a key and its certificate stand in one text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PemForm {
+pub enum PemForm {
     /// `PRIVATE KEY`, then the certificate.
     Pkcs8,
     /// The certificate, then `PRIVATE KEY`.
@@ -32,15 +32,15 @@ pub(crate) enum PemForm {
 
 impl PemForm {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
+    pub const ALL: [Self; 6] =
         [Self::Pkcs8, Self::CertificateFirst, Self::Pkcs1, Self::Pkcs1Last, Self::Chain, Self::BagAttributes];
 }
 
 /// A certificate with its private key.
 #[derive(Clone, Debug)]
-pub(crate) struct TestCertificate {
+pub struct TestCertificate {
     /// The certificate.
-    pub(crate) der: Vec<u8>,
+    pub der: Vec<u8>,
     subject: String,
     key: RsaKey,
     issuer: Option<Box<Self>>,
@@ -48,17 +48,17 @@ pub(crate) struct TestCertificate {
 
 impl TestCertificate {
     /// A self-signed one over the key of that number.
-    pub(crate) fn self_signed(subject: &str, number: u64) -> Self {
+    pub fn self_signed(subject: &str, number: u64) -> Self {
         Self::made(subject, number, None, &[], false)
     }
 
     /// One that may issue others.
-    pub(crate) fn authority(subject: &str, number: u64) -> Self {
+    pub fn authority(subject: &str, number: u64) -> Self {
         Self::made(subject, number, None, &[], true)
     }
 
     /// One for these host names, issued by this one.
-    pub(crate) fn issue(&self, subject: &str, number: u64, hosts: &[&str]) -> Self {
+    pub fn issue(&self, subject: &str, number: u64, hosts: &[&str]) -> Self {
         Self::made(subject, number, Some(self), hosts, false)
     }
 
@@ -71,7 +71,7 @@ impl TestCertificate {
     }
 
     /// The certificate's and the key's text.
-    pub(crate) fn pem(&self, form: PemForm) -> String {
+    pub fn pem(&self, form: PemForm) -> String {
         let certificate = pem("CERTIFICATE", &self.der);
         let issuer = || match &self.issuer {
             Some(issuer) => pem("CERTIFICATE", &issuer.der),
@@ -97,27 +97,27 @@ impl TestCertificate {
     }
 
     /// The certificate alone.
-    pub(crate) fn certificate_pem(&self) -> String {
+    pub fn certificate_pem(&self) -> String {
         pem("CERTIFICATE", &self.der)
     }
 
     /// The key alone, in the form that Azure gives out.
-    pub(crate) fn key_pkcs8(&self) -> String {
+    pub fn key_pkcs8(&self) -> String {
         pem("PRIVATE KEY", &self.key.pkcs8())
     }
 
     /// The key alone, in the older form.
-    pub(crate) fn key_pkcs1(&self) -> String {
+    pub fn key_pkcs1(&self) -> String {
         pem("RSA PRIVATE KEY", &self.key.pkcs1())
     }
 
     /// The key for signing as its owner does.
-    pub(crate) fn signer(&self) -> RsaKeyPair {
+    pub fn signer(&self) -> RsaKeyPair {
         self.key.signer()
     }
 
     /// The lines of both forms of the key that show its secret part and nothing that the certificate shows too.
-    pub(crate) fn secret_lines(&self) -> Vec<String> {
+    pub fn secret_lines(&self) -> Vec<String> {
         let (pkcs8, pkcs1) = (self.key_pkcs8(), self.key_pkcs1());
         // The modulus and the public exponent come first, in fewer than seven lines.
         let secret = |text: &str| -> Vec<String> {

@@ -15,7 +15,7 @@ const SMALL_PRIMES: [u32; 20] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43
 
 /// A private key's numbers, big-endian.
 #[derive(Clone, Debug)]
-pub(crate) struct RsaKey {
+pub struct RsaKey {
     modulus: Vec<u8>,
     /// Private exponent, the two primes, the exponents modulo each less one, the inverse of the second modulo the first.
     secret: [Vec<u8>; 6],

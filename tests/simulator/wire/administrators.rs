@@ -8,14 +8,14 @@ use super::{
 };
 
 /// Whoever was let in.
-pub(crate) struct Entered {
+pub struct Entered {
     /// The organization's name as it is written.
-    pub(crate) organization: String,
+    pub organization: String,
     who: String,
 }
 
 /// Lets in members whose token has one of these scopes.
-pub(crate) fn enter(world: &World, request: &Request, scopes: &[&str]) -> Result<Entered, Refusal> {
+pub fn enter(world: &World, request: &Request, scopes: &[&str]) -> Result<Entered, Refusal> {
     let organization = vss::organization(world, &request.segments()[0])?;
     let has_one = |has: &str| scopes.contains(&has);
     let (holder, has_scope) = if let Some(secret) = callers::basic_password(request) {
@@ -53,7 +53,7 @@ pub(crate) fn enter(world: &World, request: &Request, scopes: &[&str]) -> Result
 
 impl Entered {
     /// Only Project Collection Administrators from here. The documented status is 401; 403 is the other reading.
-    pub(crate) fn must_administer(&self, world: &World) -> Result<(), Refusal> {
+    pub fn must_administer(&self, world: &World) -> Result<(), Refusal> {
         let status = if world.directory.not_administrator_is_403 { 403 } else { 401 };
         match world.directory.administrators.contains(&self.who) {
             true => Ok(()),

@@ -22,7 +22,7 @@ const FIELDS: [&str; 12] = [
 ];
 
 /// Shows the page.
-pub(crate) fn show(world: &mut World, request: &Request) -> Reply {
+pub fn show(world: &mut World, request: &Request) -> Reply {
     let page = match read(request) {
         Ok(page) => page,
         Err(what) => {
@@ -71,7 +71,7 @@ fn read(request: &Request) -> Result<SignInPage, &'static str> {
 }
 
 /// Takes what a person did.
-pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
+pub fn answer(world: &mut World, request: &Request) -> Reply {
     let form = match Form::read(request) {
         Ok(form) => form,
         Err(what) => return error_page(&EntraRefusal::new("invalid_request", 900_144, what)).violating(what),

@@ -8,7 +8,7 @@ use super::super::{
 use super::{request::Reply, vss};
 
 /// Takes a request of Azure DevOps from the budget of its caller, if there are budgets.
-pub(crate) fn take(op: Op, world: &mut World, caller: &Caller) -> Option<Usage> {
+pub fn take(op: Op, world: &mut World, caller: &Caller) -> Option<Usage> {
     if !is_counted(op) {
         return None;
     }
@@ -22,13 +22,13 @@ pub(crate) fn take(op: Op, world: &mut World, caller: &Caller) -> Option<Usage> 
 }
 
 /// What is answered in the place of the world.
-pub(crate) fn refusal() -> Reply {
+pub fn refusal() -> Reply {
     let message = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource 'Concurrency' in namespace 'User'.";
     vss::error(429, "RequestBlockedException", message)
 }
 
 /// Says how much is left. All but the delay are sent before anything is delayed, and with a 200 as well.
-pub(crate) fn say(usage: &Usage, reply: Reply) -> Reply {
+pub fn say(usage: &Usage, reply: Reply) -> Reply {
     let mut reply = reply
         .with("X-RateLimit-Resource", "Concurrency/User")
         .with("X-RateLimit-Limit", &format!("{}", usage.limit))

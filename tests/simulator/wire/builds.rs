@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Answers with the run, to the job token or any token that is good for the organization.
-pub(crate) fn answer(world: &World, request: &Request) -> Reply {
+pub fn answer(world: &World, request: &Request) -> Reply {
     let segments = request.segments();
     let organization = match vss::organization(world, &segments[0]) {
         Ok(name) => name,

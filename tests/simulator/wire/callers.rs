@@ -9,7 +9,7 @@ use super::super::{
 use super::request::Request;
 
 /// The password of Basic credentials, which is where a PAT is sent. None if there are none, empty if they are broken.
-pub(crate) fn basic_password(request: &Request) -> Option<String> {
+pub fn basic_password(request: &Request) -> Option<String> {
     let (scheme, encoded) = request.header("authorization")?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
@@ -19,7 +19,7 @@ pub(crate) fn basic_password(request: &Request) -> Option<String> {
 }
 
 /// Who it is, for the transcript: also when the credentials are no longer good.
-pub(crate) fn caller(world: &World, request: &Request) -> Caller {
+pub fn caller(world: &World, request: &Request) -> Caller {
     if request.path.to_ascii_lowercase().contains("/oauth2/v2.0/") {
         let mut fields = request.form().into_iter().chain(request.fields());
         let client = fields.find(|(name, _)| name == "client_id").map(|(_, value)| value);
@@ -42,14 +42,14 @@ pub(crate) fn caller(world: &World, request: &Request) -> Caller {
 }
 
 /// The access token of a request, if it is good for this audience now.
-pub(crate) fn good_token<'w>(world: &'w World, request: &Request, audience: &str) -> Option<&'w AccessToken> {
+pub fn good_token<'w>(world: &'w World, request: &Request, audience: &str) -> Option<&'w AccessToken> {
     let token = request.bearer()?;
     let known = world.access_tokens.iter().find(|known| known.value == token)?;
     (known.audience == audience && world.now() < known.expires).then_some(known)
 }
 
 /// The access token of a request, if it is good for this organization now.
-pub(crate) fn good_for<'w>(world: &'w World, request: &Request, organization: &str) -> Option<&'w AccessToken> {
+pub fn good_for<'w>(world: &'w World, request: &Request, organization: &str) -> Option<&'w AccessToken> {
     let tenant = &world.organization(organization)?.tenant;
     good_token(world, request, AZURE_DEVOPS).filter(|token| token.tenant == *tenant)
 }

@@ -16,7 +16,7 @@ use super::{
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
 /// Answers any of the three ways to ask.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let organization = match vss::organization(world, &request.segments()[0]) {
         Ok(name) => name,
         Err(reply) => return *reply,

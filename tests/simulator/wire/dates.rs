@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 /// As the PAT service writes them: UTC with `Z` and two to seven digits of a second.
-pub(crate) fn vss(at: Timestamp) -> String {
+pub fn vss(at: Timestamp) -> String {
     let mut digits = format!("{:07}", at.as_nanosecond().rem_euclid(1_000_000_000) / 100);
     while digits.len() > 2 && digits.ends_with('0') {
         digits.pop();
@@ -12,12 +12,12 @@ pub(crate) fn vss(at: Timestamp) -> String {
 }
 
 /// As HTTP headers have them.
-pub(crate) fn http(at: Timestamp) -> String {
+pub fn http(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// How far away a time is, roughly enough to be the same in every run.
-pub(crate) fn distance(at: Timestamp, now: Timestamp) -> String {
+pub fn distance(at: Timestamp, now: Timestamp) -> String {
     let minutes = (at.as_second() - now.as_second() + 30).div_euclid(60);
     let (amount, unit) = match minutes.abs() {
         0..120 => (minutes, "minutes"),

@@ -12,7 +12,7 @@ use super::{
 const PAGE: &str = "https://microsoft.com/devicelogin";
 
 /// Answers with both codes.
-pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
+pub fn answer(world: &mut World, request: &Request) -> Reply {
     let form = match Form::read(request) {
         Ok(form) => form,
         Err(what) => return refuse(world, &EntraRefusal::new("invalid_request", 900_144, what).violating()),

@@ -23,7 +23,7 @@ const OWN: [&str; 9] =
     ["id", "name", "type", "url", "createdBy", "authorization", "data", "isShared", "serviceEndpointProjectReferences"];
 
 /// Answers one of the three operations.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let answered = match op {
         Op::ListEndpoints => list(world, request),
         Op::GetEndpoint => get(world, request),
@@ -164,7 +164,7 @@ fn identity(world: &World, request: &Request, who: &str) -> Value {
 }
 
 /// What an update says: the secrets that it sets, by the labels that the world knows, and those that it leaves out.
-pub(crate) fn summary(world: &World, request: &Request, body: &Map<String, Value>) -> String {
+pub fn summary(world: &World, request: &Request, body: &Map<String, Value>) -> String {
     let segments = request.segments();
     let id = segments.last().map_or("", String::as_str);
     let Some(endpoint) = world.endpoints.iter().find(|known| known.id.eq_ignore_ascii_case(id)) else {

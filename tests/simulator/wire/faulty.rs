@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What is answered in the place of the world, if the fault keeps the request from it and still answers.
-pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World, request: &Request) -> Option<Reply> {
+pub fn instead(fault: &Fault, op: Op, world: &mut World, request: &Request) -> Option<Reply> {
     let throttled = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource.";
     Some(match fault {
         Fault::Status(429) => error_of(op, world, 429, throttled),
@@ -44,7 +44,7 @@ pub(crate) fn instead(fault: &Fault, op: Op, world: &mut World, request: &Reques
 }
 
 /// What becomes of the world's own reply.
-pub(crate) fn over(fault: &Fault, op: Op, world: &World, reply: &mut Reply) {
+pub fn over(fault: &Fault, op: Op, world: &World, reply: &mut Reply) {
     match fault {
         Fault::StatusAfter(status) => *reply = error_of(op, world, *status, "A simulated gateway's fault."),
         Fault::OkWithRetryAfter(seconds) => reply.headers.push(("Retry-After".to_owned(), seconds.to_string())),

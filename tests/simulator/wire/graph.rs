@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Shows a page of users.
-pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
+pub fn answer(world: &mut World, request: &Request) -> Reply {
     list(world, request).unwrap_or_else(|refusal| *refusal)
 }
 
@@ -41,7 +41,7 @@ fn list(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 }
 
 /// A page of a list that never ends: other users on each, and after each page another or itself again.
-pub(crate) fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
+pub fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
     world.lists_ended += 1;
     let page = world.lists_ended;
     let one = |entry: usize| {

@@ -17,7 +17,7 @@ const VERSIONS: [&str; 6] = ["7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01"];
 const PAGE: usize = 2;
 
 /// Answers one of the four operations.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let answered = enter(world, request, matches!(op, Op::VaultWrite | Op::VaultUpdate)).and_then(|()| match op {
         Op::VaultRead => read(world, request),
         Op::VaultWrite => write(world, request),
@@ -28,7 +28,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 }
 
 /// The vault's own shape of errors.
-pub(crate) fn error(status: u16, code: &str, message: &str, inner: Option<&str>) -> Reply {
+pub fn error(status: u16, code: &str, message: &str, inner: Option<&str>) -> Reply {
     let mut body = json!({"error": {"code": code, "message": message}});
     if let Some(inner) = inner {
         body["error"]["innererror"] = json!({"code": inner});
@@ -37,7 +37,7 @@ pub(crate) fn error(status: u16, code: &str, message: &str, inner: Option<&str>)
 }
 
 /// Nobody is let in without this.
-pub(crate) fn challenged(world: &World, reply: Reply) -> Reply {
+pub fn challenged(world: &World, reply: Reply) -> Reply {
     let tenant = &world.vault.tenant;
     let challenge =
         format!("Bearer authorization=\"https://login.microsoftonline.com/{tenant}\", resource=\"{KEY_VAULT}\"");

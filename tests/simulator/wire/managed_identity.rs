@@ -11,7 +11,7 @@ use super::super::{
 use super::request::{Reply, Request};
 
 /// Answers either.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let refuse = |status, error: &str, why: &str| self::error(op, status, error, why);
     if op == Op::AppServiceIdentity {
         let shown = request.header("x-identity-header").unwrap_or_default();
@@ -74,7 +74,7 @@ pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 }
 
 /// An error in the shape of the service.
-pub(crate) fn error(op: Op, status: u16, error: &str, why: &str) -> Reply {
+pub fn error(op: Op, status: u16, error: &str, why: &str) -> Reply {
     let body = match op {
         Op::AppServiceIdentity => json!({"statusCode": status, "message": why, "correlationId": "0f000000"}),
         _ => json!({"error": error, "error_description": why}),

@@ -12,7 +12,7 @@ use super::{
 
 /// The identity that calls: a user's or app's short name, or the build service. `scopes` are those that a user's token
 /// must have one of.
-pub(crate) fn enter(world: &World, request: &Request, scopes: &[&str]) -> Result<String, Refusal> {
+pub fn enter(world: &World, request: &Request, scopes: &[&str]) -> Result<String, Refusal> {
     let organization = vss::organization(world, &request.segments()[0])?;
     if request.bearer().is_some_and(|token| world.job_of_token(token).is_some()) {
         check_version(request)?;
@@ -51,7 +51,7 @@ fn check_version(request: &Request) -> Result<(), Refusal> {
 }
 
 /// The GUID of the project that the address names, if it exists for this identity.
-pub(crate) fn project(world: &World, who: &str, name: &str) -> Result<String, Refusal> {
+pub fn project(world: &World, who: &str, name: &str) -> Result<String, Refusal> {
     let is_guid = name.len() == 36 && name.bytes().filter(|byte| *byte == b'-').count() == 4;
     match world.project_seen_by(who, name) {
         Some(project) => Ok(project.id.clone()),
@@ -71,7 +71,7 @@ pub(crate) fn project(world: &World, who: &str, name: &str) -> Result<String, Re
 }
 
 /// A refusal in words. `what` and `id` name the thing, `of_role` is what it says to those who are no administrators.
-pub(crate) fn refusal(why: LibraryRefusal, what: &str, id: &str, of_role: &str) -> Refusal {
+pub fn refusal(why: LibraryRefusal, what: &str, id: &str, of_role: &str) -> Refusal {
     let (unknown, taken) = match what {
         "variable group" => ("VariableGroupNotFoundException", "VariableGroupExistsException"),
         _ => ("EndpointNotFoundException", "DuplicateNameException"),
@@ -97,12 +97,12 @@ pub(crate) fn refusal(why: LibraryRefusal, what: &str, id: &str, of_role: &str) 
 }
 
 /// A body that no client may send: refused, and noticed by the tests.
-pub(crate) fn invalid(why: &str) -> Reply {
+pub fn invalid(why: &str) -> Reply {
     vss::bad_request("ArgumentException", &format!("The request is not valid: {why}."), why)
 }
 
 /// A field that must be a string; a sentence if it is anything else.
-pub(crate) fn needed(body: &Map<String, Value>, name: &str) -> Result<String, Refusal> {
+pub fn needed(body: &Map<String, Value>, name: &str) -> Result<String, Refusal> {
     match body.get(name) {
         Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
         _ => Err(invalid(&format!("{name} is no text")).into()),
@@ -110,7 +110,7 @@ pub(crate) fn needed(body: &Map<String, Value>, name: &str) -> Result<String, Re
 }
 
 /// A field that may be a string.
-pub(crate) fn optional(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+pub fn optional(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -119,7 +119,7 @@ pub(crate) fn optional(body: &Map<String, Value>, name: &str) -> Result<Option<S
 }
 
 /// A field that may be true.
-pub(crate) fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
+pub fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
@@ -128,7 +128,7 @@ pub(crate) fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, Refusa
 }
 
 /// The references to projects in a body.
-pub(crate) fn read_sharing(world: &World, body: &Map<String, Value>, field: &str) -> Result<Vec<Sharing>, Refusal> {
+pub fn read_sharing(world: &World, body: &Map<String, Value>, field: &str) -> Result<Vec<Sharing>, Refusal> {
     let Some(Value::Array(references)) = body.get(field) else {
         return Err(invalid(&format!("{field} is no array, and without it nothing would belong to a project")).into());
     };
@@ -150,7 +150,7 @@ pub(crate) fn read_sharing(world: &World, body: &Map<String, Value>, field: &str
 }
 
 /// References to projects as the wire has them. Absent things are left out.
-pub(crate) fn sharing(world: &World, sharing: &[Sharing]) -> Value {
+pub fn sharing(world: &World, sharing: &[Sharing]) -> Value {
     let references = sharing.iter().map(|one| {
         let project = world.project(&one.project);
         let mut reference = json!({"projectReference": {"id": project.id, "name": project.name}, "name": one.name});
@@ -163,7 +163,7 @@ pub(crate) fn sharing(world: &World, sharing: &[Sharing]) -> Value {
 }
 
 /// Somebody's id in Azure DevOps, display name and account.
-pub(crate) fn identity(world: &World, who: &str) -> (String, String, String) {
+pub fn identity(world: &World, who: &str) -> (String, String, String) {
     if let Some(user) = world.users.iter().find(|user| user.name == who) {
         return (user.identity.clone(), user.name.clone(), user.upn.clone());
     }

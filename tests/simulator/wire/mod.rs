@@ -27,16 +27,16 @@ mod token_admin;
 mod variable_groups;
 mod vss;
 
-pub(crate) use callers::caller;
-pub(crate) use dates::http as http_date;
-pub(crate) use faulty::{instead, over};
-pub(crate) use request::{Reply, Request};
-pub(crate) use summary::{stable_target, summary};
+pub use callers::caller;
+pub use dates::http as http_date;
+pub use faulty::{instead, over};
+pub use request::{Reply, Request};
+pub use summary::{stable_target, summary};
 
 use super::{exchange::Op, world::World};
 
 /// What a request wants. Only the request is looked at: a fault must know it before the world does.
-pub(crate) fn operation(request: &Request) -> Op {
+pub fn operation(request: &Request) -> Op {
     let segments: Vec<String> = request.segments().iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (request.method.as_str(), segments.as_slice()) {
@@ -75,7 +75,7 @@ pub(crate) fn operation(request: &Request) -> Op {
 }
 
 /// Lets the world handle a request, as far as its caller's budget goes.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let Some(usage) = budget::take(op, world, &caller(world, request)) else { return handle(op, world, request) };
     let reply = if usage.is_refused { budget::refusal() } else { handle(op, world, request) };
     budget::say(&usage, reply)

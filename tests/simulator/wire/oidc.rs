@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Answers with a token, to the job token only.
-pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
+pub fn answer(world: &mut World, request: &Request) -> Reply {
     let segments = request.segments();
     if let Err(reply) = vss::organization(world, &segments[0]) {
         return *reply;

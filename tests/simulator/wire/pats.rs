@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Answers one of the five operations.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let handled = match op {
         Op::ListPats => list(world, request),
         Op::GetPat => get(world, request),
@@ -133,7 +133,7 @@ fn list(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 }
 
 /// A page of a list that never ends: other PATs on each.
-pub(crate) fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
+pub fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
     world.lists_ended += 1;
     let page = world.lists_ended;
     let one = |entry: usize| {
@@ -241,7 +241,7 @@ fn result(pat: Value, error: &str, version: vss::Version) -> Reply {
 }
 
 /// A refusal in a 200, as the service has them.
-pub(crate) fn refused_in_200(error: &str) -> Reply {
+pub fn refused_in_200(error: &str) -> Reply {
     result(Value::Null, error, (7, 1))
 }
 

@@ -7,27 +7,27 @@ use url::form_urlencoded;
 
 /// A request, read completely.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// The method.
-    pub(crate) method: String,
+    pub method: String,
     /// The path as sent.
-    pub(crate) path: String,
+    pub path: String,
     /// The query as sent, without `?`.
-    pub(crate) query: String,
+    pub query: String,
     /// Headers, names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// The body.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
     /// A header's value.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The path's segments, decoded.
-    pub(crate) fn segments(&self) -> Vec<String> {
+    pub fn segments(&self) -> Vec<String> {
         // A path differs from a form only in that `+` means itself.
         let decode = |segment: &str| match form_urlencoded::parse(segment.replace('+', "%2B").as_bytes()).next() {
             Some((text, _)) => text.into_owned(),
@@ -37,17 +37,17 @@ impl Request {
     }
 
     /// The query's fields, decoded; `+` is a space there.
-    pub(crate) fn fields(&self) -> Vec<(String, String)> {
+    pub fn fields(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
     }
 
     /// The value of a query field. Azure DevOps and the vault read field names in any case.
-    pub(crate) fn field(&self, name: &str) -> Option<String> {
+    pub fn field(&self, name: &str) -> Option<String> {
         self.fields().into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The first field that is unknown or given twice.
-    pub(crate) fn unexpected_field(&self, known: &[&str]) -> Option<String> {
+    pub fn unexpected_field(&self, known: &[&str]) -> Option<String> {
         let mut seen: Vec<String> = Vec::new();
         for (name, _) in self.fields() {
             let lower = name.to_ascii_lowercase();
@@ -60,12 +60,12 @@ impl Request {
     }
 
     /// The body as the fields of a form.
-    pub(crate) fn form(&self) -> Vec<(String, String)> {
+    pub fn form(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
     /// The body as a JSON object with no other fields than these; a sentence if it is none.
-    pub(crate) fn json(&self, known: &[&str]) -> Result<Map<String, Value>, String> {
+    pub fn json(&self, known: &[&str]) -> Result<Map<String, Value>, String> {
         let object = self.object()?;
         match object.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(format!("unknown field {name:?} in the body")),
@@ -74,7 +74,7 @@ impl Request {
     }
 
     /// The body as a JSON object; a sentence if it is none.
-    pub(crate) fn object(&self) -> Result<Map<String, Value>, String> {
+    pub fn object(&self) -> Result<Map<String, Value>, String> {
         if !self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
             return Err("Content-Type is not application/json".to_owned());
         }
@@ -86,13 +86,13 @@ impl Request {
     }
 
     /// The bearer token, if one was sent.
-    pub(crate) fn bearer(&self) -> Option<&str> {
+    pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
     /// The address that the client called, for links in replies. A real host name was called through TLS.
-    pub(crate) fn origin(&self) -> String {
+    pub fn origin(&self) -> String {
         let host = self.header("host").unwrap_or("127.0.0.1");
         let is_loopback = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
         format!("{}://{host}", if is_loopback { "http" } else { "https" })
@@ -101,48 +101,48 @@ impl Request {
 
 /// A reply.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub struct Reply {
     /// The status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Headers.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// The body.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
     /// How long it is held back.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// What the client did against the rules, when the reply refuses that: no test may leave it unnoticed.
-    pub(crate) violation: Option<String>,
+    pub violation: Option<String>,
 }
 
 /// A reply that ends the matter; boxed because it is larger than what it stands in for.
-pub(crate) type Refusal = Box<Reply>;
+pub type Refusal = Box<Reply>;
 
 impl Reply {
     /// An empty one.
-    pub(crate) fn empty(status: u16) -> Self {
+    pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO, violation: None }
     }
 
     /// One with JSON.
-    pub(crate) fn json(status: u16, value: &Value) -> Self {
+    pub fn json(status: u16, value: &Value) -> Self {
         let body = value.to_string().into_bytes();
         Self { body, ..Self::empty(status) }.with("Content-Type", "application/json; charset=utf-8")
     }
 
     /// One with a page for people.
-    pub(crate) fn html(status: u16, page: &str) -> Self {
+    pub fn html(status: u16, page: &str) -> Self {
         let body = page.as_bytes().to_vec();
         Self { body, ..Self::empty(status) }.with("Content-Type", "text/html; charset=utf-8")
     }
 
     /// With one more header.
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+    pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Refuses something that no client may do.
-    pub(crate) fn violating(mut self, what: impl Into<String>) -> Self {
+    pub fn violating(mut self, what: impl Into<String>) -> Self {
         self.violation = Some(what.into());
         self
     }

@@ -6,7 +6,7 @@ use super::super::{exchange::Op, world::World};
 use super::{dates, endpoints, request::Request, variable_groups};
 
 /// Path and query with names in the place of ids.
-pub(crate) fn stable_target(world: &World, request: &Request) -> String {
+pub fn stable_target(world: &World, request: &Request) -> String {
     let mut target = request.path.clone();
     if !request.query.is_empty() {
         let fields: Vec<String> = request.fields().into_iter().map(|(name, value)| field(&name, &value)).collect();
@@ -16,7 +16,7 @@ pub(crate) fn stable_target(world: &World, request: &Request) -> String {
 }
 
 /// What the body says, in a few words.
-pub(crate) fn summary(world: &World, request: &Request) -> String {
+pub fn summary(world: &World, request: &Request) -> String {
     if request.body.is_empty() {
         return String::new();
     }

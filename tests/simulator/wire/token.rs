@@ -13,7 +13,7 @@ const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Which grant it is.
-pub(crate) fn operation(request: &Request) -> Op {
+pub fn operation(request: &Request) -> Op {
     let form = Form::peek(request);
     match form.get("grant_type") {
         Some("refresh_token") => Op::TokenRefresh,
@@ -28,7 +28,7 @@ pub(crate) fn operation(request: &Request) -> Op {
 }
 
 /// Answers a request for a token.
-pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
+pub fn answer(world: &mut World, request: &Request) -> Reply {
     let form = match Form::read(request) {
         Ok(form) => form,
         Err(what) => return refuse(world, &EntraRefusal::new("invalid_request", 900_144, what)).violating(what),
@@ -144,7 +144,7 @@ fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
 }
 
 /// A refusal as the endpoint words it. What is wrong with the client is 401, too many requests are 429, all else 400.
-pub(crate) fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
+pub fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
     let EntraRefusal { error, code, text, suberror, violation } = refusal;
     let (trace, correlation) = ("0f000000-0000-4000-8000-000000000001", "0f000000-0000-4000-8000-000000000002");
     let time = world.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();

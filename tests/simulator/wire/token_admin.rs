@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Shows a page of somebody's tokens.
-pub(crate) fn answer(world: &World, request: &Request) -> Reply {
+pub fn answer(world: &World, request: &Request) -> Reply {
     list(world, request).unwrap_or_else(|refusal| *refusal)
 }
 
@@ -58,7 +58,7 @@ fn list(world: &World, request: &Request) -> Result<Reply, Refusal> {
 }
 
 /// A page of a list that never ends: other tokens on each, and after each page another or itself again.
-pub(crate) fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
+pub fn endless_page(world: &mut World, entries: usize, goes_on: bool) -> Reply {
     world.lists_ended += 1;
     let page = world.lists_ended;
     let one = |entry: usize| {

@@ -19,7 +19,7 @@ const WRITE: [&str; 1] = ["vso.variablegroups_manage"];
 const ROLE: &str = "You do not have permissions to perform this operation on the variable group. A variable group Administrator should add you to the Administrator role.";
 
 /// Answers one of the three operations.
-pub(crate) fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let answered = match op {
         Op::ListGroups => list(world, request),
         Op::GetGroup => get(world, request),
@@ -197,7 +197,7 @@ fn identity(world: &World, request: &Request, who: &str) -> Value {
 }
 
 /// What an update would do, in names; values only by the labels of secrets that the world knows.
-pub(crate) fn summary(world: &World, request: &Request, body: &Map<String, Value>) -> String {
+pub fn summary(world: &World, request: &Request, body: &Map<String, Value>) -> String {
     let id = request.segments().last().and_then(|id| id.parse::<u32>().ok());
     let group = world.groups.iter().find(|group| Some(group.id) == id);
     let Some(Value::Object(variables)) = body.get("variables") else { return "without variables".to_owned() };

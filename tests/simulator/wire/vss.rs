@@ -8,12 +8,12 @@ use super::request::{Refusal, Reply, Request};
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The name of an exception, as `typeKey` has it.
-pub(crate) const INVALID_ACCESS: &str = "InvalidAccessException";
+pub const INVALID_ACCESS: &str = "InvalidAccessException";
 /// Not allowed to this caller.
-pub(crate) const UNAUTHORIZED: &str = "UnauthorizedRequestException";
+pub const UNAUTHORIZED: &str = "UnauthorizedRequestException";
 
 /// An error in the shape of every Azure DevOps service, behind the byte order mark that some of them send.
-pub(crate) fn error(status: u16, type_key: &str, message: &str) -> Reply {
+pub fn error(status: u16, type_key: &str, message: &str) -> Reply {
     let body = json!({
         "$id": "1",
         "innerException": null,
@@ -30,12 +30,12 @@ pub(crate) fn error(status: u16, type_key: &str, message: &str) -> Reply {
 }
 
 /// A request that no client may send: refused as the service would, and noticed by the tests.
-pub(crate) fn bad_request(type_key: &str, message: &str, violation: &str) -> Reply {
+pub fn bad_request(type_key: &str, message: &str, violation: &str) -> Reply {
     error(400, type_key, message).violating(violation)
 }
 
 /// A body that is not as it must be.
-pub(crate) fn bad_body(why: &str) -> Reply {
+pub fn bad_body(why: &str) -> Reply {
     if why.starts_with("Content-Type") {
         let message = "The request indicated a Content-Type for which no media type formatter is registered.";
         return error(415, "UnsupportedMediaTypeException", message).violating(why);
@@ -44,7 +44,7 @@ pub(crate) fn bad_body(why: &str) -> Reply {
 }
 
 /// The tenant's challenges, which everybody may see.
-pub(crate) fn challenged(reply: Reply, tenant: &str, origin: &str) -> Reply {
+pub fn challenged(reply: Reply, tenant: &str, origin: &str) -> Reply {
     reply
         .with("WWW-Authenticate", &format!("Bearer authorization_uri=https://login.microsoftonline.com/{tenant}"))
         .with("WWW-Authenticate", &format!("Basic realm=\"{origin}/\""))
@@ -53,7 +53,7 @@ pub(crate) fn challenged(reply: Reply, tenant: &str, origin: &str) -> Reply {
 }
 
 /// Not signed in. Without the header that asks for honesty the client gets a page for people, or a way to it.
-pub(crate) fn not_signed_in(world: &World, request: &Request) -> Reply {
+pub fn not_signed_in(world: &World, request: &Request) -> Reply {
     let tenant = &world.organizations[0].tenant;
     let suppressed =
         request.header("x-tfs-fedauthredirect").is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
@@ -65,7 +65,7 @@ pub(crate) fn not_signed_in(world: &World, request: &Request) -> Reply {
 }
 
 /// What somebody with a good token meets all the same.
-pub(crate) fn denied(world: &World, request: &Request) -> Option<Reply> {
+pub fn denied(world: &World, request: &Request) -> Option<Reply> {
     let user = request.bearer().and_then(|token| world.access_tokens.iter().find(|known| known.value == token));
     let user = user.and_then(|token| match &token.holder {
         Holder::User(name) => Some(world.user(name)),
@@ -100,14 +100,14 @@ pub(crate) fn denied(world: &World, request: &Request) -> Option<Reply> {
 }
 
 /// The user exists in Entra and never came by.
-pub(crate) fn never_signed_in(tenant: &str, oid: &str) -> String {
+pub fn never_signed_in(tenant: &str, oid: &str) -> String {
     format!(
         "TF401444: Please sign-in at least once as {tenant}\\{tenant}\\{oid} in a web browser to enable access to the service."
     )
 }
 
 /// The page for people that comes with 203.
-pub(crate) fn sign_in_page() -> Reply {
+pub fn sign_in_page() -> Reply {
     Reply::html(
         203,
         "<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head><body>Sign in to your account</body></html>",
@@ -115,16 +115,16 @@ pub(crate) fn sign_in_page() -> Reply {
 }
 
 /// The way to the page for people.
-pub(crate) fn sign_in_redirect() -> Reply {
+pub fn sign_in_redirect() -> Reply {
     Reply::html(302, "<html><head><title>Object moved</title></head><body><h2>Object moved to <a href=\"/_signin\">here</a>.</h2></body></html>")
         .with("Location", "https://spsprodweu1.vssps.visualstudio.com/_signin?realm=vssps.dev.azure.com")
 }
 
 /// A parsed api-version: major, minor.
-pub(crate) type Version = (u32, u32);
+pub type Version = (u32, u32);
 
 /// The api-version, from the query or the `Accept` header. Resources in preview want `-preview`.
-pub(crate) fn version(request: &Request, in_preview: bool) -> Result<Version, Refusal> {
+pub fn version(request: &Request, in_preview: bool) -> Result<Version, Refusal> {
     let in_accept = || {
         let accept = request.header("accept")?.to_owned();
         let (_, version) = accept.split_once("api-version=")?;
@@ -164,7 +164,7 @@ pub(crate) fn version(request: &Request, in_preview: bool) -> Result<Version, Re
 }
 
 /// The organization that the address names.
-pub(crate) fn organization(world: &World, name: &str) -> Result<String, Refusal> {
+pub fn organization(world: &World, name: &str) -> Result<String, Refusal> {
     world.organization(name).map(|found| found.name.clone()).ok_or_else(|| {
         let message = format!("TF400814: The organization '{name}' could not be found.");
         error(404, "HostDoesNotExistException", &message).into()
@@ -172,13 +172,13 @@ pub(crate) fn organization(world: &World, name: &str) -> Result<String, Refusal>
 }
 
 /// A query field that no client may send so.
-pub(crate) fn bad_value(field: &str, value: &str) -> Refusal {
+pub fn bad_value(field: &str, value: &str) -> Refusal {
     let message = format!("The value '{value}' is not valid for parameter '{field}'.");
     bad_request("VssPropertyValidationException", &message, &message).into()
 }
 
 /// Refuses query fields that are unknown or given twice.
-pub(crate) fn check_query(request: &Request, known: &[&str]) -> Result<(), Refusal> {
+pub fn check_query(request: &Request, known: &[&str]) -> Result<(), Refusal> {
     match request.unexpected_field(known) {
         Some(name) => {
             let violation = format!("unknown or repeated query field {name:?}");

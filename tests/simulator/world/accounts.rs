@@ -8,96 +8,96 @@ use super::{World, ids};
 
 /// An Entra tenant.
 #[derive(Clone, Debug)]
-pub(crate) struct Tenant {
+pub struct Tenant {
     /// Its GUID.
-    pub(crate) id: String,
+    pub id: String,
     /// Its default domain, which the login address accepts as well.
-    pub(crate) domain: String,
+    pub domain: String,
 }
 
 /// An Azure DevOps organization.
 #[derive(Clone, Debug)]
-pub(crate) struct Organization {
+pub struct Organization {
     /// The name in the address.
-    pub(crate) name: String,
+    pub name: String,
     /// Its GUID, which `targetAccounts` names.
-    pub(crate) id: String,
+    pub id: String,
     /// The tenant behind it; all zeros when it is backed by Microsoft accounts.
-    pub(crate) tenant: String,
+    pub tenant: String,
 }
 
 /// The account behind a guest.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub struct Home {
     /// The tenant that it comes from.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// The sign-in name there, which is the one that people know.
-    pub(crate) upn: String,
+    pub upn: String,
     /// The object id there.
-    pub(crate) oid: String,
+    pub oid: String,
 }
 
 /// A person or a service account.
 #[derive(Clone, Debug)]
-pub(crate) struct User {
+pub struct User {
     /// The short name that tests use.
-    pub(crate) name: String,
+    pub name: String,
     /// The sign-in name.
-    pub(crate) upn: String,
+    pub upn: String,
     /// The mail address, if it has one.
-    pub(crate) mail: Option<String>,
+    pub mail: Option<String>,
     /// The object id in Entra.
-    pub(crate) oid: String,
+    pub oid: String,
     /// The identity's id in Azure DevOps: another one, and mistaking the two is a classic.
-    pub(crate) identity: String,
+    pub identity: String,
     /// The tenant that it belongs to.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// Names of the organizations that it is a member of.
-    pub(crate) member_of: Vec<String>,
+    pub member_of: Vec<String>,
     /// Where it comes from, if it is a guest of its tenant.
-    pub(crate) home: Option<Home>,
+    pub home: Option<Home>,
     /// Its password, if it has one.
-    pub(crate) password: Option<String>,
+    pub password: Option<String>,
     /// How often a wrong password was tried; at the tenth the account is locked.
-    pub(crate) wrong_passwords: u32,
+    pub wrong_passwords: u32,
     /// The agent identity that alone may act as it, if it is an agent's user.
-    pub(crate) agent_identity: Option<String>,
+    pub agent_identity: Option<String>,
     /// The `AADSTS` number that every new sign-in of it is refused with, if it is: 50053, 50055, 50057, 50076, 530035 …
-    pub(crate) refused_with: Option<u32>,
+    pub refused_with: Option<u32>,
 }
 
 /// A secret of an app registration.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientSecret {
+pub struct ClientSecret {
     /// The value.
-    pub(crate) value: String,
+    pub value: String,
     /// When it ends, if ever.
-    pub(crate) expires: Option<Timestamp>,
+    pub expires: Option<Timestamp>,
 }
 
 /// A certificate of an app registration.
 #[derive(Clone, Debug)]
-pub(crate) struct AppCertificate {
+pub struct AppCertificate {
     /// SHA-256 over the certificate, as `x5t#S256` has it.
-    pub(crate) thumbprint: String,
+    pub thumbprint: String,
     /// The `RSAPublicKey` in it.
-    pub(crate) public_key: Vec<u8>,
+    pub public_key: Vec<u8>,
     /// When it ends, if ever.
-    pub(crate) expires: Option<Timestamp>,
+    pub expires: Option<Timestamp>,
 }
 
 /// Whose outside tokens an app registration accepts.
 #[derive(Clone, Debug)]
-pub(crate) struct FederatedCredential {
+pub struct FederatedCredential {
     /// Must equal the token's `iss`.
-    pub(crate) issuer: String,
+    pub issuer: String,
     /// Must equal the token's `sub`.
-    pub(crate) subject: String,
+    pub subject: String,
 }
 
 /// Whether an identity belongs to the machine or is only lent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Managed {
+pub enum Managed {
     /// The machine's own.
     System,
     /// One of those given to it.
@@ -106,57 +106,57 @@ pub(crate) enum Managed {
 
 /// An app registration with its service principal.
 #[derive(Clone, Debug)]
-pub(crate) struct App {
+pub struct App {
     /// The short name that tests use.
-    pub(crate) name: String,
+    pub name: String,
     /// The tenant where it is registered.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// Other tenants that have taken it in, for their users.
-    pub(crate) also_in: Vec<String>,
+    pub also_in: Vec<String>,
     /// Its application id.
-    pub(crate) client_id: String,
+    pub client_id: String,
     /// The object id of its service principal.
-    pub(crate) object_id: String,
+    pub object_id: String,
     /// A public client may not send a credential, a confidential one must.
-    pub(crate) public: bool,
+    pub public: bool,
     /// Secrets.
-    pub(crate) secrets: Vec<ClientSecret>,
+    pub secrets: Vec<ClientSecret>,
     /// Certificates.
-    pub(crate) certificates: Vec<AppCertificate>,
+    pub certificates: Vec<AppCertificate>,
     /// Federated credentials.
-    pub(crate) federated: Vec<FederatedCredential>,
+    pub federated: Vec<FederatedCredential>,
     /// Where a browser may bring codes to. The port of a loopback address is ignored, its spelling is not.
-    pub(crate) redirect_uris: Vec<String>,
+    pub redirect_uris: Vec<String>,
     /// Set for a managed identity, which the token endpoint does not know.
-    pub(crate) managed: Option<Managed>,
+    pub managed: Option<Managed>,
     /// The blueprint of an agent identity, which has no credentials of its own; none for an ordinary app.
-    pub(crate) blueprint: Option<String>,
+    pub blueprint: Option<String>,
     /// Delegated permissions on Azure DevOps that were consented to; none means `AADSTS65001`.
-    pub(crate) delegated: Vec<String>,
+    pub delegated: Vec<String>,
     /// The `AADSTS` number that whatever it asks for is refused with, if it is: 7000112, 700238, 900382, 90055 …
-    pub(crate) refused_with: Option<u32>,
+    pub refused_with: Option<u32>,
 }
 
 /// A service connection of the pipeline's project.
 #[derive(Clone, Debug)]
-pub(crate) struct ServiceConnection {
+pub struct ServiceConnection {
     /// Its GUID.
-    pub(crate) id: String,
+    pub id: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The app behind it.
-    pub(crate) app: String,
+    pub app: String,
     /// `iss` of the tokens that the job gets for it.
-    pub(crate) issuer: String,
+    pub issuer: String,
     /// `sub` of the tokens that the job gets for it.
-    pub(crate) subject: String,
+    pub subject: String,
     /// The pipeline was not given it.
-    pub(crate) unauthorized: bool,
+    pub unauthorized: bool,
 }
 
 impl User {
     /// Sign-in name and object id in a tenant, and whether the user is at home there; none if it is unknown there.
-    pub(crate) fn in_tenant(&self, tenant: &str) -> Option<(&str, &str, bool)> {
+    pub fn in_tenant(&self, tenant: &str) -> Option<(&str, &str, bool)> {
         match &self.home {
             Some(home) if home.tenant == tenant => Some((&home.upn, &home.oid, true)),
             Some(home) if self.tenant == tenant => Some((&home.upn, &self.oid, false)),
@@ -166,24 +166,24 @@ impl User {
     }
 
     /// The name that the person knows.
-    pub(crate) fn known_name(&self) -> &str {
+    pub fn known_name(&self) -> &str {
         self.home.as_ref().map_or(&self.upn, |home| &home.upn)
     }
 }
 
 impl World {
     /// The user of that short name. A test that names one who doesn't exist is wrong.
-    pub(crate) fn user(&self, name: &str) -> &User {
+    pub fn user(&self, name: &str) -> &User {
         self.users.iter().find(|user| user.name == name).unwrap_or_else(|| panic!("no user {name:?} in this world"))
     }
 
     /// The same, to change it.
-    pub(crate) fn user_mut(&mut self, name: &str) -> &mut User {
+    pub fn user_mut(&mut self, name: &str) -> &mut User {
         self.users.iter_mut().find(|user| user.name == name).unwrap_or_else(|| panic!("no user {name:?} in this world"))
     }
 
     /// Adds a user of the first tenant and organization.
-    pub(crate) fn add_user(&mut self, name: &str) -> &mut User {
+    pub fn add_user(&mut self, name: &str) -> &mut User {
         let n = self.next_number();
         let tenant = &self.tenants[0];
         let user = User {
@@ -205,14 +205,14 @@ impl World {
     }
 
     /// Adds another tenant and returns its id.
-    pub(crate) fn add_tenant(&mut self, domain: &str) -> String {
+    pub fn add_tenant(&mut self, domain: &str) -> String {
         let id = ids::guid("tenant", self.tenants.len() as u64 + 1);
         self.tenants.push(Tenant { id: id.clone(), domain: domain.to_owned() });
         id
     }
 
     /// Adds a guest of the first tenant and organization, who comes from the tenant of that domain.
-    pub(crate) fn add_guest(&mut self, name: &str, domain: &str) -> &mut User {
+    pub fn add_guest(&mut self, name: &str, domain: &str) -> &mut User {
         let known = self.tenants.iter().find(|tenant| tenant.domain == domain).map(|tenant| tenant.id.clone());
         let tenant = known.unwrap_or_else(|| self.add_tenant(domain));
         let oid = ids::guid("home oid", self.users.len() as u64 + 1);
@@ -224,17 +224,17 @@ impl World {
     }
 
     /// The app registration of that short name.
-    pub(crate) fn app(&self, name: &str) -> &App {
+    pub fn app(&self, name: &str) -> &App {
         self.apps.iter().find(|app| app.name == name).unwrap_or_else(|| panic!("no app {name:?} in this world"))
     }
 
     /// The same, to change it.
-    pub(crate) fn app_mut(&mut self, name: &str) -> &mut App {
+    pub fn app_mut(&mut self, name: &str) -> &mut App {
         self.apps.iter_mut().find(|app| app.name == name).unwrap_or_else(|| panic!("no app {name:?} in this world"))
     }
 
     /// Adds an app registration to the first tenant: public, without any credential, allowed to manage PATs for users.
-    pub(crate) fn add_app(&mut self, name: &str) -> &mut App {
+    pub fn add_app(&mut self, name: &str) -> &mut App {
         let n = self.next_number();
         self.apps.push(App {
             name: name.to_owned(),
@@ -256,7 +256,7 @@ impl World {
     }
 
     /// Gives an app a secret, which makes it confidential, and returns the value.
-    pub(crate) fn add_client_secret(&mut self, app: &str) -> String {
+    pub fn add_client_secret(&mut self, app: &str) -> String {
         let n = self.count("client secret");
         // With what a form must encode, as real ones have it.
         let value = ids::secret("sim8Q~ulatedclientsecret", n, 40);
@@ -268,7 +268,7 @@ impl World {
     }
 
     /// Gives an app a new self-signed certificate, which makes it confidential, and returns it with its key.
-    pub(crate) fn add_certificate(&mut self, app: &str) -> TestCertificate {
+    pub fn add_certificate(&mut self, app: &str) -> TestCertificate {
         let number = self.count("certificate");
         let certificate = TestCertificate::self_signed(app, number);
         self.register_certificate(app, &certificate.der);
@@ -279,7 +279,7 @@ impl World {
     }
 
     /// Registers a certificate with an app, which makes it confidential.
-    pub(crate) fn register_certificate(&mut self, app: &str, der: &[u8]) {
+    pub fn register_certificate(&mut self, app: &str, der: &[u8]) {
         let public_key = subject_public_key(der).expect("a certificate with an RSA key");
         let app = self.app_mut(app);
         app.public = false;
@@ -288,7 +288,7 @@ impl World {
     }
 
     /// Gives a user a password and returns it.
-    pub(crate) fn add_password(&mut self, user: &str) -> String {
+    pub fn add_password(&mut self, user: &str) -> String {
         let number = self.count("password");
         // With what a form must encode.
         let value = format!("{}+&%= \"\\", ids::secret("simulated-password-", number, 32));
@@ -298,7 +298,7 @@ impl World {
     }
 
     /// Adds a managed identity of the machine that the job runs on.
-    pub(crate) fn add_managed_identity(&mut self, name: &str, managed: Managed) -> &mut App {
+    pub fn add_managed_identity(&mut self, name: &str, managed: Managed) -> &mut App {
         let app = self.add_app(name);
         (app.public, app.managed) = (false, Some(managed));
         app.delegated.clear();
@@ -306,7 +306,7 @@ impl World {
     }
 
     /// Lets an app be entered with the token of a managed identity.
-    pub(crate) fn trust_managed_identity(&mut self, app: &str, identity: &str) {
+    pub fn trust_managed_identity(&mut self, app: &str, identity: &str) {
         let identity = self.app(identity);
         let issuer = format!("https://login.microsoftonline.com/{}/v2.0", identity.tenant);
         let subject = identity.object_id.clone();
@@ -314,7 +314,7 @@ impl World {
     }
 
     /// Adds an agent identity of this blueprint, which signs in with the blueprint's tokens and nothing else.
-    pub(crate) fn add_agent_identity(&mut self, name: &str, blueprint: &str) -> &mut App {
+    pub fn add_agent_identity(&mut self, name: &str, blueprint: &str) -> &mut App {
         let (blueprint, tenant) = (self.app(blueprint).name.clone(), self.app(blueprint).tenant.clone());
         let app = self.add_app(name);
         (app.public, app.tenant, app.blueprint) = (false, tenant, Some(blueprint));
@@ -322,7 +322,7 @@ impl World {
     }
 
     /// Adds a user as whom only this agent identity may act.
-    pub(crate) fn add_agent_user(&mut self, name: &str, identity: &str) -> &mut User {
+    pub fn add_agent_user(&mut self, name: &str, identity: &str) -> &mut User {
         let identity = self.app(identity).name.clone();
         let user = self.add_user(name);
         user.agent_identity = Some(identity);
@@ -330,7 +330,7 @@ impl World {
     }
 
     /// Adds a federated service connection over an app, which makes the app confidential, and returns its id.
-    pub(crate) fn add_service_connection(&mut self, name: &str, app: &str) -> String {
+    pub fn add_service_connection(&mut self, name: &str, app: &str) -> String {
         let n = self.next_number();
         let id = ids::guid("connection", n);
         let issuer = format!("https://login.microsoftonline.com/{}/v2.0", self.app(app).tenant);
@@ -351,7 +351,7 @@ impl World {
 
     /// Turns a service connection into one from before Entra issued its tokens: with the issuer and the subject of
     /// Azure DevOps, on both sides.
-    pub(crate) fn use_old_issuer(&mut self, connection: &str) {
+    pub fn use_old_issuer(&mut self, connection: &str) {
         let organization = &self.organizations[0];
         let issuer = format!("https://vstoken.dev.azure.com/{}", organization.id);
         let subject = format!("sc://{}/{}/{connection}", organization.name, self.job.project);
@@ -363,13 +363,13 @@ impl World {
     }
 
     /// The token that a newer agent puts beside a service connection, so that a task need not ask for one.
-    pub(crate) fn id_token_of(&mut self, connection: &str) -> String {
+    pub fn id_token_of(&mut self, connection: &str) -> String {
         let ServiceConnection { issuer, subject, .. } = self.service_connection(connection).clone();
         self.oidc_token(&issuer, &subject)
     }
 
     /// The service connection of that name.
-    pub(crate) fn service_connection(&self, name: &str) -> &ServiceConnection {
+    pub fn service_connection(&self, name: &str) -> &ServiceConnection {
         self.connections
             .iter()
             .find(|connection| connection.name == name)
@@ -377,12 +377,12 @@ impl World {
     }
 
     /// The organization of that name, in any case of letters, as in an address.
-    pub(crate) fn organization(&self, name: &str) -> Option<&Organization> {
+    pub fn organization(&self, name: &str) -> Option<&Organization> {
         self.organizations.iter().find(|organization| organization.name.eq_ignore_ascii_case(name))
     }
 
     /// Adds another organization of the first tenant.
-    pub(crate) fn add_organization(&mut self, name: &str) {
+    pub fn add_organization(&mut self, name: &str) {
         let n = self.next_number();
         let tenant = self.tenants[0].id.clone();
         self.organizations.push(Organization { name: name.to_owned(), id: ids::guid("organization", n), tenant });

@@ -12,48 +12,48 @@ use super::World;
 
 /// A limit for each caller, and what each has used. Time is the world's: where it stands still, nothing is given back.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     /// Units in a window before requests are delayed: 200 in the documentation.
-    pub(crate) units: f64,
+    pub units: f64,
     /// The sliding window: five minutes in the documentation.
-    pub(crate) window: Duration,
+    pub window: Duration,
     /// Units that a request takes. What a real one takes depends on the service's work.
-    pub(crate) cost: f64,
+    pub cost: f64,
     /// The longest delay, just before requests are refused: 30 seconds in the documentation.
-    pub(crate) longest_delay: Duration,
+    pub longest_delay: Duration,
     used: BTreeMap<String, VecDeque<(Timestamp, f64)>>,
     /// Requests that were delayed.
-    pub(crate) delayed: usize,
+    pub delayed: usize,
     /// Requests that were refused.
-    pub(crate) refused: usize,
+    pub refused: usize,
 }
 
 /// What the service says of the budget with a reply.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// How long the reply is held back, if it is.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// The request was not let in.
-    pub(crate) is_refused: bool,
+    pub is_refused: bool,
     /// The limit.
-    pub(crate) limit: f64,
+    pub limit: f64,
     /// What remains of it before delays begin.
-    pub(crate) remaining: f64,
+    pub remaining: f64,
     /// How long to wait for falling under the threshold, if the caller is asked to.
-    pub(crate) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
     /// When all that was used is given back.
-    pub(crate) reset: Timestamp,
+    pub reset: Timestamp,
 }
 
 impl Budget {
     /// As documented, at this cost of a request, but with a window of this length; the longest delay is a tenth of it.
-    pub(crate) fn scaled(window: Duration, cost: f64) -> Self {
+    pub fn scaled(window: Duration, cost: f64) -> Self {
         Self { units: 200.0, window, cost, longest_delay: window / 10, used: BTreeMap::new(), delayed: 0, refused: 0 }
     }
 
     /// The shortest time in which so many requests can be made without a delay, replies taking no time: no window holds
     /// more than the limit, so that they come in bursts of it, a window apart.
-    pub(crate) fn shortest(&self, requests: usize) -> Duration {
+    pub fn shortest(&self, requests: usize) -> Duration {
         let bursts = (requests as f64 * self.cost / self.units).ceil();
         self.window.mul_f64((bursts - 1.0).max(0.0))
     }
@@ -98,7 +98,7 @@ impl Budget {
 
 impl World {
     /// Takes the cost of a request from what its caller may use.
-    pub(crate) fn take_from_budget(&mut self, caller: &str) -> Option<Usage> {
+    pub fn take_from_budget(&mut self, caller: &str) -> Option<Usage> {
         let now = self.now();
         self.budget.as_mut()?.take(caller, now)
     }

@@ -4,37 +4,37 @@ use super::{World, ids};
 
 /// What the agent knows of the job that the program runs in.
 #[derive(Clone, Debug)]
-pub(crate) struct Job {
+pub struct Job {
     /// The organization's name.
-    pub(crate) organization: String,
+    pub organization: String,
     /// The project's GUID.
-    pub(crate) project_id: String,
+    pub project_id: String,
     /// The project's name.
-    pub(crate) project: String,
+    pub project: String,
     /// The pipeline's number.
-    pub(crate) definition_id: u32,
+    pub definition_id: u32,
     /// The run's number.
-    pub(crate) build_id: u32,
+    pub build_id: u32,
     /// The orchestration plan's GUID.
-    pub(crate) plan_id: String,
+    pub plan_id: String,
     /// The job's GUID.
-    pub(crate) job_id: String,
+    pub job_id: String,
     /// `System.AccessToken`.
-    pub(crate) token: String,
+    pub token: String,
 }
 
 /// A run of a pipeline.
 #[derive(Clone, Debug)]
-pub(crate) struct Build {
+pub struct Build {
     /// Its number.
-    pub(crate) id: u32,
+    pub id: u32,
     /// `inProgress`, `completed`, `cancelling`, `postponed`, `notStarted`, `none`.
-    pub(crate) status: String,
+    pub status: String,
 }
 
 impl World {
     /// Makes a run known, or changes the state of one that is.
-    pub(crate) fn add_build(&mut self, id: u32, status: &str) {
+    pub fn add_build(&mut self, id: u32, status: &str) {
         match self.builds.iter_mut().find(|build| build.id == id) {
             Some(build) => status.clone_into(&mut build.status),
             None => self.builds.push(Build { id, status: status.to_owned() }),
@@ -42,29 +42,29 @@ impl World {
     }
 
     /// Forgets a run, as retention does.
-    pub(crate) fn delete_build(&mut self, id: u32) {
+    pub fn delete_build(&mut self, id: u32) {
         self.builds.retain(|build| build.id != id);
     }
 
     /// The job's own token.
-    pub(crate) fn job_token(&self) -> String {
+    pub fn job_token(&self) -> String {
         self.job.token.clone()
     }
 
     /// The job that this token belongs to, be it of the latest run or of an earlier one.
-    pub(crate) fn job_of_token(&self, token: &str) -> Option<&Job> {
+    pub fn job_of_token(&self, token: &str) -> Option<&Job> {
         self.earlier_jobs.iter().chain([&self.job]).find(|job| job.token == token)
     }
 
     /// The same pipeline's next run: another build, plan, job and token, the run before it completed.
-    pub(crate) fn next_run(&mut self) -> Job {
+    pub fn next_run(&mut self) -> Job {
         let before = self.job.build_id;
         self.add_build(before, "completed");
         self.start_run(before + 1)
     }
 
     /// Starts a run and makes it the one that the job token belongs to. Others go on running.
-    pub(crate) fn start_run(&mut self, id: u32) -> Job {
+    pub fn start_run(&mut self, id: u32) -> Job {
         self.add_build(id, "inProgress");
         let n = u64::from(id);
         let token = self.mint_job_token();

@@ -9,7 +9,7 @@ use super::World;
 
 /// Where the world's time comes from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Clock {
+pub enum Clock {
     /// It stands still.
     Fixed(Timestamp),
     /// The machine's clock plus an offset.
@@ -18,7 +18,7 @@ pub(crate) enum Clock {
 
 impl World {
     /// What time it is in this world.
-    pub(crate) fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         match self.clock {
             Clock::Fixed(at) => at,
             Clock::Real(offset) => real_now() + offset,
@@ -27,7 +27,7 @@ impl World {
 
     /// What time the clients believe it is: a test moves the world ahead of the machine, and the packaged program reads
     /// the machine's clock.
-    pub(crate) fn clients_now(&self) -> Timestamp {
+    pub fn clients_now(&self) -> Timestamp {
         match self.clock {
             Clock::Fixed(at) => at,
             Clock::Real(_) => real_now(),
@@ -35,12 +35,12 @@ impl World {
     }
 
     /// Stops the clock at this instant.
-    pub(crate) fn set_now(&mut self, at: Timestamp) {
+    pub fn set_now(&mut self, at: Timestamp) {
         self.clock = Clock::Fixed(at);
     }
 
     /// Moves the clock, whichever it is.
-    pub(crate) fn advance(&mut self, by: SignedDuration) {
+    pub fn advance(&mut self, by: SignedDuration) {
         match &mut self.clock {
             Clock::Fixed(at) => *at += by,
             Clock::Real(offset) => *offset += by,
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// From now on the world's time is the machine's. Call it before anything is arranged: what exists keeps its dates.
-    pub(crate) fn follow_real_clock(&mut self) {
+    pub fn follow_real_clock(&mut self) {
         self.clock = Clock::Real(SignedDuration::ZERO);
     }
 }

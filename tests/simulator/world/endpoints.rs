@@ -12,90 +12,90 @@ use super::{
 
 /// A service connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     /// Its GUID.
-    pub(crate) id: String,
+    pub id: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its type: `externaltfs`, `generic` …
-    pub(crate) kind: String,
+    pub kind: String,
     /// The address that it leads to.
-    pub(crate) url: String,
+    pub url: String,
     /// How it signs in: `Token`, `UsernamePassword` …
-    pub(crate) scheme: String,
+    pub scheme: String,
     /// The parameters of that which everybody may read.
-    pub(crate) parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, String>,
     /// Names of the parameters that nobody reads back, with a secret or without.
-    pub(crate) confidential: Vec<String>,
+    pub confidential: Vec<String>,
     /// The secrets, by the name of their parameter.
-    pub(crate) secrets: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, String>,
     /// What belongs to its type.
-    pub(crate) data: BTreeMap<String, String>,
+    pub data: BTreeMap<String, String>,
     /// Everything else that the service keeps for clients, as text that means nothing here.
-    pub(crate) fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
     /// The projects that it belongs to; the first is where it was made.
-    pub(crate) sharing: Vec<Sharing>,
+    pub sharing: Vec<Sharing>,
     /// Who may change it, at the organization's level.
-    pub(crate) administrators: Vec<String>,
+    pub administrators: Vec<String>,
     /// Who may see it; administrators do anyway. `EVERYBODY` unless a test says else.
-    pub(crate) readers: Vec<String>,
+    pub readers: Vec<String>,
     /// Who made it.
-    pub(crate) created_by: String,
+    pub created_by: String,
 }
 
 /// What a client sends for a service connection: all of it, since what is left out is gone.
 #[derive(Clone, Debug)]
-pub(crate) struct EndpointUpdate {
+pub struct EndpointUpdate {
     /// The name.
-    pub(crate) name: String,
+    pub name: String,
     /// The type.
-    pub(crate) kind: String,
+    pub kind: String,
     /// The address.
-    pub(crate) url: String,
+    pub url: String,
     /// The scheme.
-    pub(crate) scheme: String,
+    pub scheme: String,
     /// All parameters, secret or not. None is one that was sent without a value.
-    pub(crate) parameters: BTreeMap<String, Option<String>>,
+    pub parameters: BTreeMap<String, Option<String>>,
     /// What belongs to the type.
-    pub(crate) data: BTreeMap<String, String>,
+    pub data: BTreeMap<String, String>,
     /// Everything else.
-    pub(crate) fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
     /// The projects.
-    pub(crate) sharing: Vec<Sharing>,
+    pub sharing: Vec<Sharing>,
 }
 
 /// What one update did, as far as it did anything. `data.X` and `parameters.X` name a part, `X` a field.
 #[derive(Clone, Debug)]
-pub(crate) struct EndpointWrite {
+pub struct EndpointWrite {
     /// Which one, by id.
-    pub(crate) endpoint: String,
+    pub endpoint: String,
     /// Who.
-    pub(crate) by: String,
+    pub by: String,
     /// When.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// What is new or has another value, secrets too.
-    pub(crate) changed: Vec<String>,
+    pub changed: Vec<String>,
     /// What was there and was left out; secrets are not among these.
-    pub(crate) lost: Vec<String>,
+    pub lost: Vec<String>,
     /// Names of the secret parameters that were left out or sent as null: the connection no longer works.
-    pub(crate) wiped: Vec<String>,
+    pub wiped: Vec<String>,
     /// Names of projects that it is no longer shared with.
-    pub(crate) unshared: Vec<String>,
+    pub unshared: Vec<String>,
 }
 
 impl Endpoint {
     /// What it is called in a project, if it belongs to it.
-    pub(crate) fn name_in(&self, project: &str) -> Option<&str> {
+    pub fn name_in(&self, project: &str) -> Option<&str> {
         self.sharing.iter().find(|one| one.project == project).map(|one| one.name.as_str())
     }
 
     /// Whether this identity may see it.
-    pub(crate) fn is_seen_by(&self, who: &str) -> bool {
+    pub fn is_seen_by(&self, who: &str) -> bool {
         lets_in(&[&self.readers, &self.administrators], who)
     }
 
     /// Whether its creation went through.
-    pub(crate) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.fields.get("isReady").is_some_and(|text| text == "true")
     }
 
@@ -116,25 +116,20 @@ impl Endpoint {
 /// What the service does.
 impl World {
     /// The connections of a project that this identity may see, oldest first; names in any case of letters.
-    pub(crate) fn endpoints_named(&self, who: &str, project: &str, names: Option<&[String]>) -> Vec<&Endpoint> {
+    pub fn endpoints_named(&self, who: &str, project: &str, names: Option<&[String]>) -> Vec<&Endpoint> {
         let fits = |known: &str| names.is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(known)));
         let seen = self.endpoints.iter().filter(|endpoint| endpoint.is_seen_by(who));
         seen.filter(|endpoint| endpoint.name_in(project).is_some_and(fits)).collect()
     }
 
     /// The connection of that id, if it belongs to the project and this identity may see it.
-    pub(crate) fn endpoint_in(&self, who: &str, project: &str, id: &str) -> Option<&Endpoint> {
+    pub fn endpoint_in(&self, who: &str, project: &str, id: &str) -> Option<&Endpoint> {
         let found = self.endpoints.iter().find(|endpoint| endpoint.id.eq_ignore_ascii_case(id));
         found.filter(|endpoint| endpoint.is_seen_by(who) && endpoint.name_in(project).is_some())
     }
 
     /// Puts what was sent in the place of the connection. The last one wins.
-    pub(crate) fn update_endpoint(
-        &mut self,
-        who: &str,
-        id: &str,
-        update: EndpointUpdate,
-    ) -> Result<(), LibraryRefusal> {
+    pub fn update_endpoint(&mut self, who: &str, id: &str, update: EndpointUpdate) -> Result<(), LibraryRefusal> {
         let old = self.endpoints.iter().find(|known| known.id.eq_ignore_ascii_case(id) && known.is_seen_by(who));
         let old = old.ok_or(LibraryRefusal::Unknown)?.clone();
         if !lets_in(&[&old.administrators], who) {
@@ -191,7 +186,7 @@ impl World {
     /// Arranges a service connection of `Widgets`, which everybody may see and `pat-publisher` may change. The kind says
     /// how it signs in: `generic` and `git` with a user name and `password`, `azurerm` by federation and without any
     /// secret, all others with `apitoken`.
-    pub(crate) fn add_endpoint(&mut self, name: &str, kind: &str) -> EndpointBuilder<'_> {
+    pub fn add_endpoint(&mut self, name: &str, kind: &str) -> EndpointBuilder<'_> {
         let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
         };
@@ -227,19 +222,19 @@ impl World {
     }
 
     /// The service connection of that id.
-    pub(crate) fn endpoint(&self, id: &str) -> &Endpoint {
+    pub fn endpoint(&self, id: &str) -> &Endpoint {
         let found = self.endpoints.iter().find(|endpoint| endpoint.id.eq_ignore_ascii_case(id));
         found.unwrap_or_else(|| panic!("no service connection {id:?} in this world"))
     }
 
     /// The same, to change it.
-    pub(crate) fn endpoint_mut(&mut self, id: &str) -> &mut Endpoint {
+    pub fn endpoint_mut(&mut self, id: &str) -> &mut Endpoint {
         let found = self.endpoints.iter_mut().find(|endpoint| endpoint.id.eq_ignore_ascii_case(id));
         found.unwrap_or_else(|| panic!("no service connection {id:?} in this world"))
     }
 
     /// What its users sign in with: the first secret; empty when it was wiped or there never was one.
-    pub(crate) fn endpoint_secret(&self, id: &str) -> &str {
+    pub fn endpoint_secret(&self, id: &str) -> &str {
         let endpoint = self.endpoint(id);
         let first = endpoint.confidential.first().and_then(|name| endpoint.secrets.get(name));
         first.map_or("", String::as_str)
@@ -247,7 +242,7 @@ impl World {
 }
 
 /// Arranges a service connection; `add` puts it into the world.
-pub(crate) struct EndpointBuilder<'a> {
+pub struct EndpointBuilder<'a> {
     world: &'a mut World,
     endpoint: Endpoint,
     holds: Option<String>,
@@ -256,25 +251,25 @@ pub(crate) struct EndpointBuilder<'a> {
 
 impl EndpointBuilder<'_> {
     /// Made in another project.
-    pub(crate) fn project(mut self, name: &str) -> Self {
+    pub fn project(mut self, name: &str) -> Self {
         name.clone_into(&mut self.projects[0]);
         self
     }
 
     /// Shared with one more project.
-    pub(crate) fn shared_with(mut self, project: &str) -> Self {
+    pub fn shared_with(mut self, project: &str) -> Self {
         self.projects.push(project.to_owned());
         self
     }
 
     /// Another address.
-    pub(crate) fn url(mut self, url: &str) -> Self {
+    pub fn url(mut self, url: &str) -> Self {
         url.clone_into(&mut self.endpoint.url);
         self
     }
 
     /// Signs in with a user name and `password`, as feeds may.
-    pub(crate) fn user_name(mut self, name: &str) -> Self {
+    pub fn user_name(mut self, name: &str) -> Self {
         "UsernamePassword".clone_into(&mut self.endpoint.scheme);
         self.endpoint.parameters.insert("username".to_owned(), name.to_owned());
         self.endpoint.confidential = vec!["password".to_owned()];
@@ -282,37 +277,37 @@ impl EndpointBuilder<'_> {
     }
 
     /// Holds this secret, a PAT's for instance, and not one of its own.
-    pub(crate) fn holding(mut self, secret: &str) -> Self {
+    pub fn holding(mut self, secret: &str) -> Self {
         self.holds = Some(secret.to_owned());
         self
     }
 
     /// One more secret parameter, which no client knows.
-    pub(crate) fn second_secret(mut self, parameter: &str) -> Self {
+    pub fn second_secret(mut self, parameter: &str) -> Self {
         self.endpoint.confidential.push(parameter.to_owned());
         self
     }
 
     /// One more thing that belongs to its type.
-    pub(crate) fn data(mut self, name: &str, value: &str) -> Self {
+    pub fn data(mut self, name: &str, value: &str) -> Self {
         self.endpoint.data.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// One more field that the service keeps, or another value of one, as JSON.
-    pub(crate) fn field(mut self, name: &str, text: &str) -> Self {
+    pub fn field(mut self, name: &str, text: &str) -> Self {
         self.endpoint.fields.insert(name.to_owned(), text.to_owned());
         self
     }
 
     /// One who may change it; the first one named takes the place of `pat-publisher`.
-    pub(crate) fn administrator(mut self, who: &str) -> Self {
+    pub fn administrator(mut self, who: &str) -> Self {
         self.endpoint.administrators.push(who.to_owned());
         self
     }
 
     /// Puts it into the world and returns its id.
-    pub(crate) fn add(self) -> String {
+    pub fn add(self) -> String {
         let Self { world, mut endpoint, mut holds, projects } = self;
         endpoint.sharing = world.sharing_of(&projects, &endpoint.name, "");
         if endpoint.administrators.is_empty() {

@@ -10,19 +10,19 @@ fn scramble(seed: u64) -> u64 {
 }
 
 /// The `n`th GUID of a kind.
-pub(crate) fn guid(kind: &str, n: u64) -> String {
+pub fn guid(kind: &str, n: u64) -> String {
     let hex = hex32(kind, n);
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
 /// 32 hexadecimal digits, as the versions of vault secrets are.
-pub(crate) fn hex32(kind: &str, n: u64) -> String {
+pub fn hex32(kind: &str, n: u64) -> String {
     let seed = kind.bytes().fold(n, |sum, byte| sum.wrapping_mul(131).wrapping_add(u64::from(byte)));
     format!("{:016x}{:016x}", scramble(seed), scramble(seed ^ 0xffff))
 }
 
 /// `prefix`, the number in four digits, and letters and digits up to `length`.
-pub(crate) fn secret(prefix: &str, n: u64, length: usize) -> String {
+pub fn secret(prefix: &str, n: u64, length: usize) -> String {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut text = format!("{prefix}{n:04}");
     let mut state = n;
@@ -34,7 +34,7 @@ pub(crate) fn secret(prefix: &str, n: u64, length: usize) -> String {
 }
 
 /// The secret of a PAT, in the published format: 84 characters, `JQQJ99` after 52 of them, `AZDO` before the last four.
-pub(crate) fn pat_secret(n: u64) -> String {
+pub fn pat_secret(n: u64) -> String {
     let random = secret("simulatedpat", n, 52);
     let middle = secret("", n + 7, 12);
     let checksum = secret("", n + 11, 4);

@@ -10,26 +10,26 @@ use super::{
 
 /// A PAT as an administrator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListedPat {
+pub struct ListedPat {
     /// The `authorizationId`.
-    pub(crate) id: String,
+    pub id: String,
     /// The display name.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// Scopes, separated by spaces.
-    pub(crate) scope: String,
+    pub scope: String,
     /// Ids of the organizations that it reaches; none, or an empty list, means all of the owner's.
-    pub(crate) accounts: Option<Vec<String>>,
+    pub accounts: Option<Vec<String>>,
     /// When it was created.
-    pub(crate) valid_from: Timestamp,
+    pub valid_from: Timestamp,
     /// When it ends.
-    pub(crate) valid_to: Timestamp,
+    pub valid_to: Timestamp,
     /// Whether it is said to be valid.
-    pub(crate) is_valid: bool,
+    pub is_valid: bool,
 }
 
 /// Where a list of somebody's tokens goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PatsCursor {
+pub enum PatsCursor {
     /// With the first: the page before was empty.
     AtFirst,
     /// After this one.
@@ -38,7 +38,7 @@ pub(crate) enum PatsCursor {
 
 impl World {
     /// All tokens of somebody that this organization shows, oldest first.
-    pub(crate) fn pats_of(&self, organization: &str, person: &Person) -> Vec<ListedPat> {
+    pub fn pats_of(&self, organization: &str, person: &Person) -> Vec<ListedPat> {
         let mut pats = match &person.who {
             Who::Account(name) => self.pats_of_account(organization, name),
             Who::Number(number) => self.pats_of_number(*number),
@@ -53,7 +53,7 @@ impl World {
 
     /// A page of them, and where the list goes on; nothing when there is no such place. A page that is full is followed
     /// by another, be it an empty one; the list of whoever has four or more begins with an empty page.
-    pub(crate) fn page_of_pats(
+    pub fn page_of_pats(
         &self,
         organization: &str,
         person: &Person,

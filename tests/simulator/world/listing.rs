@@ -8,7 +8,7 @@ use super::{World, pats::PatState};
 
 impl World {
     /// All PATs of all users, oldest first, one line each.
-    pub(crate) fn listing(&self) -> String {
+    pub fn listing(&self) -> String {
         let now = self.now();
         let width = self.pats.iter().map(|pat| pat.name.chars().count()).max().unwrap_or(0);
         let scope_width = self.pats.iter().map(|pat| pat.scope.len()).max().unwrap_or(0);

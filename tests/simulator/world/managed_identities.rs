@@ -4,7 +4,7 @@ use super::{EntraRefusal, Managed, World, entra::known_resource, ids};
 
 /// Why the machine gives no token.
 #[derive(Clone, Debug)]
-pub(crate) enum IdentityRefusal {
+pub enum IdentityRefusal {
     /// It has no such identity.
     NotFound,
     /// It has several, and none was named.
@@ -16,7 +16,7 @@ pub(crate) enum IdentityRefusal {
 impl World {
     /// A token for this resource as the identity of that client id, or as the one that needs no naming: with its life
     /// in seconds and the identity's client id.
-    pub(crate) fn managed_token(
+    pub fn managed_token(
         &mut self,
         resource: &str,
         client_id: Option<&str>,
@@ -45,7 +45,7 @@ impl World {
     }
 
     /// Runs the job in an App Service, and returns what its identity endpoint wants to see.
-    pub(crate) fn run_in_app_service(&mut self) -> String {
+    pub fn run_in_app_service(&mut self) -> String {
         let number = self.count("identity header");
         self.identity_header = ids::secret("SIMULATEDIDENTITYHEADER", number, 36);
         let value = self.identity_header.clone();

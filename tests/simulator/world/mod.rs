@@ -5,7 +5,6 @@
 mod accounts;
 mod budget;
 mod builds;
-mod by_hand;
 mod clock;
 mod endpoints;
 mod entra;
@@ -16,6 +15,7 @@ mod managed_identities;
 mod pats;
 mod people;
 mod projects;
+mod setup;
 mod tokens;
 mod variable_groups;
 mod vault;
@@ -24,39 +24,39 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
-pub(crate) use accounts::{App, Managed, Organization, ServiceConnection, Tenant, User};
-pub(crate) use budget::{Budget, Usage};
-pub(crate) use builds::{Build, Job};
-pub(crate) use clock::Clock;
-pub(crate) use endpoints::{Endpoint, EndpointUpdate, EndpointWrite};
+pub use accounts::{App, Managed, Organization, ServiceConnection, Tenant, User};
+pub use budget::{Budget, Usage};
+pub use builds::{Build, Job};
+pub use clock::Clock;
+pub use endpoints::{Endpoint, EndpointUpdate, EndpointWrite};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
-pub(crate) use entra::{
+pub use entra::{
     AuthorizationCode, Credential, DeviceCode, DeviceFlowBlock, DeviceState, EntraRefusal, Grant, SignInPage,
     TokenRequest,
 };
-pub(crate) use listed_pats::{ListedPat, PatsCursor};
-pub(crate) use managed_identities::IdentityRefusal;
-pub(crate) use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
+pub use listed_pats::{ListedPat, PatsCursor};
+pub use managed_identities::IdentityRefusal;
+pub use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
-pub(crate) use people::{Directory, PeopleCursor, Person, Who};
+pub use people::{Directory, PeopleCursor, Person, Who};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
-pub(crate) use projects::{BUILD_SERVICE, COLLECTION_BUILD_SERVICE, EVERYBODY, LibraryRefusal, Project, Sharing};
-pub(crate) use tokens::{AccessToken, ExchangeToken, Holder, OidcToken, RefreshToken};
-pub(crate) use variable_groups::{GroupUpdate, GroupVariable, GroupWrite, VariableChange, VariableGroup};
-pub(crate) use vault::{SecretChange, SecretVersion, Vault, VaultDenial, VaultRefusal};
+pub use projects::{BUILD_SERVICE, COLLECTION_BUILD_SERVICE, EVERYBODY, LibraryRefusal, Project, Sharing};
+pub use tokens::{AccessToken, ExchangeToken, Holder, OidcToken, RefreshToken};
+pub use variable_groups::{GroupUpdate, GroupVariable, GroupWrite, VariableChange, VariableGroup};
+pub use vault::{SecretChange, SecretVersion, Vault, VaultDenial, VaultRefusal};
 
 /// The application id of Azure DevOps: the audience of every token for it.
-pub(crate) const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 /// The audience of tokens for Key Vault.
-pub(crate) const KEY_VAULT: &str = "https://vault.azure.net";
+pub const KEY_VAULT: &str = "https://vault.azure.net";
 /// The audience of tokens that are exchanged for others.
-pub(crate) const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+pub const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 /// A tenant id that means: backed by Microsoft accounts, no tenant at all.
-pub(crate) const NO_TENANT: &str = "00000000-0000-0000-0000-000000000000";
+pub const NO_TENANT: &str = "00000000-0000-0000-0000-000000000000";
 
 /// How an id is refused that names no PAT of the caller: nobody has documented it, so each way must be survived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum UnknownIdReply {
+pub enum UnknownIdReply {
     /// In a 200 for get and update, 404 for revoke.
     #[default]
     Mixed,
@@ -68,7 +68,7 @@ pub(crate) enum UnknownIdReply {
 
 /// Why Azure DevOps does not let in somebody whose token is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AccessDenial {
+pub enum AccessDenial {
     /// 401, `TF400813`.
     NotAuthorized,
     /// 401, `TF401444`: the user has never been there.
@@ -88,127 +88,127 @@ pub(crate) enum AccessDenial {
 }
 
 /// Everything there is. The public fields are the switches and the state that tests may turn and look at.
-pub(crate) struct World {
+pub struct World {
     /// Where the time comes from.
-    pub(crate) clock: Clock,
+    pub clock: Clock,
     /// Tenants; the first one is home.
-    pub(crate) tenants: Vec<Tenant>,
+    pub tenants: Vec<Tenant>,
     /// Organizations; the first one is the pipeline's.
-    pub(crate) organizations: Vec<Organization>,
+    pub organizations: Vec<Organization>,
     /// Users.
-    pub(crate) users: Vec<User>,
+    pub users: Vec<User>,
     /// App registrations.
-    pub(crate) apps: Vec<App>,
+    pub apps: Vec<App>,
     /// Short names of the apps that are members of the first organization. Others are let in nowhere in it.
-    pub(crate) members: Vec<String>,
+    pub members: Vec<String>,
     /// Projects of the first organization; the first one is the pipeline's.
-    pub(crate) projects: Vec<Project>,
+    pub projects: Vec<Project>,
     /// Service connections of the pipeline's project that jobs sign in with.
-    pub(crate) connections: Vec<ServiceConnection>,
+    pub connections: Vec<ServiceConnection>,
     /// The job that the program runs in.
-    pub(crate) job: Job,
+    pub job: Job,
     /// Jobs of earlier runs: overlapping ones go on with their own tokens.
-    pub(crate) earlier_jobs: Vec<Job>,
+    pub earlier_jobs: Vec<Job>,
     /// Runs that the build service knows.
-    pub(crate) builds: Vec<Build>,
+    pub builds: Vec<Build>,
     /// Every PAT there ever was, oldest first.
-    pub(crate) pats: Vec<Pat>,
+    pub pats: Vec<Pat>,
     /// The people of the organizations, and who administers their tokens.
-    pub(crate) directory: Directory,
+    pub directory: Directory,
     /// The vault.
-    pub(crate) vault: Vault,
+    pub vault: Vault,
     /// Variable groups, oldest first.
-    pub(crate) groups: Vec<VariableGroup>,
+    pub groups: Vec<VariableGroup>,
     /// Every update of a variable group through the service.
-    pub(crate) group_writes: Vec<GroupWrite>,
+    pub group_writes: Vec<GroupWrite>,
     /// Service connections as their service keeps them, oldest first.
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<Endpoint>,
     /// Every update of a service connection through the service.
-    pub(crate) endpoint_writes: Vec<EndpointWrite>,
+    pub endpoint_writes: Vec<EndpointWrite>,
     /// Entra access tokens issued so far.
-    pub(crate) access_tokens: Vec<AccessToken>,
+    pub access_tokens: Vec<AccessToken>,
     /// Refresh tokens issued so far.
-    pub(crate) refresh_tokens: Vec<RefreshToken>,
+    pub refresh_tokens: Vec<RefreshToken>,
     /// Tokens of the job's OIDC endpoint issued so far.
-    pub(crate) oidc_tokens: Vec<OidcToken>,
+    pub oidc_tokens: Vec<OidcToken>,
     /// Tokens that are only good for being exchanged, issued so far.
-    pub(crate) exchange_tokens: Vec<ExchangeToken>,
+    pub exchange_tokens: Vec<ExchangeToken>,
     /// Sign-ins on other devices, oldest first.
-    pub(crate) device_codes: Vec<DeviceCode>,
+    pub device_codes: Vec<DeviceCode>,
     /// Sign-in pages that wait for a person.
-    pub(crate) sign_in_pages: Vec<SignInPage>,
+    pub sign_in_pages: Vec<SignInPage>,
     /// Codes that browsers were sent to clients with, oldest first.
-    pub(crate) authorization_codes: Vec<AuthorizationCode>,
+    pub authorization_codes: Vec<AuthorizationCode>,
     /// `jti` of every assertion that an app signed itself, once it was good.
-    pub(crate) assertions_seen: Vec<String>,
+    pub assertions_seen: Vec<String>,
 
     /// What each caller may use of Azure DevOps in a while; none means as much as it wants.
-    pub(crate) budget: Option<Budget>,
+    pub budget: Option<Budget>,
     /// PATs on a page, whatever `$top` asks for.
-    pub(crate) page_size: usize,
+    pub page_size: usize,
     /// How many calls with a new PAT are answered 401 before it works.
-    pub(crate) new_pats_valid_after: u32,
+    pub new_pats_valid_after: u32,
     /// The tenant's cap on the life of PATs.
-    pub(crate) cap_days: Option<i64>,
+    pub cap_days: Option<i64>,
     /// The tenant's policy against full-scoped PATs.
-    pub(crate) full_scope_blocked: bool,
+    pub full_scope_blocked: bool,
     /// The tenant's policy against PATs for all organizations; on everywhere since March 2026.
-    pub(crate) all_orgs_blocked: bool,
+    pub all_orgs_blocked: bool,
     /// The organization's policy against new PATs.
-    pub(crate) creation_blocked: bool,
+    pub creation_blocked: bool,
     /// `patTokenError`s for the next creates, one each.
-    pub(crate) create_refusals: VecDeque<String>,
+    pub create_refusals: VecDeque<String>,
     /// Nastier than documented: an update resets what it does not name.
-    pub(crate) update_resets_omitted_fields: bool,
+    pub update_resets_omitted_fields: bool,
     /// Nastier than documented: an update makes a new secret, which nobody is told.
-    pub(crate) update_changes_secret: bool,
+    pub update_changes_secret: bool,
     /// How an id is refused that names no PAT of the caller.
-    pub(crate) unknown_id_reply: UnknownIdReply,
+    pub unknown_id_reply: UnknownIdReply,
     /// Bad credentials get the anonymous identity and 200, as in an organization with public projects.
-    pub(crate) anonymous_allowed: bool,
+    pub anonymous_allowed: bool,
     /// The job's token speaks for the project collection and not for its project alone.
-    pub(crate) job_reaches_all_projects: bool,
+    pub job_reaches_all_projects: bool,
     /// What every bearer token meets on the PAT API and on connection data.
-    pub(crate) access_denied: Option<AccessDenial>,
+    pub access_denied: Option<AccessDenial>,
     /// A PAT on the PAT API is 401 and not 403: both were seen.
-    pub(crate) pat_as_caller_is_401: bool,
+    pub pat_as_caller_is_401: bool,
     /// A list of variable groups does not say which projects they belong to.
-    pub(crate) group_lists_omit_projects: bool,
+    pub group_lists_omit_projects: bool,
     /// An unknown service connection is `null` in a 200, not a 404.
-    pub(crate) unknown_endpoint_is_null: bool,
+    pub unknown_endpoint_is_null: bool,
     /// Assertions that apps sign are judged by the world's clock, also where a test moved it away from the machine's.
-    pub(crate) assertions_by_own_clock: bool,
+    pub assertions_by_own_clock: bool,
     /// User tokens cannot be read, as Entra reserves for itself.
-    pub(crate) opaque_tokens: bool,
+    pub opaque_tokens: bool,
     /// Assertions signed the old way, with RS256, are accepted.
-    pub(crate) rs256_accepted: bool,
+    pub rs256_accepted: bool,
     /// Scopes that are consented to and asked for, and not granted all the same.
-    pub(crate) scopes_withheld: Vec<String>,
+    pub scopes_withheld: Vec<String>,
     /// Life of a device code.
-    pub(crate) device_code_seconds: i64,
+    pub device_code_seconds: i64,
     /// How long a client has to wait between two polls, in seconds.
-    pub(crate) device_interval: u64,
+    pub device_interval: u64,
     /// How many of the next polls are told to slow down.
-    pub(crate) slow_downs: u32,
+    pub slow_downs: u32,
     /// Whether Conditional Access forbids signing in on another device, and who is told.
-    pub(crate) device_flow_blocked: Option<DeviceFlowBlock>,
+    pub device_flow_blocked: Option<DeviceFlowBlock>,
     /// The sign-in page submits itself with this user name: for a browser that nobody drives.
-    pub(crate) page_signs_in_as: Option<String>,
+    pub page_signs_in_as: Option<String>,
     /// Life of a user's access token.
-    pub(crate) user_token_minutes: i64,
+    pub user_token_minutes: i64,
     /// Life of an app's access token.
-    pub(crate) app_token_minutes: i64,
+    pub app_token_minutes: i64,
     /// Life of a managed identity's access token.
-    pub(crate) managed_token_hours: i64,
+    pub managed_token_hours: i64,
     /// What the App Service's identity endpoint wants to see, if the job runs in one.
-    pub(crate) identity_header: String,
+    pub identity_header: String,
     /// Life of a refresh token from its issue.
-    pub(crate) refresh_token_days: i64,
+    pub refresh_token_days: i64,
 
     /// Pages that were promised: what is left of each, and the query it belongs to.
-    pub(crate) cursors: Vec<pats::Cursor>,
+    pub cursors: Vec<pats::Cursor>,
     /// Lists that came to their end, which shows in turn as "", null and nothing.
-    pub(crate) lists_ended: usize,
+    pub lists_ended: usize,
     issued: Vec<(String, String)>,
     counters: BTreeMap<&'static str, u64>,
     numbers: u64,
@@ -219,7 +219,7 @@ impl World {
     /// `pat-rotator`), app `pat-rotator-public`, app `pat-publisher` (a member, behind the service connection
     /// of the same name), the vault `contoso-kv`, projects `Widgets` and `Gadgets`, and run 101 of a pipeline in the first.
     /// No PATs, secrets, variable groups and other service connections yet. The clock stands at 2026-11-24T03:00:00.1033333Z.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let tenant = Tenant { id: ids::guid("tenant", 1), domain: "contoso.onmicrosoft.com".to_owned() };
         let organization =
             Organization { name: "contoso".to_owned(), id: ids::guid("organization", 1), tenant: tenant.id.clone() };
@@ -315,7 +315,7 @@ impl World {
     }
 
     /// Every secret that ever existed, with a name for messages: a leak is a text search for one of them.
-    pub(crate) fn all_secrets(&self) -> Vec<(String, String)> {
+    pub fn all_secrets(&self) -> Vec<(String, String)> {
         self.issued.clone()
     }
 

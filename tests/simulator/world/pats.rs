@@ -12,36 +12,36 @@ const ALL_ORGS_END: i64 = 1_796_083_200;
 
 /// One personal access token.
 #[derive(Clone, Debug)]
-pub(crate) struct Pat {
+pub struct Pat {
     /// Its number in this world, from 1, in order of creation.
-    pub(crate) number: u64,
+    pub number: u64,
     /// The `authorizationId`.
-    pub(crate) id: String,
+    pub id: String,
     /// Short name of its owner.
-    pub(crate) owner: String,
+    pub owner: String,
     /// The organization that it reaches; none means all of the owner's.
-    pub(crate) organization: Option<String>,
+    pub organization: Option<String>,
     /// The display name.
-    pub(crate) name: String,
+    pub name: String,
     /// Scopes, separated by spaces.
-    pub(crate) scope: String,
+    pub scope: String,
     /// When it was created.
-    pub(crate) valid_from: Timestamp,
+    pub valid_from: Timestamp,
     /// When it ends.
-    pub(crate) valid_to: Timestamp,
+    pub valid_to: Timestamp,
     /// The secret.
-    pub(crate) secret: String,
+    pub secret: String,
     /// When it was revoked, if it was.
-    pub(crate) revoked: Option<Timestamp>,
+    pub revoked: Option<Timestamp>,
     /// How many calls it still refuses because it is too new.
-    pub(crate) unready: u32,
+    pub unready: u32,
     /// How a rename of this one is refused, if it is.
-    pub(crate) refuse_rename: Option<RenameRefusal>,
+    pub refuse_rename: Option<RenameRefusal>,
 }
 
 /// What a PAT is at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PatState {
+pub enum PatState {
     /// It works, or will in a moment.
     Active,
     /// Its time is over.
@@ -52,7 +52,7 @@ pub(crate) enum PatState {
 
 /// How the service refuses to rename a PAT, whatever else it would do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RenameRefusal {
+pub enum RenameRefusal {
     /// With an HTTP status.
     Status(u16),
     /// With a `patTokenError`.
@@ -61,7 +61,7 @@ pub(crate) enum RenameRefusal {
 
 /// Why the service does not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// A `patTokenError` of the published list.
     Error(String),
     /// The id names no PAT of the caller.
@@ -72,33 +72,33 @@ pub(crate) enum Refused {
 
 /// What a create asks for.
 #[derive(Clone, Debug)]
-pub(crate) struct NewPat {
+pub struct NewPat {
     /// The display name.
-    pub(crate) name: String,
+    pub name: String,
     /// The scopes.
-    pub(crate) scope: String,
+    pub scope: String,
     /// When it shall end.
-    pub(crate) valid_to: Option<Timestamp>,
+    pub valid_to: Option<Timestamp>,
     /// For all organizations.
-    pub(crate) all_orgs: bool,
+    pub all_orgs: bool,
 }
 
 /// What an update asks for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PatChange {
+pub struct PatChange {
     /// A new name.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// New scopes.
-    pub(crate) scope: Option<String>,
+    pub scope: Option<String>,
     /// A new end.
-    pub(crate) valid_to: Option<Timestamp>,
+    pub valid_to: Option<Timestamp>,
     /// For all organizations, or not.
-    pub(crate) all_orgs: Option<bool>,
+    pub all_orgs: Option<bool>,
 }
 
 /// Which PATs a list shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
+pub enum Filter {
     /// Neither revoked nor expired.
     Active,
     /// Revoked.
@@ -111,7 +111,7 @@ pub(crate) enum Filter {
 
 /// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub enum Sort {
     /// Newest first: the service's own order.
     Unsorted,
     /// By name.
@@ -124,38 +124,38 @@ pub(crate) enum Sort {
 
 /// What must stay the same from page to page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListQuery {
+pub struct ListQuery {
     /// Whose.
-    pub(crate) owner: String,
+    pub owner: String,
     /// In which organization.
-    pub(crate) organization: String,
+    pub organization: String,
     /// Which.
-    pub(crate) filter: Filter,
+    pub filter: Filter,
     /// In which order.
-    pub(crate) sort: Sort,
+    pub sort: Sort,
     /// And which way.
-    pub(crate) ascending: bool,
+    pub ascending: bool,
 }
 
 /// A list that goes on.
 #[derive(Clone, Debug)]
-pub(crate) struct Cursor {
+pub struct Cursor {
     query: ListQuery,
     left: Vec<u64>,
 }
 
 /// One page of a list.
 #[derive(Clone, Debug)]
-pub(crate) struct Page {
+pub struct Page {
     /// The PATs.
-    pub(crate) pats: Vec<Pat>,
+    pub pats: Vec<Pat>,
     /// The number of the cursor that goes on, if anything is left.
-    pub(crate) next: Option<usize>,
+    pub next: Option<usize>,
 }
 
 impl Pat {
     /// What it is at this instant.
-    pub(crate) fn state(&self, now: Timestamp) -> PatState {
+    pub fn state(&self, now: Timestamp) -> PatState {
         match self.revoked {
             Some(_) => PatState::Revoked,
             None if self.valid_to <= now => PatState::Expired,
@@ -164,7 +164,7 @@ impl Pat {
     }
 
     /// Whether the service would let somebody in with it, apart from its being too new.
-    pub(crate) fn works_in(&self, organization: &str, now: Timestamp) -> bool {
+    pub fn works_in(&self, organization: &str, now: Timestamp) -> bool {
         let reaches = match &self.organization {
             Some(own) => own.eq_ignore_ascii_case(organization),
             None => now.as_second() < ALL_ORGS_END,
@@ -180,7 +180,7 @@ impl Pat {
 /// What the service does. `owner` is the caller.
 impl World {
     /// Creates a PAT, or refuses as a policy demands. Returns the authorization id.
-    pub(crate) fn create_pat(&mut self, owner: &str, organization: &str, new: &NewPat) -> Result<String, Refused> {
+    pub fn create_pat(&mut self, owner: &str, organization: &str, new: &NewPat) -> Result<String, Refused> {
         let now = self.now();
         if let Some(error) = self.create_refusals.pop_front() {
             return Err(Refused::Error(error));
@@ -201,13 +201,7 @@ impl World {
     }
 
     /// Changes a PAT of the caller.
-    pub(crate) fn update_pat(
-        &mut self,
-        owner: &str,
-        organization: &str,
-        id: &str,
-        change: &PatChange,
-    ) -> Result<(), Refused> {
+    pub fn update_pat(&mut self, owner: &str, organization: &str, id: &str, change: &PatChange) -> Result<(), Refused> {
         let now = self.now();
         let before = self.own_pat(owner, organization, id).ok_or(Refused::Unknown)?.clone();
         match before.state(now) {
@@ -261,7 +255,7 @@ impl World {
     }
 
     /// Revokes a PAT of the caller. One that is revoked already is as unknown as a stranger's.
-    pub(crate) fn revoke_pat(&mut self, owner: &str, organization: &str, id: &str) -> Result<(), Refused> {
+    pub fn revoke_pat(&mut self, owner: &str, organization: &str, id: &str) -> Result<(), Refused> {
         let now = self.now();
         let pat = self.own_pat(owner, organization, id).ok_or(Refused::Unknown)?;
         if pat.state(now) == PatState::Revoked {
@@ -273,12 +267,12 @@ impl World {
     }
 
     /// A PAT of the caller that this organization shows.
-    pub(crate) fn own_pat(&self, owner: &str, organization: &str, id: &str) -> Option<&Pat> {
+    pub fn own_pat(&self, owner: &str, organization: &str, id: &str) -> Option<&Pat> {
         self.find_pat(id).filter(|pat| pat.owner == owner && pat.is_listed_in(organization))
     }
 
     /// Whether an id that names no PAT of the caller is refused with 404 (and not in a 200).
-    pub(crate) fn unknown_id_is_404(&self, revoking: bool) -> bool {
+    pub fn unknown_id_is_404(&self, revoking: bool) -> bool {
         match self.unknown_id_reply {
             UnknownIdReply::Mixed => revoking,
             UnknownIdReply::NotFound => true,
@@ -287,7 +281,7 @@ impl World {
     }
 
     /// The first page of a list.
-    pub(crate) fn list_pats(&mut self, query: ListQuery) -> Page {
+    pub fn list_pats(&mut self, query: ListQuery) -> Page {
         let now = self.now();
         let mut found: Vec<&Pat> = self
             .pats
@@ -310,7 +304,7 @@ impl World {
     }
 
     /// The page that a cursor promised; none when there is no such cursor or the query has changed since.
-    pub(crate) fn continue_list(&mut self, cursor: usize, query: &ListQuery) -> Option<Page> {
+    pub fn continue_list(&mut self, cursor: usize, query: &ListQuery) -> Option<Page> {
         let cursor = self.cursors.get(cursor).filter(|cursor| cursor.query == *query)?.clone();
         Some(self.page(cursor))
     }

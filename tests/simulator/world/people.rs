@@ -9,57 +9,57 @@ use jiff::Timestamp;
 use super::{World, ids};
 
 /// The people beside the accounts, and how lists of them come.
-pub(crate) struct Directory {
+pub struct Directory {
     /// How many people there are beside the accounts, numbered from 0.
-    pub(crate) crowd: u64,
+    pub crowd: u64,
     /// When they were added: their tokens are dated from here.
-    pub(crate) crowd_since: Timestamp,
+    pub crowd_since: Timestamp,
     /// Numbers of those who have left.
-    pub(crate) left: BTreeSet<u64>,
+    pub left: BTreeSet<u64>,
     /// People on a full page. Pages are full, half full and empty in turn.
-    pub(crate) page_size: usize,
+    pub page_size: usize,
     /// Whether a page begins with the last person of the one before, and the last page brings the first person again.
-    pub(crate) repeats: bool,
+    pub repeats: bool,
     /// Short names of the users, and of the apps, who are Project Collection Administrators.
-    pub(crate) administrators: Vec<String>,
+    pub administrators: Vec<String>,
     /// Who is no administrator is told so by 403 and not by the documented 401.
-    pub(crate) not_administrator_is_403: bool,
+    pub not_administrator_is_403: bool,
     /// Tokens on a page, whatever `pageSize` asks for.
-    pub(crate) pats_a_page: usize,
+    pub pats_a_page: usize,
     /// A token that has expired is said to be valid all the same: which it is was not documented.
-    pub(crate) expired_are_valid: bool,
+    pub expired_are_valid: bool,
     /// Lists that came to their end: every other one ends with an empty page.
-    pub(crate) lists_ended: usize,
+    pub lists_ended: usize,
 }
 
 /// Somebody in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Person {
+pub struct Person {
     /// Who it is.
-    pub(crate) who: Who,
+    pub who: Who,
     /// The subject descriptor.
-    pub(crate) descriptor: String,
+    pub descriptor: String,
     /// As people call them.
-    pub(crate) display_name: Option<String>,
+    pub display_name: Option<String>,
     /// The sign-in name.
-    pub(crate) principal: String,
+    pub principal: String,
     /// The mail address: empty for some, absent for others.
-    pub(crate) mail: Option<String>,
+    pub mail: Option<String>,
     /// `aad`, `msa` or, for the services' own accounts, `svc`.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// The tenant, or what stands for one.
-    pub(crate) domain: String,
+    pub domain: String,
     /// The id where it comes from.
-    pub(crate) origin_id: String,
+    pub origin_id: String,
     /// The identity's id in Azure DevOps.
-    pub(crate) identity: String,
+    pub identity: String,
     /// A guest of the tenant.
-    pub(crate) guest: bool,
+    pub guest: bool,
 }
 
 /// Who somebody in the directory is in this world.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
+pub enum Who {
     /// An account, by short name.
     Account(String),
     /// One of the crowd, by number.
@@ -70,20 +70,20 @@ pub(crate) enum Who {
 
 /// One page of the directory.
 #[derive(Clone, Debug)]
-pub(crate) struct PeoplePage {
+pub struct PeoplePage {
     /// Who is on it.
-    pub(crate) people: Vec<Person>,
+    pub people: Vec<Person>,
     /// Where the list goes on, if it does.
-    pub(crate) next: Option<PeopleCursor>,
+    pub next: Option<PeopleCursor>,
 }
 
 /// Where a list of people goes on: by place and not by count, so that nobody is skipped when somebody leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PeopleCursor {
+pub struct PeopleCursor {
     /// The first place that was not shown.
-    pub(crate) place: u64,
+    pub place: u64,
     /// How many pages came before.
-    pub(crate) pages: u64,
+    pub pages: u64,
 }
 
 impl Directory {
@@ -105,13 +105,13 @@ impl Directory {
 
 impl World {
     /// Makes so many people members of the organization, beside the accounts, with none to five tokens each.
-    pub(crate) fn add_crowd(&mut self, people: u64) {
+    pub fn add_crowd(&mut self, people: u64) {
         self.directory.crowd = people;
         self.directory.crowd_since = self.now();
     }
 
     /// Takes somebody out of the organization. Their tokens are listed nowhere from then on.
-    pub(crate) fn leave(&mut self, who: &Who) {
+    pub fn leave(&mut self, who: &Who) {
         match who {
             Who::Account(name) => self.user_mut(name).member_of.clear(),
             Who::Number(number) => {
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// Whoever has this descriptor in the organization, in any case of letters.
-    pub(crate) fn person(&self, organization: &str, descriptor: &str) -> Option<Person> {
+    pub fn person(&self, organization: &str, descriptor: &str) -> Option<Person> {
         let number = number_of(descriptor).and_then(|number| self.person_at(organization, number));
         let by_number = number.filter(|person| person.descriptor == descriptor);
         by_number.or_else(|| {
@@ -132,14 +132,14 @@ impl World {
     }
 
     /// Everybody of the organization, the services' accounts left out.
-    pub(crate) fn everybody(&self, organization: &str) -> impl Iterator<Item = Person> {
+    pub fn everybody(&self, organization: &str) -> impl Iterator<Item = Person> {
         (0..self.places())
             .filter_map(move |place| self.person_at(organization, place))
             .filter(|person| person.who != Who::Service)
     }
 
     /// A page of the organization's people of these kinds.
-    pub(crate) fn list_people(&mut self, organization: &str, kinds: &[&str], from: PeopleCursor) -> PeoplePage {
+    pub fn list_people(&mut self, organization: &str, kinds: &[&str], from: PeopleCursor) -> PeoplePage {
         let Directory { page_size, repeats, lists_ended, .. } = self.directory;
         let size = match from.pages % 4 {
             1 => page_size.div_ceil(2),

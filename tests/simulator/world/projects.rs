@@ -3,37 +3,37 @@
 use super::{Holder, World, ids};
 
 /// The identity of job tokens that reach their own project only.
-pub(crate) const BUILD_SERVICE: &str = "Widgets Build Service";
+pub const BUILD_SERVICE: &str = "Widgets Build Service";
 /// The identity of job tokens that reach every project.
-pub(crate) const COLLECTION_BUILD_SERVICE: &str = "Project Collection Build Service";
+pub const COLLECTION_BUILD_SERVICE: &str = "Project Collection Build Service";
 /// In a list of readers: everyone who gets as far as the project.
-pub(crate) const EVERYBODY: &str = "everybody";
+pub const EVERYBODY: &str = "everybody";
 
 /// A project of the first organization.
 #[derive(Clone, Debug)]
-pub(crate) struct Project {
+pub struct Project {
     /// Its GUID.
-    pub(crate) id: String,
+    pub id: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Names of the users and apps for whom it does not exist.
-    pub(crate) hidden_from: Vec<String>,
+    pub hidden_from: Vec<String>,
 }
 
 /// A project that something is shared with, and what it is called there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sharing {
+pub struct Sharing {
     /// The project's GUID.
-    pub(crate) project: String,
+    pub project: String,
     /// The name that it has in that project.
-    pub(crate) name: String,
+    pub name: String,
     /// The description that it has in that project.
-    pub(crate) description: Option<String>,
+    pub description: Option<String>,
 }
 
 /// Why a variable group or service connection is not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LibraryRefusal {
+pub enum LibraryRefusal {
     /// There is none with that id, or none that the caller may see.
     Unknown,
     /// The caller is no administrator of it.
@@ -54,42 +54,42 @@ pub(crate) enum LibraryRefusal {
 
 impl World {
     /// Adds another project of the first organization and returns its id.
-    pub(crate) fn add_project(&mut self, name: &str) -> String {
+    pub fn add_project(&mut self, name: &str) -> String {
         let id = ids::guid("project", self.projects.len() as u64 + 1);
         self.projects.push(Project { id: id.clone(), name: name.to_owned(), hidden_from: Vec::new() });
         id
     }
 
     /// The project of that name or id.
-    pub(crate) fn project(&self, name: &str) -> &Project {
+    pub fn project(&self, name: &str) -> &Project {
         self.find_project(name).unwrap_or_else(|| panic!("no project {name:?} in this world"))
     }
 
     /// The same, to change it.
-    pub(crate) fn project_mut(&mut self, name: &str) -> &mut Project {
+    pub fn project_mut(&mut self, name: &str) -> &mut Project {
         let found = self.projects.iter_mut().find(|project| project.is(name));
         found.unwrap_or_else(|| panic!("no project {name:?} in this world"))
     }
 
     /// The project of that name or id, if there is one.
-    pub(crate) fn find_project(&self, name: &str) -> Option<&Project> {
+    pub fn find_project(&self, name: &str) -> Option<&Project> {
         self.projects.iter().find(|project| project.is(name))
     }
 
     /// The project of that name or id, if it exists for this identity.
-    pub(crate) fn project_seen_by(&self, who: &str, name: &str) -> Option<&Project> {
+    pub fn project_seen_by(&self, who: &str, name: &str) -> Option<&Project> {
         self.find_project(name)
             .filter(|project| who != BUILD_SERVICE || project.id == self.job.project_id)
             .filter(|project| !project.hidden_from.iter().any(|hidden| hidden == who))
     }
 
     /// Whom the job's token speaks for.
-    pub(crate) fn job_identity(&self) -> &'static str {
+    pub fn job_identity(&self) -> &'static str {
         if self.job_reaches_all_projects { COLLECTION_BUILD_SERVICE } else { BUILD_SERVICE }
     }
 
     /// Whether the holder of an access token is a member of the organization.
-    pub(crate) fn is_member(&self, holder: &Holder, organization: &str) -> bool {
+    pub fn is_member(&self, holder: &Holder, organization: &str) -> bool {
         match holder {
             Holder::User(name) => {
                 self.user(name).member_of.iter().any(|known| known.eq_ignore_ascii_case(organization))
@@ -140,7 +140,7 @@ impl World {
 
 impl Project {
     /// Whether this is its name, in any case of letters, or its id.
-    pub(crate) fn is(&self, name: &str) -> bool {
+    pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.id.eq_ignore_ascii_case(name)
     }
 }

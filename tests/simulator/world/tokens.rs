@@ -7,7 +7,7 @@ use super::{AZURE_DEVOPS, TOKEN_EXCHANGE, World, ids};
 
 /// Whom an access token speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub enum Holder {
     /// A user, by short name.
     User(String),
     /// An app itself, by short name.
@@ -16,95 +16,88 @@ pub(crate) enum Holder {
 
 /// An access token of Entra.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessToken {
+pub struct AccessToken {
     /// Its number, from 1.
-    pub(crate) number: u64,
+    pub number: u64,
     /// The token.
-    pub(crate) value: String,
+    pub value: String,
     /// Whom it speaks for.
-    pub(crate) holder: Holder,
+    pub holder: Holder,
     /// For which service.
-    pub(crate) audience: String,
+    pub audience: String,
     /// Of which tenant.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// What it allows; empty for an app.
-    pub(crate) scopes: Vec<String>,
+    pub scopes: Vec<String>,
     /// When it ends.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
 }
 
 /// A refresh token.
 #[derive(Clone, Debug)]
-pub(crate) struct RefreshToken {
+pub struct RefreshToken {
     /// Its number, from 1.
-    pub(crate) number: u64,
+    pub number: u64,
     /// The token.
-    pub(crate) value: String,
+    pub value: String,
     /// The user who signed in.
-    pub(crate) user: String,
+    pub user: String,
     /// The app that it was issued to.
-    pub(crate) app: String,
+    pub app: String,
     /// When it was issued.
-    pub(crate) issued: Timestamp,
+    pub issued: Timestamp,
     /// The `AADSTS` number that it is refused with, if it is.
-    pub(crate) refused_with: Option<u32>,
+    pub refused_with: Option<u32>,
     /// How often it was redeemed.
-    pub(crate) redeemed: u32,
+    pub redeemed: u32,
 }
 
 /// A token of the second exchange or the third that an agent needs to act as its user.
 #[derive(Clone, Debug)]
-pub(crate) struct ExchangeToken {
+pub struct ExchangeToken {
     /// The token.
-    pub(crate) value: String,
+    pub value: String,
     /// The app that asked for it: the blueprint, then the agent identity.
-    pub(crate) app: String,
+    pub app: String,
     /// The agent identity that a blueprint asked for; none for an agent identity's own.
-    pub(crate) fmi_path: Option<String>,
+    pub fmi_path: Option<String>,
     /// `sub`.
-    pub(crate) subject: String,
+    pub subject: String,
     /// When it ends.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
 }
 
 /// A token of the job's OIDC endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct OidcToken {
+pub struct OidcToken {
     /// Its number, from 1.
-    pub(crate) number: u64,
+    pub number: u64,
     /// The token.
-    pub(crate) value: String,
+    pub value: String,
     /// `iss`.
-    pub(crate) issuer: String,
+    pub issuer: String,
     /// `sub`.
-    pub(crate) subject: String,
+    pub subject: String,
     /// `aud`.
-    pub(crate) audience: String,
+    pub audience: String,
     /// When it ends.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
 }
 
 impl World {
     /// An access token for Azure DevOps that speaks for `rotator`, as an earlier step would hand it over.
-    pub(crate) fn user_token(&mut self, scopes: &str) -> String {
+    pub fn user_token(&mut self, scopes: &str) -> String {
         self.token_of_user("rotator", "pat-rotator-public", AZURE_DEVOPS, scopes)
     }
 
     /// An access token that speaks for a user.
-    pub(crate) fn token_of_user(&mut self, user: &str, app: &str, audience: &str, scopes: &str) -> String {
+    pub fn token_of_user(&mut self, user: &str, app: &str, audience: &str, scopes: &str) -> String {
         let tenant = self.user(user).tenant.clone();
         self.token_of_user_in(&tenant, user, app, audience, scopes)
     }
 
     /// The same, from this tenant.
-    pub(crate) fn token_of_user_in(
-        &mut self,
-        tenant: &str,
-        user: &str,
-        app: &str,
-        audience: &str,
-        scopes: &str,
-    ) -> String {
+    pub fn token_of_user_in(&mut self, tenant: &str, user: &str, app: &str, audience: &str, scopes: &str) -> String {
         let (user, app) = (self.user(user).clone(), self.app(app).clone());
         let (name, oid, at_home) = user.in_tenant(tenant).unwrap_or((&user.upn, &user.oid, true));
         let mut subject = vec![
@@ -131,7 +124,7 @@ impl World {
     }
 
     /// An app's own access token.
-    pub(crate) fn app_token(&mut self, app: &str, audience: &str) -> String {
+    pub fn app_token(&mut self, app: &str, audience: &str) -> String {
         self.app_token_for(app, audience, self.app_token_minutes)
     }
 
@@ -241,7 +234,7 @@ impl World {
     }
 
     /// Ends an access token at once.
-    pub(crate) fn expire_token(&mut self, value: &str) {
+    pub fn expire_token(&mut self, value: &str) {
         let now = self.now();
         for token in self.access_tokens.iter_mut().filter(|token| token.value == value) {
             token.expires = now;
@@ -249,7 +242,7 @@ impl World {
     }
 
     /// Ends every access token issued so far.
-    pub(crate) fn expire_all_tokens(&mut self) {
+    pub fn expire_all_tokens(&mut self) {
         let now = self.now();
         for token in &mut self.access_tokens {
             token.expires = token.expires.min(now);
@@ -257,7 +250,7 @@ impl World {
     }
 
     /// A refresh token as a sign-in of this user with this app would give.
-    pub(crate) fn refresh_token_for(&mut self, user: &str, app: &str) -> String {
+    pub fn refresh_token_for(&mut self, user: &str, app: &str) -> String {
         let (user, app) = (self.user(user).name.clone(), self.app(app).name.clone());
         let number = self.count("refresh token");
         let value = format!("1.{}", ids::secret("simulated-refresh-", number, 180));
@@ -269,14 +262,14 @@ impl World {
     }
 
     /// Makes every refresh token of this user fail with this `AADSTS` number: 50173, 70008, 70043, 53003 …
-    pub(crate) fn break_refresh_tokens(&mut self, user: &str, code: u32) {
+    pub fn break_refresh_tokens(&mut self, user: &str, code: u32) {
         for token in self.refresh_tokens.iter_mut().filter(|token| token.user == user) {
             token.refused_with = Some(code);
         }
     }
 
     /// Backdates a refresh token.
-    pub(crate) fn age_refresh_token(&mut self, value: &str, age: SignedDuration) {
+    pub fn age_refresh_token(&mut self, value: &str, age: SignedDuration) {
         let issued = self.now() - age;
         for token in self.refresh_tokens.iter_mut().filter(|token| token.value == value) {
             token.issued = issued;
@@ -284,7 +277,7 @@ impl World {
     }
 
     /// A token of the job's OIDC endpoint for a service connection.
-    pub(crate) fn oidc_token(&mut self, issuer: &str, subject: &str) -> String {
+    pub fn oidc_token(&mut self, issuer: &str, subject: &str) -> String {
         let number = self.count("OIDC token");
         let now = self.now();
         let expires = now + SignedDuration::from_mins(10);

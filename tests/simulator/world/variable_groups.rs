@@ -11,118 +11,118 @@ use super::{
 
 /// A variable of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GroupVariable {
+pub struct GroupVariable {
     /// The value, of a secret one too.
-    pub(crate) value: String,
+    pub value: String,
     /// Nobody is told the value but a job.
-    pub(crate) is_secret: bool,
+    pub is_secret: bool,
     /// May not be overridden by a run.
-    pub(crate) is_read_only: bool,
+    pub is_read_only: bool,
 }
 
 /// Where the values of a linked group come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VaultLink {
+pub struct VaultLink {
     /// The GUID of the service connection that reads the vault.
-    pub(crate) connection: String,
+    pub connection: String,
     /// The vault's name.
-    pub(crate) vault: String,
+    pub vault: String,
 }
 
 /// A variable group.
 #[derive(Clone, Debug)]
-pub(crate) struct VariableGroup {
+pub struct VariableGroup {
     /// Its number.
-    pub(crate) id: u32,
+    pub id: u32,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its description, if it has one.
-    pub(crate) description: Option<String>,
+    pub description: Option<String>,
     /// The vault that its values come from, if they do.
-    pub(crate) link: Option<VaultLink>,
+    pub link: Option<VaultLink>,
     /// The variables, by name.
-    pub(crate) variables: BTreeMap<String, GroupVariable>,
+    pub variables: BTreeMap<String, GroupVariable>,
     /// The projects that it belongs to; the first is where it was made.
-    pub(crate) sharing: Vec<Sharing>,
+    pub sharing: Vec<Sharing>,
     /// Who may change it: short names of users and apps, `BUILD_SERVICE`, `COLLECTION_BUILD_SERVICE`.
-    pub(crate) administrators: Vec<String>,
+    pub administrators: Vec<String>,
     /// Who may see it; administrators do anyway. `EVERYBODY` unless a test says else.
-    pub(crate) readers: Vec<String>,
+    pub readers: Vec<String>,
     /// Who made it.
-    pub(crate) created_by: String,
+    pub created_by: String,
     /// When it was made.
-    pub(crate) created: Timestamp,
+    pub created: Timestamp,
     /// Who changed it last.
-    pub(crate) modified_by: String,
+    pub modified_by: String,
     /// When it was changed last.
-    pub(crate) modified: Timestamp,
+    pub modified: Timestamp,
 }
 
 /// What a client sends for a variable.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct VariableChange {
+pub struct VariableChange {
     /// The value; none keeps that of a secret.
-    pub(crate) value: Option<String>,
+    pub value: Option<String>,
     /// Whether it is secret from now on.
-    pub(crate) is_secret: bool,
+    pub is_secret: bool,
     /// Whether a run may not override it from now on.
-    pub(crate) is_read_only: bool,
+    pub is_read_only: bool,
 }
 
 /// What a client sends for a group: all of it, since what is left out is gone.
 #[derive(Clone, Debug)]
-pub(crate) struct GroupUpdate {
+pub struct GroupUpdate {
     /// The name.
-    pub(crate) name: String,
+    pub name: String,
     /// The description.
-    pub(crate) description: Option<String>,
+    pub description: Option<String>,
     /// Whether it is of the kind that is linked to a vault.
-    pub(crate) is_linked: bool,
+    pub is_linked: bool,
     /// The variables.
-    pub(crate) variables: BTreeMap<String, VariableChange>,
+    pub variables: BTreeMap<String, VariableChange>,
     /// The projects.
-    pub(crate) sharing: Vec<Sharing>,
+    pub sharing: Vec<Sharing>,
 }
 
 /// What one update did, as far as it did anything.
 #[derive(Clone, Debug)]
-pub(crate) struct GroupWrite {
+pub struct GroupWrite {
     /// Which group.
-    pub(crate) group: u32,
+    pub group: u32,
     /// Who.
-    pub(crate) by: String,
+    pub by: String,
     /// When.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// Names of variables that were not there.
-    pub(crate) added: Vec<String>,
+    pub added: Vec<String>,
     /// Names of variables that have another value or flag now.
-    pub(crate) changed: Vec<String>,
+    pub changed: Vec<String>,
     /// Names of variables that are gone.
-    pub(crate) removed: Vec<String>,
+    pub removed: Vec<String>,
     /// Names of projects that it is no longer shared with.
-    pub(crate) unshared: Vec<String>,
+    pub unshared: Vec<String>,
     /// Whether the name, the description or what it is called in a project changed.
-    pub(crate) relabelled: bool,
+    pub relabelled: bool,
 }
 
 impl VariableGroup {
     /// The variable of that name, in any case of letters.
-    pub(crate) fn variable(&self, name: &str) -> Option<&GroupVariable> {
+    pub fn variable(&self, name: &str) -> Option<&GroupVariable> {
         self.variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, variable)| variable)
     }
 
     /// What it is called in a project, if it belongs to it.
-    pub(crate) fn name_in(&self, project: &str) -> Option<&str> {
+    pub fn name_in(&self, project: &str) -> Option<&str> {
         self.sharing.iter().find(|one| one.project == project).map(|one| one.name.as_str())
     }
 
     /// Whether this identity may see it.
-    pub(crate) fn is_seen_by(&self, who: &str) -> bool {
+    pub fn is_seen_by(&self, who: &str) -> bool {
         lets_in(&[&self.readers, &self.administrators], who)
     }
 
     /// Whether this identity may change it.
-    pub(crate) fn is_changed_by(&self, who: &str) -> bool {
+    pub fn is_changed_by(&self, who: &str) -> bool {
         lets_in(&[&self.administrators], who)
     }
 }
@@ -131,7 +131,7 @@ impl VariableGroup {
 impl World {
     /// The groups of a project that this identity may see and whose name fits, oldest first. A `*` at the end of a name
     /// fits everything, as in the published example; no name at all fits every group.
-    pub(crate) fn groups_named(&self, who: &str, project: &str, name: Option<&str>) -> Vec<&VariableGroup> {
+    pub fn groups_named(&self, who: &str, project: &str, name: Option<&str>) -> Vec<&VariableGroup> {
         let fits = |known: &str| match name.map(|name| (name, name.strip_suffix('*'))) {
             None => true,
             Some((_, Some(start))) => known.to_lowercase().starts_with(&start.to_lowercase()),
@@ -141,12 +141,12 @@ impl World {
     }
 
     /// The group of that number, if it belongs to the project and this identity may see it.
-    pub(crate) fn group_in(&self, who: &str, project: &str, id: u32) -> Option<&VariableGroup> {
+    pub fn group_in(&self, who: &str, project: &str, id: u32) -> Option<&VariableGroup> {
         self.groups.iter().find(|group| group.id == id && group.is_seen_by(who) && group.name_in(project).is_some())
     }
 
     /// Puts what was sent in the place of the group. The last one wins.
-    pub(crate) fn update_group(&mut self, who: &str, id: u32, update: GroupUpdate) -> Result<(), LibraryRefusal> {
+    pub fn update_group(&mut self, who: &str, id: u32, update: GroupUpdate) -> Result<(), LibraryRefusal> {
         let old = self.groups.iter().find(|group| group.id == id && group.is_seen_by(who));
         let old = old.ok_or(LibraryRefusal::Unknown)?.clone();
         if !old.is_changed_by(who) {
@@ -216,7 +216,7 @@ impl World {
 /// What people do by hand, and what tests look at.
 impl World {
     /// Arranges a variable group of `Widgets`, which everybody may see and `pat-publisher` may change.
-    pub(crate) fn add_variable_group(&mut self, name: &str) -> VariableGroupBuilder<'_> {
+    pub fn add_variable_group(&mut self, name: &str) -> VariableGroupBuilder<'_> {
         VariableGroupBuilder {
             name: name.to_owned(),
             description: "Made by hand".to_owned(),
@@ -229,24 +229,24 @@ impl World {
     }
 
     /// The group of that number.
-    pub(crate) fn variable_group(&self, id: u32) -> &VariableGroup {
+    pub fn variable_group(&self, id: u32) -> &VariableGroup {
         let found = self.groups.iter().find(|group| group.id == id);
         found.unwrap_or_else(|| panic!("no variable group {id} in this world"))
     }
 
     /// The same, to change it.
-    pub(crate) fn variable_group_mut(&mut self, id: u32) -> &mut VariableGroup {
+    pub fn variable_group_mut(&mut self, id: u32) -> &mut VariableGroup {
         let found = self.groups.iter_mut().find(|group| group.id == id);
         found.unwrap_or_else(|| panic!("no variable group {id} in this world"))
     }
 
     /// What a job would get for a variable, secret or not; empty when there is none.
-    pub(crate) fn secret_value(&self, group: u32, name: &str) -> &str {
+    pub fn secret_value(&self, group: u32, name: &str) -> &str {
         self.variable_group(group).variable(name).map_or("", |variable| &variable.value)
     }
 
     /// Sets a variable by hand, its flags as they are; a new one is plain.
-    pub(crate) fn set_group_variable(&mut self, group: u32, name: &str, value: &str) {
+    pub fn set_group_variable(&mut self, group: u32, name: &str, value: &str) {
         let now = self.now();
         let found = self.variable_group_mut(group);
         let known = found.variables.keys().find(|known| known.eq_ignore_ascii_case(name)).cloned();
@@ -262,13 +262,13 @@ impl World {
     }
 
     /// Deletes a variable by hand.
-    pub(crate) fn delete_group_variable(&mut self, group: u32, name: &str) {
+    pub fn delete_group_variable(&mut self, group: u32, name: &str) {
         self.variable_group_mut(group).variables.retain(|known, _| !known.eq_ignore_ascii_case(name));
     }
 }
 
 /// Arranges a variable group; `add` puts it into the world.
-pub(crate) struct VariableGroupBuilder<'a> {
+pub struct VariableGroupBuilder<'a> {
     world: &'a mut World,
     name: String,
     description: String,
@@ -280,46 +280,46 @@ pub(crate) struct VariableGroupBuilder<'a> {
 
 impl VariableGroupBuilder<'_> {
     /// Made in another project.
-    pub(crate) fn project(mut self, name: &str) -> Self {
+    pub fn project(mut self, name: &str) -> Self {
         name.clone_into(&mut self.projects[0]);
         self
     }
 
     /// Shared with one more project.
-    pub(crate) fn shared_with(mut self, project: &str) -> Self {
+    pub fn shared_with(mut self, project: &str) -> Self {
         self.projects.push(project.to_owned());
         self
     }
 
     /// Another description; an empty one is none.
-    pub(crate) fn description(mut self, text: &str) -> Self {
+    pub fn description(mut self, text: &str) -> Self {
         text.clone_into(&mut self.description);
         self
     }
 
     /// A variable that can be read.
-    pub(crate) fn plain(self, name: &str, value: &str) -> Self {
+    pub fn plain(self, name: &str, value: &str) -> Self {
         self.variable(name, value, false, false)
     }
 
     /// A secret variable. Its value is looked for in every output, so it must be no common word.
-    pub(crate) fn secret(self, name: &str, value: &str) -> Self {
+    pub fn secret(self, name: &str, value: &str) -> Self {
         self.variable(name, value, true, false)
     }
 
     /// A variable that a run may not override.
-    pub(crate) fn read_only(self, name: &str, value: &str) -> Self {
+    pub fn read_only(self, name: &str, value: &str) -> Self {
         self.variable(name, value, false, true)
     }
 
     /// Its values come from the vault `contoso-kv`.
-    pub(crate) fn key_vault_linked(mut self) -> Self {
+    pub fn key_vault_linked(mut self) -> Self {
         self.is_linked = true;
         self
     }
 
     /// One who may change it; the first one named takes the place of `pat-publisher`.
-    pub(crate) fn administrator(mut self, who: &str) -> Self {
+    pub fn administrator(mut self, who: &str) -> Self {
         self.administrators.push(who.to_owned());
         self
     }
@@ -330,7 +330,7 @@ impl VariableGroupBuilder<'_> {
     }
 
     /// Puts it into the world and returns its number.
-    pub(crate) fn add(self) -> u32 {
+    pub fn add(self) -> u32 {
         let Self { world, name, description, is_linked, projects, mut variables, mut administrators } = self;
         let id = 7 + u32::try_from(world.groups.len()).unwrap_or(u32::MAX);
         if administrators.is_empty() {

@@ -8,75 +8,75 @@ use super::{World, ids};
 
 /// A version of a secret.
 #[derive(Clone, Debug)]
-pub(crate) struct SecretVersion {
+pub struct SecretVersion {
     /// 32 hexadecimal digits.
-    pub(crate) version: String,
+    pub version: String,
     /// The secret itself.
-    pub(crate) value: String,
+    pub value: String,
     /// A disabled version refuses to be read.
-    pub(crate) enabled: bool,
+    pub enabled: bool,
     /// When it ends, in Unix seconds. The service lets an ended one be read all the same.
-    pub(crate) expires: Option<i64>,
+    pub expires: Option<i64>,
     /// Not before, in Unix seconds.
-    pub(crate) not_before: Option<i64>,
+    pub not_before: Option<i64>,
     /// When it was made.
-    pub(crate) created: Timestamp,
+    pub created: Timestamp,
     /// When it was last changed.
-    pub(crate) updated: Timestamp,
+    pub updated: Timestamp,
     /// Free text.
-    pub(crate) content_type: Option<String>,
+    pub content_type: Option<String>,
     /// Tags.
-    pub(crate) tags: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a client sends to make or change a version; what is absent is left as it is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SecretChange {
+pub struct SecretChange {
     /// Whether it may be read.
-    pub(crate) enabled: Option<bool>,
+    pub enabled: Option<bool>,
     /// When it ends.
-    pub(crate) expires: Option<i64>,
+    pub expires: Option<i64>,
     /// Not before.
-    pub(crate) not_before: Option<i64>,
+    pub not_before: Option<i64>,
     /// Free text.
-    pub(crate) content_type: Option<String>,
+    pub content_type: Option<String>,
     /// All tags: they replace the ones that are there.
-    pub(crate) tags: Option<BTreeMap<String, String>>,
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 /// A secret with all its versions, oldest first.
 #[derive(Clone, Debug)]
-pub(crate) struct VaultSecret {
+pub struct VaultSecret {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its versions, oldest first; the last is the current one.
-    pub(crate) versions: Vec<SecretVersion>,
+    pub versions: Vec<SecretVersion>,
     /// Soft-deleted: reads find nothing, writes meet a conflict.
-    pub(crate) deleted: bool,
+    pub deleted: bool,
 }
 
 /// The vault.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Vault {
+pub struct Vault {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The tenant whose tokens it takes.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// Its secrets.
-    pub(crate) secrets: Vec<VaultSecret>,
+    pub secrets: Vec<VaultSecret>,
     /// Short names of the apps and users that may read.
-    pub(crate) readers: Vec<String>,
+    pub readers: Vec<String>,
     /// Short names of the apps and users that may write.
-    pub(crate) writers: Vec<String>,
+    pub writers: Vec<String>,
     /// Why it lets nobody in, or nobody but readers and writers.
-    pub(crate) denial: VaultDenial,
+    pub denial: VaultDenial,
     /// Versions made so far.
     made: u64,
 }
 
 /// Why the vault lets somebody not in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum VaultDenial {
+pub enum VaultDenial {
     /// The caller has no role on it.
     #[default]
     Role,
@@ -90,7 +90,7 @@ pub(crate) enum VaultDenial {
 
 /// Why the vault does not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VaultRefusal {
+pub enum VaultRefusal {
     /// No such secret or version.
     NotFound,
     /// The version is disabled.
@@ -101,7 +101,7 @@ pub(crate) enum VaultRefusal {
 
 impl Vault {
     /// An empty vault that these may read and write.
-    pub(crate) fn new(name: &str, tenant: &str, allowed: &[&str]) -> Self {
+    pub fn new(name: &str, tenant: &str, allowed: &[&str]) -> Self {
         let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
         Self {
             name: name.to_owned(),
@@ -113,34 +113,34 @@ impl Vault {
     }
 
     /// The secret of that name, deleted or not.
-    pub(crate) fn secret(&self, name: &str) -> Option<&VaultSecret> {
+    pub fn secret(&self, name: &str) -> Option<&VaultSecret> {
         self.secrets.iter().find(|secret| secret.name.eq_ignore_ascii_case(name))
     }
 
     /// The current version, whatever its state: what a test looks at.
-    pub(crate) fn current(&self, name: &str) -> Option<&SecretVersion> {
+    pub fn current(&self, name: &str) -> Option<&SecretVersion> {
         self.secret(name).filter(|secret| !secret.deleted)?.versions.last()
     }
 
     /// The current version, to change it by hand.
-    pub(crate) fn current_mut(&mut self, name: &str) -> Option<&mut SecretVersion> {
+    pub fn current_mut(&mut self, name: &str) -> Option<&mut SecretVersion> {
         self.secrets.iter_mut().find(|secret| secret.name.eq_ignore_ascii_case(name))?.versions.last_mut()
     }
 
     /// The value of the current version; empty when there is none.
-    pub(crate) fn value(&self, name: &str) -> &str {
+    pub fn value(&self, name: &str) -> &str {
         self.current(name).map_or("", |version| &version.value)
     }
 
     /// Soft-deletes a secret.
-    pub(crate) fn delete(&mut self, name: &str) {
+    pub fn delete(&mut self, name: &str) {
         for secret in self.secrets.iter_mut().filter(|secret| secret.name.eq_ignore_ascii_case(name)) {
             secret.deleted = true;
         }
     }
 
     /// Reads a version, or the current one.
-    pub(crate) fn read(&self, name: &str, version: Option<&str>) -> Result<&SecretVersion, VaultRefusal> {
+    pub fn read(&self, name: &str, version: Option<&str>) -> Result<&SecretVersion, VaultRefusal> {
         let secret = self.secret(name).filter(|secret| !secret.deleted).ok_or(VaultRefusal::NotFound)?;
         let found = match version {
             Some(wanted) => secret.versions.iter().find(|candidate| candidate.version.eq_ignore_ascii_case(wanted)),
@@ -154,7 +154,7 @@ impl Vault {
     }
 
     /// Adds a version and makes it the current one.
-    pub(crate) fn write(
+    pub fn write(
         &mut self,
         name: &str,
         value: &str,
@@ -187,7 +187,7 @@ impl Vault {
     }
 
     /// Changes what is not the value.
-    pub(crate) fn change(
+    pub fn change(
         &mut self,
         name: &str,
         version: &str,
@@ -217,7 +217,7 @@ impl Vault {
 
 impl World {
     /// Puts a secret into the vault by hand and returns the new version's id.
-    pub(crate) fn set_secret(&mut self, name: &str, value: &str, tags: &[(&str, &str)]) -> String {
+    pub fn set_secret(&mut self, name: &str, value: &str, tags: &[(&str, &str)]) -> String {
         let tags = tags.iter().map(|&(key, text)| (key.to_owned(), text.to_owned())).collect();
         let now = self.now();
         let change = SecretChange { tags: Some(tags), ..SecretChange::default() };

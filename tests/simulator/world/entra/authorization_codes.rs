@@ -15,36 +15,36 @@ const MINUTES: i64 = 10;
 
 /// A page that waits for a person.
 #[derive(Clone, Debug)]
-pub(crate) struct SignInPage {
+pub struct SignInPage {
     /// Names the page when the form comes back.
-    pub(crate) id: String,
+    pub id: String,
     /// The tenant's id or domain, as the client wrote it.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// The application id.
-    pub(crate) client_id: String,
+    pub client_id: String,
     /// Where the code is to be sent.
-    pub(crate) redirect_uri: String,
+    pub redirect_uri: String,
     /// Scopes, separated by spaces.
-    pub(crate) scope: String,
+    pub scope: String,
     /// Sent back with the code.
-    pub(crate) state: String,
+    pub state: String,
     /// SHA-256 of what the client will show.
-    pub(crate) challenge: String,
+    pub challenge: String,
     /// Comes back in the id token.
-    pub(crate) nonce: Option<String>,
+    pub nonce: Option<String>,
     /// The user name that stands in the form already.
-    pub(crate) login_hint: String,
+    pub login_hint: String,
 }
 
 /// A code on its way to the client.
 #[derive(Clone, Debug)]
-pub(crate) struct AuthorizationCode {
+pub struct AuthorizationCode {
     /// The code.
-    pub(crate) value: String,
+    pub value: String,
     /// Whether it was redeemed.
-    pub(crate) redeemed: bool,
+    pub redeemed: bool,
     /// When it ends.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
     tenant: String,
     user: String,
     app: String,
@@ -53,7 +53,7 @@ pub(crate) struct AuthorizationCode {
 
 impl World {
     /// Shows a page to a person, if the client and its address are known.
-    pub(crate) fn open_sign_in(&mut self, mut page: SignInPage) -> Result<SignInPage, EntraRefusal> {
+    pub fn open_sign_in(&mut self, mut page: SignInPage) -> Result<SignInPage, EntraRefusal> {
         let tenant = self.known_tenant(&page.tenant)?;
         let app = self.known_app(&page.client_id, &tenant)?;
         if !app.redirect_uris.iter().any(|registered| same_address(registered, &page.redirect_uri)) {
@@ -69,12 +69,12 @@ impl World {
     }
 
     /// The page of that id.
-    pub(crate) fn sign_in_page(&self, id: &str) -> Option<&SignInPage> {
+    pub fn sign_in_page(&self, id: &str) -> Option<&SignInPage> {
         self.sign_in_pages.iter().find(|page| page.id == id)
     }
 
     /// A person signs in on the page: where the browser is sent. A refusal is shown on the page.
-    pub(crate) fn sign_in_on_page(&mut self, id: &str, username: &str) -> Result<String, EntraRefusal> {
+    pub fn sign_in_on_page(&mut self, id: &str, username: &str) -> Result<String, EntraRefusal> {
         let page = self.sign_in_page(id).cloned().ok_or_else(|| EntraRefusal::of_user(70000))?;
         let tenant = self.known_tenant(&page.tenant)?;
         let app = self.known_app(&page.client_id, &tenant)?;
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// A person declines: where the browser is sent.
-    pub(crate) fn decline_on_page(&mut self, id: &str) -> Result<String, EntraRefusal> {
+    pub fn decline_on_page(&mut self, id: &str) -> Result<String, EntraRefusal> {
         let page = self.sign_in_page(id).cloned().ok_or_else(|| EntraRefusal::of_user(70000))?;
         self.sign_in_pages.retain(|page| page.id != id);
         let why = "AADSTS65004: User declined to consent to access the app.";

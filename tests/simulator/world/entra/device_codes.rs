@@ -15,7 +15,7 @@ const SLOWER_BY: u64 = 5;
 
 /// What has become of a device code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DeviceState {
+pub enum DeviceState {
     /// Nobody has entered it.
     Waiting,
     /// This user has signed in.
@@ -28,7 +28,7 @@ pub(crate) enum DeviceState {
 
 /// Where Conditional Access stops the flow: no document says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DeviceFlowBlock {
+pub enum DeviceFlowBlock {
     /// The person may sign in, and the client is refused.
     Client,
     /// The person sees the refusal, and the client waits until the code has ended.
@@ -37,17 +37,17 @@ pub(crate) enum DeviceFlowBlock {
 
 /// A device code.
 #[derive(Clone, Debug)]
-pub(crate) struct DeviceCode {
+pub struct DeviceCode {
     /// What the client polls with.
-    pub(crate) value: String,
+    pub value: String,
     /// What the person enters.
-    pub(crate) user_code: String,
+    pub user_code: String,
     /// When both end.
-    pub(crate) expires: Timestamp,
+    pub expires: Timestamp,
     /// What has become of it.
-    pub(crate) state: DeviceState,
+    pub state: DeviceState,
     /// How often the client was told to poll less often.
-    pub(crate) slowed: u64,
+    pub slowed: u64,
     tenant: String,
     app: String,
     scope: String,
@@ -56,7 +56,7 @@ pub(crate) struct DeviceCode {
 
 impl World {
     /// Starts a sign-in on another device.
-    pub(crate) fn start_device_code(
+    pub fn start_device_code(
         &mut self,
         tenant: &str,
         client_id: &str,
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// A person enters the newest user code and signs in. An error is what the page shows.
-    pub(crate) fn sign_in_on_device(&mut self, user: &str) -> Result<(), EntraRefusal> {
+    pub fn sign_in_on_device(&mut self, user: &str) -> Result<(), EntraRefusal> {
         let user = self.user(user).clone();
         if let Some(code) = user.refused_with {
             return Err(EntraRefusal::of_user(code));
@@ -102,7 +102,7 @@ impl World {
     }
 
     /// A person enters the newest user code and declines.
-    pub(crate) fn decline_on_device(&mut self) {
+    pub fn decline_on_device(&mut self) {
         self.answer_on_device(DeviceState::Declined);
     }
 

@@ -10,7 +10,7 @@ mod users;
 use super::{AZURE_DEVOPS, App, KEY_VAULT, TOKEN_EXCHANGE, World};
 
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
-pub(crate) use self::{
+pub use self::{
     authorization_codes::{AuthorizationCode, SignInPage},
     device_codes::{DeviceCode, DeviceFlowBlock, DeviceState},
     refusal::EntraRefusal,
@@ -18,7 +18,7 @@ pub(crate) use self::{
 
 /// How the client proves which app it is.
 #[derive(Clone, Debug)]
-pub(crate) enum Credential {
+pub enum Credential {
     /// Not at all, as a public client.
     None,
     /// With a secret.
@@ -29,7 +29,7 @@ pub(crate) enum Credential {
 
 /// What the client offers.
 #[derive(Clone, Debug)]
-pub(crate) enum Grant {
+pub enum Grant {
     /// The app itself.
     ClientCredentials {
         /// The agent identity that a blueprint asks for.
@@ -66,39 +66,39 @@ pub(crate) enum Grant {
 
 /// A request to the token endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct TokenRequest {
+pub struct TokenRequest {
     /// Where the client found the endpoint: `http://127.0.0.1:PORT` or `https://HOST`.
-    pub(crate) origin: String,
+    pub origin: String,
     /// The tenant's id or domain.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// The application id.
-    pub(crate) client_id: String,
+    pub client_id: String,
     /// Scopes, separated by spaces.
-    pub(crate) scope: String,
+    pub scope: String,
     /// How the client proves which app it is.
-    pub(crate) credential: Credential,
+    pub credential: Credential,
     /// What it offers.
-    pub(crate) grant: Grant,
+    pub grant: Grant,
 }
 
 /// What the endpoint hands out.
 #[derive(Clone, Debug)]
-pub(crate) struct Issued {
+pub struct Issued {
     /// The access token.
-    pub(crate) access_token: String,
+    pub access_token: String,
     /// Its life in seconds, one less than it lives.
-    pub(crate) expires_in: i64,
+    pub expires_in: i64,
     /// What a user's token allows; none for an app.
-    pub(crate) scope: Option<String>,
+    pub scope: Option<String>,
     /// The newer refresh token, if the client asked for one.
-    pub(crate) refresh_token: Option<String>,
+    pub refresh_token: Option<String>,
     /// Who signed in, for the client itself, if it asked for that.
-    pub(crate) id_token: Option<String>,
+    pub id_token: Option<String>,
 }
 
 impl World {
     /// Answers a request to the token endpoint.
-    pub(crate) fn grant_token(&mut self, request: &TokenRequest) -> Result<Issued, EntraRefusal> {
+    pub fn grant_token(&mut self, request: &TokenRequest) -> Result<Issued, EntraRefusal> {
         let tenant = self.known_tenant(&request.tenant)?;
         let app = self.known_app(&request.client_id, &tenant)?;
         self.check_credential(&app, request, matches!(request.grant, Grant::ClientCredentials { .. }))?;

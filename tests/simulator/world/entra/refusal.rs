@@ -2,32 +2,32 @@
 
 /// A refusal: the `error`, the `AADSTS` number and the sentence.
 #[derive(Clone, Debug)]
-pub(crate) struct EntraRefusal {
+pub struct EntraRefusal {
     /// The word that clients should branch on.
-    pub(crate) error: &'static str,
+    pub error: &'static str,
     /// The `AADSTS` number.
-    pub(crate) code: u32,
+    pub code: u32,
     /// The sentence after the number.
-    pub(crate) text: String,
+    pub text: String,
     /// A finer reason, where the service gives one.
-    pub(crate) suberror: Option<&'static str>,
+    pub suberror: Option<&'static str>,
     /// No client may send what led to it.
-    pub(crate) violation: bool,
+    pub violation: bool,
 }
 
 impl EntraRefusal {
-    pub(crate) fn new(error: &'static str, code: u32, text: impl Into<String>) -> Self {
+    pub fn new(error: &'static str, code: u32, text: impl Into<String>) -> Self {
         Self { error, code, text: text.into(), suberror: None, violation: false }
     }
 
     /// Something that no client may send.
-    pub(crate) fn violating(mut self) -> Self {
+    pub fn violating(mut self) -> Self {
         self.violation = true;
         self
     }
 
     /// A refusal of a user's sign-in, or of what is left of an earlier one, by number.
-    pub(crate) fn of_user(code: u32) -> Self {
+    pub fn of_user(code: u32) -> Self {
         let (text, suberror) = match code {
             50020 => (
                 "User account '{EUII Hidden}' from identity provider does not exist in the tenant and cannot access the application in that tenant. The account needs to be added as an external user in the tenant first.",
@@ -120,7 +120,7 @@ impl EntraRefusal {
     }
 
     /// A refusal of an app, whatever it asks for, by number. Words as in the reference, where it has any.
-    pub(crate) fn of_app(code: u32) -> Self {
+    pub fn of_app(code: u32) -> Self {
         let (error, text) = match code {
             50196 => (
                 "invalid_grant",

@@ -1,0 +1,148 @@
+//! The service connection signs in as its own app: for a vault, for variable groups and service connections, and to prove
+//! that the app that a user signed in to is itself.
+
+use std::rc::Rc;
+
+use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
+use crate::azure::{managed_identity, oidc};
+use crate::context::Context;
+use crate::failure::{StepError, on};
+use crate::model::api_error::{CallError, Service};
+use crate::model::secret::Secret;
+use crate::model::service_connection::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
+
+pub const COULD_NOT_SIGN_IN: &str = "could not sign in as the app of the service connection";
+/// The assertion was not valid when it arrived.
+const UNTIMELY: &str = "AADSTS700024";
+
+/// A token of the connection's app for another service, such as a vault.
+///
+/// # Errors
+/// What failed; nothing was changed by it.
+pub async fn token_for(context: &Context, scope: &str) -> Result<Secret, StepError> {
+    token_as(context, service_connection(context)?, scope).await
+}
+
+/// A token of this connection's app, in the app's own tenant.
+///
+/// # Errors
+/// What failed; nothing was changed by it.
+pub async fn token_as(context: &Context, connection: &ServiceConnection, scope: &str) -> Result<Secret, StepError> {
+    let key = format!("{} {scope}", connection.id);
+    // Whoever needs the same one meanwhile waits for it; another one is asked for at the same time.
+    let known = Rc::clone(context.tokens.borrow_mut().entry(key).or_default());
+    let ask = async || {
+        let tenant = connection.app().map_or("", |(tenant, _)| tenant);
+        let tokens = app_tokens(context, connection, tenant, scope).await?;
+        context.console.redact(&tokens.access_token);
+        Ok(tokens.access_token)
+    };
+    known.get_or_try_init(ask).await.cloned()
+}
+
+pub async fn app_tokens(
+    context: &Context,
+    connection: &ServiceConnection,
+    tenant: &str,
+    scope: &str,
+) -> Result<Tokens, StepError> {
+    match &connection.scheme {
+        Scheme::ManagedIdentity { endpoint, client } => {
+            machine_tokens(context, endpoint, client.as_deref(), scope).await
+        }
+        Scheme::App { client, .. } => {
+            let issuer = Issuer { authority: &connection.authority, tenant };
+            authenticate_client(context, connection, issuer, client, Grant::ClientCredentials, scope)
+                .await?
+                .map_err(|error| StepError::new(on(error, COULD_NOT_SIGN_IN)))
+        }
+    }
+}
+
+async fn machine_tokens(
+    context: &Context,
+    endpoint: &IdentityEndpoint,
+    client: Option<&str>,
+    scope: &str,
+) -> Result<Tokens, StepError> {
+    // This endpoint wants the resource that the scope names.
+    let resource = scope.trim_end_matches("/.default");
+    managed_identity::token(&context.http, endpoint, client, resource).await.map_err(|error| {
+        StepError::new(on(error, "could not sign in as the managed identity of the service connection"))
+    })
+}
+
+/// Asks for a token, with the connection's credential as the proof that `client` is itself. What a certificate signs is
+/// good for one use, so each try has its own; what it signs by an agent's clock that is wrong is refused, and signed once
+/// more by the time of the refusal.
+pub async fn authenticate_client(
+    context: &Context,
+    connection: &ServiceConnection,
+    issuer: Issuer<'_>,
+    client: &str,
+    grant: Grant<'_>,
+    scope: &str,
+) -> Result<Result<Tokens, CallError>, StepError> {
+    if !matches!(connection.scheme, Scheme::App { proof: Proof::Certificate(_), .. }) {
+        let credential = credential(context, connection, client, issuer).await?;
+        return Ok(entra::token(&context.http, issuer, client, &credential, grant, scope).await);
+    }
+    let sign_and_send = async || {
+        let credential = credential(context, connection, client, issuer).await?;
+        Ok::<_, StepError>(entra::token_once(&context.http, issuer, client, &credential, grant, scope).await)
+    };
+    let answer = context.http.retry_with(Service::Entra, sign_and_send).await?;
+    if let Err(error) = &answer
+        && let (Some((_, UNTIMELY)), Some(date)) = (error.refusal(), error.date)
+    {
+        context.clock.correct(date);
+        return context.http.retry_with(Service::Entra, sign_and_send).await;
+    }
+    Ok(answer)
+}
+
+/// What the connection proves with that `client` is itself, made right before it is used.
+async fn credential(
+    context: &Context,
+    connection: &ServiceConnection,
+    client: &str,
+    issuer: Issuer<'_>,
+) -> Result<Credential, StepError> {
+    let assertion = match &connection.scheme {
+        Scheme::App { proof: Proof::Secret(secret), .. } => return Ok(Credential::ClientSecret(secret.clone())),
+        Scheme::App { proof: Proof::Certificate(certificate), .. } => {
+            let endpoint = issuer.endpoint("token");
+            certificate.assertion(client, endpoint.as_str(), context.clock.now()).map_err(|why| {
+                let error = anyhow::anyhow!("could not sign with the service connection's certificate: {why}");
+                StepError::new(error).advise("Put a certificate with its key into the service connection anew.")
+            })?
+        }
+        Scheme::App { proof: Proof::WorkloadIdentityFederation, .. } => federated(context, connection).await?,
+        Scheme::ManagedIdentity { endpoint, client } => {
+            machine_tokens(context, endpoint, client.as_deref(), TOKEN_EXCHANGE).await?.access_token
+        }
+    };
+    context.console.redact(&assertion);
+    Ok(Credential::Assertion(assertion))
+}
+
+/// The job's own token for the connection, which the connection's app trusts.
+async fn federated(context: &Context, connection: &ServiceConnection) -> Result<Secret, StepError> {
+    let pipeline = &context.access.pipeline;
+    let (Some(uri), Some(job_token)) = (&pipeline.oidc, &pipeline.job_token) else {
+        let error =
+            anyhow::anyhow!("could not ask for the job's OIDC token: the agent gave no address or no job token");
+        return Err(StepError::new(error)
+            .advise("Run this task in a pipeline job of Azure DevOps Services, on a current agent."));
+    };
+    oidc::assertion(&context.http, uri, &connection.id, job_token).await.map_err(|error| {
+        let what = format!("could not get an OIDC token for the service connection {}", connection.id);
+        StepError::new(on(error, &what))
+    })
+}
+
+pub fn service_connection(context: &Context) -> Result<&ServiceConnection, StepError> {
+    context.access.connection.as_ref().ok_or_else(|| {
+        StepError::new(anyhow::anyhow!("no service connection is given")).advise("Set `serviceConnection`.")
+    })
+}

@@ -1,0 +1,449 @@
+//! The tokens of every user of an organization: pages of users, and for each user a list. As much at once as the
+//! service lets go through, one owner handed on at a time, nothing kept but who was seen.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use crate::azure::graph::{self, Page};
+use crate::azure::token_admin::{self, Listing};
+use crate::context::Context;
+use crate::failure::{Failure, StepError, UNCHANGED, on};
+use crate::model::api_error::{CallError, Kind};
+use crate::model::inventory::Owner;
+use crate::model::timestamp::pluralize;
+use crate::report::coverage::Coverage;
+use crate::report::throttle::Throttle;
+use crate::report::writer::ReportWriter;
+use crate::settings::{ReportSettings, Source};
+use crate::sign_in::{self, UserToken};
+
+/// Users waiting to be asked for; the next page is read when there are fewer.
+const AHEAD: usize = 64;
+/// Users whose lists were refused before one was had: then it is not about them.
+const REFUSED: usize = 8;
+/// Failures in a row after which the service is taken to be out of order.
+const FAILURES: usize = 5;
+/// Tokens in a row that were good for no list, after which there is no other. One may end before it was used.
+const IN_VAIN: u8 = 2;
+/// Users named of whom nothing could be read.
+const NAMED: usize = 100;
+/// Pages of users in a row without anybody new after which the list is taken to go round in circles.
+const FRUITLESS: usize = 50;
+
+/// Something that was asked.
+enum Answer {
+    Page(Result<Page, CallError>),
+    Counted(Option<usize>),
+    Tokens(Waiting, Result<Option<Listing>, CallError>),
+}
+
+/// A user to be asked for.
+struct Waiting {
+    owner: Owner,
+    /// Tokens that were refused with this user; the third is about the user.
+    refusals: u8,
+}
+
+type Asked<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (usize, Answer)> + 'a>>>;
+
+/// Where the list of users stands.
+enum Users {
+    At(Option<String>),
+    Asked(Option<String>),
+    Read,
+}
+
+/// How many users there are.
+enum Total {
+    Unknown,
+    /// To be counted from this page on.
+    Wanted(Option<String>),
+    Known(usize),
+}
+
+struct Gathering<'a> {
+    context: &'a Context,
+    user: Rc<UserToken>,
+    /// How often somebody signed in; answers to an earlier token tell nothing of the present one.
+    sign_ins: usize,
+    /// How often somebody signed in since the last list that was had; `None` before the first.
+    in_vain: Option<u8>,
+    pace: Throttle,
+    started: Instant,
+    until: Instant,
+    users: Users,
+    /// Tokens that were refused with the next page of users; the third is about the page.
+    refusals: u8,
+    fruitless: usize,
+    /// Why the list of users has no end, if it has none.
+    cut: Option<String>,
+    waiting: VecDeque<Waiting>,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    total: Total,
+    under_way: usize,
+    failures: usize,
+    first_refusal: Option<CallError>,
+    reach: Coverage,
+}
+
+pub(super) async fn collect(
+    context: &Context,
+    settings: &ReportSettings,
+    sheets: &mut ReportWriter<'_>,
+) -> Result<Coverage, Failure> {
+    let limits = context.http.limits();
+    let until = Instant::now() + limits.minute * u32::from(settings.max_minutes);
+    let cancel = context.http.cancel();
+    let user = tokio::select! {
+        user = sign_in::sign_in(context) => user.map_err(|error| error.now(UNCHANGED))?,
+        () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
+    };
+    let mut gathering = Gathering {
+        context,
+        user: Rc::new(user),
+        sign_ins: 1,
+        in_vain: None,
+        pace: Throttle::default(),
+        started: Instant::now(),
+        until,
+        users: Users::At(None),
+        refusals: 0,
+        fruitless: 0,
+        cut: None,
+        waiting: VecDeque::new(),
+        seen: HashSet::new(),
+        hasher: RandomState::new(),
+        total: Total::Unknown,
+        under_way: 0,
+        failures: 0,
+        first_refusal: None,
+        reach: Coverage::default(),
+    };
+    let mut progress = interval(limits.progress);
+    progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    progress.reset();
+    let mut asked = Asked::new();
+    while gathering.reach.stopped.is_none() {
+        let rest = gathering.pace.rest(gathering.started.elapsed());
+        if rest.is_zero() {
+            gathering.ask(&mut asked);
+        }
+        if gathering.is_done() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = cancel.requested() => {
+                gathering.reach.is_cancelled = true;
+                gathering.stop("the run was cancelled".to_owned());
+            }
+            () = sleep_until(until) => {
+                let minutes = pluralize(settings.max_minutes.into(), "minute");
+                gathering.stop(format!("`maxMinutes` ended it after {minutes}"));
+            }
+            Some((sign_in, answer)) = asked.next(), if !asked.is_empty() => gathering.take(sign_in, answer, sheets).await?,
+            _ = progress.tick() => gathering.say(sheets),
+            () = sleep(rest), if !rest.is_zero() => {}
+        }
+    }
+    drop(asked);
+    gathering.end().await
+}
+
+impl<'a> Gathering<'a> {
+    fn is_done(&self) -> bool {
+        matches!(self.users, Users::Read) && self.waiting.is_empty() && self.under_way == 0
+    }
+
+    /// Asks for as much as may be under way: a page of users where few are waiting, and the lists of those who are.
+    fn ask(&mut self, asked: &mut Asked<'a>) {
+        let (context, sign_in) = (self.context, self.sign_ins);
+        if let Users::At(at) = &mut self.users
+            && self.waiting.len() < AHEAD
+        {
+            let (at, user) = (at.take(), Rc::clone(&self.user));
+            self.users = Users::Asked(at.clone());
+            asked.push(Box::pin(async move {
+                let page = graph::users(&context.http, &context.access.organization, &user.token, at.as_deref()).await;
+                (sign_in, Answer::Page(page))
+            }));
+        }
+        while self.under_way < self.pace.width() {
+            let Some(next) = self.waiting.pop_front() else { break };
+            self.under_way += 1;
+            let user = Rc::clone(&self.user);
+            asked.push(Box::pin(async move {
+                let organization = &context.access.organization;
+                let tokens = token_admin::list(&context.http, organization, &user.token, &next.owner.id).await;
+                (sign_in, Answer::Tokens(next, tokens))
+            }));
+        }
+        if let Total::Wanted(second) = &mut self.total {
+            let (second, user) = (second.take(), Rc::clone(&self.user));
+            let (seen, hasher) = (self.seen.clone(), self.hasher.clone());
+            self.total = Total::Unknown;
+            asked.push(Box::pin(async move {
+                (sign_in, Answer::Counted(count(context, &user, second, seen, &hasher).await))
+            }));
+        }
+    }
+
+    async fn take(&mut self, sign_in: usize, answer: Answer, sheets: &mut ReportWriter<'_>) -> Result<(), Failure> {
+        match answer {
+            Answer::Page(Ok(page)) => return self.take_users(page),
+            Answer::Page(Err(error)) => return self.without_users(sign_in, error).await,
+            // Without it there is no estimate, and that is all.
+            Answer::Counted(count) => {
+                if let Some(count) = count {
+                    self.total = Total::Known(count);
+                }
+            }
+            Answer::Tokens(of, tokens) => {
+                self.under_way -= 1;
+                match tokens {
+                    Ok(Some(listing)) => {
+                        (self.in_vain, self.failures) = (Some(0), 0);
+                        self.pace.take(&listing.allowance, self.started.elapsed());
+                        self.reach.owners += 1;
+                        sheets.add(&of.owner, &listing.pats)?;
+                    }
+                    Ok(None) => self.reach.gone += 1,
+                    Err(error) => return self.without_tokens(sign_in, of, error).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_users(&mut self, page: Page) -> Result<(), Failure> {
+        let is_first = matches!(self.users, Users::Asked(None));
+        let known = self.seen.len();
+        self.pace.take(&page.allowance, self.started.elapsed());
+        for owner in page.users {
+            // Users who come or go meanwhile move others from page to page.
+            if self.seen.insert(self.hasher.hash_one(&owner.id)) {
+                self.waiting.push_back(Waiting { owner, refusals: 0 });
+            }
+        }
+        if is_first {
+            self.context.take_date(page.date);
+            self.total = match &page.next {
+                Some(second) => Total::Wanted(Some(second.clone())),
+                None => Total::Known(self.seen.len()),
+            };
+        }
+        self.fruitless = if self.seen.len() > known { 0 } else { self.fruitless + 1 };
+        self.users = page.next.map_or(Users::Read, |next| Users::At(Some(next)));
+        self.refusals = 0;
+        if self.fruitless >= FRUITLESS && matches!(self.users, Users::At(_)) {
+            return self.end_users(&format!("{FRUITLESS} pages in a row have nobody new"));
+        }
+        Ok(())
+    }
+
+    /// The list of users is of no more use: those on it are asked for, if there are any.
+    fn end_users(&mut self, why: &str) -> Result<(), Failure> {
+        self.users = Users::Read;
+        if self.seen.is_empty() {
+            let error = anyhow::anyhow!("could not list the users of {}: {why}", self.context.access.organization);
+            return Err(StepError::new(error).now(UNCHANGED));
+        }
+        self.cut = Some(format!("the list of users could not be read to its end: {why}"));
+        Ok(())
+    }
+
+    async fn without_users(&mut self, sign_in: usize, error: CallError) -> Result<(), Failure> {
+        let Users::Asked(at) = std::mem::replace(&mut self.users, Users::Read) else { return Ok(()) };
+        if self.is_to_come_back(&error) || sign_in < self.sign_ins {
+            self.users = Users::At(at);
+        } else if error.is_about_signing_in() && self.may_renew() && self.refusals < 2 {
+            self.users = Users::At(at);
+            self.refusals += 1;
+            self.renew().await;
+        } else if at.is_none() {
+            let organization = &self.context.access.organization;
+            return Err(self.explained(error, &format!("could not list the users of {organization}")).await);
+        } else {
+            return self.end_users(&error.to_string());
+        }
+        Ok(())
+    }
+
+    async fn without_tokens(&mut self, sign_in: usize, of: Waiting, error: CallError) -> Result<(), Failure> {
+        if self.is_to_come_back(&error) || sign_in < self.sign_ins {
+            self.waiting.push_front(of);
+            return Ok(());
+        }
+        if matches!(error.kind, Kind::Cancelled | Kind::Abandoned) {
+            self.waiting.push_front(of);
+            return Err(StepError::new(on(error, "the report was not finished")).now(UNCHANGED));
+        }
+        if error.is_about_signing_in() && self.may_renew() && of.refusals < 2 {
+            self.waiting.push_back(Waiting { refusals: of.refusals + 1, ..of });
+            self.renew().await;
+            return Ok(());
+        }
+        self.failures += 1;
+        self.reach.unread_count += 1;
+        if self.reach.unread.len() < NAMED {
+            self.reach.unread.push((of.owner, error.to_string()));
+        }
+        let is_refused = error.refusal().is_some() || error.is_about_signing_in();
+        if is_refused && self.reach.owners == 0 {
+            let refusal = self.first_refusal.get_or_insert(error);
+            if self.reach.unread_count >= REFUSED {
+                let refusal = std::mem::replace(refusal, CallError::new(refusal.service, Kind::Cancelled));
+                return Err(self.refused(refusal).await);
+            }
+        } else if self.failures >= FAILURES {
+            self.stop(format!("the last {FAILURES} lists could not be read: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Whether the service says when to come back; then everything rests until then.
+    fn is_to_come_back(&mut self, error: &CallError) -> bool {
+        let Kind::Busy { retry_after: Some(rest), .. } = error.kind else { return false };
+        self.pace.refused(rest.max(Duration::from_millis(100)), self.started.elapsed());
+        true
+    }
+
+    /// Whether the right to lists was there, and another token may have it again.
+    fn may_renew(&self) -> bool {
+        self.in_vain.is_some_and(|in_vain| in_vain < IN_VAIN)
+    }
+
+    /// Signs in anew: the token was good, and is no more. A run that is cancelled, or whose time is over, does not wait
+    /// for it.
+    async fn renew(&mut self) {
+        if matches!(self.context.access.source, Source::AccessToken(_)) {
+            return self.stop("the token in `accessToken` has ended, and another cannot be made".to_owned());
+        }
+        self.context.console.say("the token is no longer taken; signing in anew");
+        // Those of the vault were made at the same time.
+        self.context.tokens.borrow_mut().clear();
+        let user = tokio::select! {
+            user = sign_in::sign_in(self.context) => user,
+            () = self.context.http.cancel().requested() => return,
+            () = sleep_until(self.until) => return,
+        };
+        match user {
+            Ok(user) => {
+                self.user = Rc::new(user);
+                self.sign_ins += 1;
+                self.in_vain = self.in_vain.map(|in_vain| in_vain + 1);
+            }
+            Err(failure) => self.stop(format!("the token has ended, and signing in anew failed: {failure}")),
+        }
+    }
+
+    fn asked_for(&self) -> usize {
+        self.reach.owners + self.reach.gone + self.reach.unread_count
+    }
+
+    fn stop(&mut self, why: String) {
+        let known = self.waiting.len() + self.under_way;
+        self.reach.not_asked = match self.total {
+            Total::Known(total) => known.max(total.saturating_sub(self.asked_for())),
+            _ => known,
+        };
+        self.reach.stopped = Some(why);
+    }
+
+    /// How far it is, now and then.
+    fn say(&self, sheets: &ReportWriter<'_>) {
+        let asked = self.asked_for();
+        let (tokens, urgent) = sheets.so_far();
+        let number = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
+        let mut line = match self.total {
+            Total::Known(total) => format!("{asked} of {}", number(total.max(asked), "user")),
+            _ => number(asked, "user"),
+        };
+        line.push_str(&format!(": {}, {urgent} expired or expiring", number(tokens, "token")));
+        // Between two pages of one user's list, the pace does not know of it yet.
+        let asked_for = self.context.http.rest(&self.context.access.organization.identity(""));
+        let rest = self.pace.rest(self.started.elapsed()).max(asked_for);
+        if !rest.is_zero() {
+            line.push_str(&format!("; Azure DevOps asks to wait {}", number(seconds(rest), "second")));
+        }
+        if let Total::Known(total) = self.total
+            && asked > 0
+        {
+            let left = self.started.elapsed().mul_f64(total.saturating_sub(asked) as f64 / asked as f64);
+            let left = match seconds(left) {
+                left @ 0..120 => number(left, "second"),
+                left => number(left.div_ceil(60), "minute"),
+            };
+            line.push_str(&format!("; about {left} left"));
+            let percent = u8::try_from(asked * 100 / total.max(asked)).unwrap_or(100);
+            self.context.console.set_progress(percent, &line);
+        }
+        self.context.console.say(&line);
+    }
+
+    async fn end(mut self) -> Result<Coverage, Failure> {
+        if self.reach.owners == 0
+            && let Some(refusal) = self.first_refusal.take()
+        {
+            return Err(self.refused(refusal).await);
+        }
+        if self.reach.owners == 0 && self.reach.gone > 0 && self.reach.stopped.is_none() {
+            let users = pluralize(i64::try_from(self.reach.gone).unwrap_or(i64::MAX), "user");
+            let error = anyhow::anyhow!(
+                "token administration of {} knows none of the organization's {users}",
+                self.context.access.organization
+            );
+            return Err(StepError::new(error)
+                .advise("Check `organization`, and report it if that is right.")
+                .now(UNCHANGED));
+        }
+        if self.reach.stopped.is_none()
+            && let Some(cut) = self.cut.take()
+        {
+            self.stop(cut);
+        }
+        Ok(self.reach)
+    }
+
+    async fn refused(&self, error: CallError) -> Failure {
+        let organization = &self.context.access.organization;
+        self.explained(error, &format!("could not list the tokens of the users of {organization}")).await
+    }
+
+    async fn explained(&self, error: CallError, what: &str) -> Failure {
+        let advice = sign_in::explain_refusal(self.context, &self.user, &error).await;
+        StepError::new(on(error, what)).advise_if(advice).now(UNCHANGED)
+    }
+}
+
+/// Counts the users, those on the pages from the second on ahead of the lists.
+async fn count(
+    context: &Context,
+    user: &UserToken,
+    second: Option<String>,
+    mut seen: HashSet<u64>,
+    hasher: &RandomState,
+) -> Option<usize> {
+    let (mut at, mut fruitless) = (second, 0);
+    while at.is_some() && fruitless < FRUITLESS {
+        let page = graph::users(&context.http, &context.access.organization, &user.token, at.as_deref()).await.ok()?;
+        let known = seen.len();
+        seen.extend(page.users.iter().map(|owner| hasher.hash_one(&owner.id)));
+        fruitless = if seen.len() > known { 0 } else { fruitless + 1 };
+        at = page.next;
+    }
+    Some(seen.len())
+}
+
+fn seconds(time: Duration) -> usize {
+    usize::try_from(time.as_secs_f64().ceil() as u64).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,45 @@
+//! The tenant that user tokens come from.
+
+use crate::azure::connection_data::{self, Tenant};
+use crate::context::Context;
+use crate::failure::{StepError, on};
+use crate::model::service_connection::ServiceConnection;
+
+pub(super) const NEEDS_ENTRA: &str =
+    "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users.";
+
+/// The tenant that user tokens come from.
+///
+/// # Errors
+/// When the organization has none, or does not answer.
+pub(super) async fn users_tenant(context: &Context) -> Result<Option<String>, StepError> {
+    if let Some(tenant) = &context.access.tenant {
+        return Ok(Some(tenant.clone()));
+    }
+    let organization = &context.access.organization;
+    match connection_data::tenant(&context.http, organization).await {
+        Ok(Tenant::Entra(tenant)) => Ok(Some(tenant)),
+        Ok(Tenant::Untold) => Ok(None),
+        Ok(Tenant::MicrosoftAccounts) => {
+            let error =
+                anyhow::anyhow!("the organization {organization} is backed by Microsoft accounts, not by Entra");
+            Err(StepError::new(error).advise(NEEDS_ENTRA))
+        }
+        Err(error) => {
+            let what = format!("could not learn the tenant of {organization}");
+            Err(StepError::new(on(error, &what)))
+        }
+    }
+}
+
+/// The tenant that user tokens come from, or else that of the connection's app.
+pub(super) async fn tenant(context: &Context) -> Result<String, StepError> {
+    if let Some(tenant) = users_tenant(context).await? {
+        return Ok(tenant);
+    }
+    let app = context.access.connection.as_ref().and_then(ServiceConnection::app);
+    app.map(|(tenant, _)| tenant.to_owned()).ok_or_else(|| {
+        let error = anyhow::anyhow!("the organization {} does not tell its tenant", context.access.organization);
+        StepError::new(error).advise("Set `tenantId`, and check `organization`.")
+    })
+}

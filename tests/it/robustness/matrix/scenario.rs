@@ -1,0 +1,481 @@
+//! One world with one kind of run in it, its stages in this process under the emulated agent, and what must be true after
+//! each request: whoever held a PAT that worked holds one (I1), and nothing that somebody may hold is retired before
+//! every place has its successor and the job has succeeded (I2).
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use rotate_pat::app::{Stage, StageExit};
+
+use super::kind::{Confirmed, Kind, Left, Source};
+use crate::destinations::several::{self, FEED, GROUP, PLACE, PROD, PUBLISHER, VAULT};
+use crate::harness::in_process::Conditions;
+use crate::harness::pipeline::{NAME, REFRESH, VARIABLE, job_in, leaks_nothing};
+use crate::sign_in::schemes::{self, BY_SCHEME};
+use agent::{Endpoint, Host, Interruption, Job, JobStatus, Stage as AgentStage, Step, StepRun};
+use simulator::{PatState, Simulator, World};
+
+const UPN: &str = "rotator@contoso.onmicrosoft.com";
+/// The run that left what is found; its build has completed.
+const DEAD: &str = "100.1-0a1b2c3d";
+const REFRESH_VARIABLE: &str = "ROTATOR_REFRESH";
+
+/// Who holds what, and what may happen to it.
+#[derive(Default)]
+struct Watched {
+    /// Values that consumers hold, by who they are.
+    consumers: BTreeMap<&'static str, String>,
+    /// Places that held a value that worked.
+    trusted: BTreeSet<String>,
+    /// The job has succeeded, or nothing waits for it.
+    may_retire: bool,
+    /// The end of each PAT before the run, by number.
+    ends: BTreeMap<u64, Timestamp>,
+    places: Vec<String>,
+    /// By how much a service says it is later than it is: that decides when an overlap is over.
+    lie: SignedDuration,
+}
+
+/// A PAT of the name, as the world has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SeenPat {
+    pub(crate) number: u64,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) is_active: bool,
+    pub(crate) ends: Timestamp,
+}
+
+/// What a message is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) pats: Vec<SeenPat>,
+    /// The number of the PAT in each place; 0 is none.
+    pub(crate) places: BTreeMap<String, u64>,
+    /// That in the job's variable.
+    pub(crate) variable: Option<u64>,
+}
+
+/// A world with a kind of run in it.
+pub(crate) struct Scenario {
+    pub(crate) kind: Kind,
+    pub(crate) sim: Arc<Simulator>,
+    pub(crate) job: Job,
+    watched: Arc<Mutex<Watched>>,
+    conditions: Rc<RefCell<Option<Conditions>>>,
+    connection: Option<Connection>,
+}
+
+/// Where the stages run.
+pub(crate) enum Outside {
+    /// In this process.
+    Nowhere,
+    /// The program by itself.
+    Program,
+    /// As packaged, under node.
+    Node,
+    /// A program of the test's choice.
+    This(Host),
+}
+
+fn word(stage: AgentStage) -> &'static str {
+    if stage == AgentStage::Main { "task" } else { "settle" }
+}
+
+/// A service connection, and what its machine adds to the environment.
+type Connection = (Endpoint, Vec<(&'static str, String)>);
+
+impl Scenario {
+    pub(crate) fn new(kind: &Kind) -> Self {
+        Self::begun(kind, World::new(), Outside::Nowhere)
+    }
+
+    /// One whose stages are processes of their own, in real time.
+    pub(crate) fn outside(kind: &Kind, outside: Outside) -> Self {
+        let mut world = World::new();
+        world.follow_real_clock();
+        Self::begun(kind, world, outside)
+    }
+
+    fn begun(kind: &Kind, mut world: World, outside: Outside) -> Self {
+        arrange(&mut world, kind);
+        let watched = Arc::new(Mutex::new(Watched::of(&world, kind)));
+        let sim = Arc::new(Simulator::start(world));
+        let watching = Arc::clone(&watched);
+        sim.on_each_request(Box::new(move |world, exchange| {
+            // Not poisoned by a broken promise, so that the requests after it are watched too.
+            let mut watched = watching.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            watched.check(world, &exchange.to_string());
+        }));
+        let conditions: Rc<RefCell<Option<Conditions>>> = Rc::default();
+        let connection = kind.scheme.map(|scheme| schemes::connection(&sim, scheme));
+        let job = job(&sim, kind, connection.as_ref(), &conditions);
+        let job = match outside {
+            Outside::Nowhere => job,
+            Outside::Program => job.host(Host::Program(env!("CARGO_BIN_EXE_rotate-pat").into(), word)),
+            Outside::Node => job.on_path().installed(),
+            Outside::This(host) => job.host(host),
+        };
+        Self { kind: kind.clone(), sim, job, watched, conditions, connection }
+    }
+
+    /// From now on a service may say that it is that much later.
+    pub(crate) fn believes(&self, lie: SignedDuration) {
+        self.watched(|watched| watched.lie = lie);
+    }
+
+    /// The main stage; what it set in the job's variable is in somebody's hand at once.
+    pub(crate) fn main(&mut self, conditions: Conditions) -> StepRun {
+        *self.conditions.borrow_mut() = Some(conditions);
+        self.main_interrupted(Interruption::None)
+    }
+
+    /// The main stage, interrupted from outside.
+    pub(crate) fn main_interrupted(&mut self, how: Interruption) -> StepRun {
+        let inputs = self.inputs();
+        let inputs: Vec<(&str, &str)> = inputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let step = Step::new("rotate").inputs(&inputs);
+        let immediately = self.kind.immediately;
+        self.watched(|watched| watched.may_retire |= immediately);
+        let run = self.job.run(&step, how);
+        if let Some(value) = self.job.variable_value(VARIABLE).map(str::to_owned) {
+            self.watched(|watched| drop(watched.consumers.insert("the service", value)));
+        }
+        self.leaks_nothing(&run);
+        run
+    }
+
+    /// The settle stage of a job that ended like this.
+    pub(crate) fn settle(&mut self, status: JobStatus, conditions: Conditions) -> StepRun {
+        *self.conditions.borrow_mut() = Some(conditions);
+        self.settle_interrupted(status, Interruption::None)
+    }
+
+    /// The same, interrupted from outside.
+    pub(crate) fn settle_interrupted(&mut self, status: JobStatus, how: Interruption) -> StepRun {
+        if self.kind.confirmed == Confirmed::True {
+            self.job.set_variable("stored", "true");
+        }
+        self.job.set_status(status);
+        if status == JobStatus::Succeeded || self.kind.confirmed == Confirmed::True {
+            let keeps_old = self.kind.overlap > 0;
+            self.watched(|watched| {
+                watched.may_retire = true;
+                if !keeps_old {
+                    watched.consumers.remove("the old consumer");
+                }
+            });
+        }
+        if self.kind.is_long {
+            self.sim.world().advance(SignedDuration::from_hours(3));
+        }
+        let run = self.job.run_post_interrupted("rotate", how);
+        self.leaks_nothing(&run);
+        run
+    }
+
+    /// The next run of the pipeline, by which all is well again.
+    pub(crate) fn next_run(&mut self) {
+        self.sim.clear_faults();
+        self.sim.world().next_run();
+        let healthy = Kind {
+            status: JobStatus::Succeeded,
+            confirmed: if self.kind.confirmed == Confirmed::NotAsked { Confirmed::NotAsked } else { Confirmed::True },
+            source: if self.kind.source == Source::Connection { Source::AccessToken } else { self.kind.source },
+            is_long: false,
+            ..self.kind.clone()
+        };
+        self.kind = healthy;
+        // Whoever could not do without the old one has had its overlap; a refused rename knows none.
+        let has_none = self.kind.overlap == 0 || self.kind.refused_rename.is_some();
+        self.watched(|watched| {
+            watched.may_retire = false;
+            watched.lie = SignedDuration::ZERO;
+            if has_none {
+                watched.consumers.remove("the old consumer");
+            }
+        });
+        let world = self.sim.world();
+        let fresh = Watched::of(&world, &self.kind);
+        drop(world);
+        self.watched(|watched| watched.ends = fresh.ends);
+        self.job = job(&self.sim, &self.kind, self.connection.as_ref(), &self.conditions);
+    }
+
+    /// Whether the main stage has left something to settle.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.job.task_variables("rotate").value("rotatePatState").is_some()
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        let world = self.sim.world();
+        let now = world.now();
+        let number = |value: &str| world.pat_of_secret(value).map_or(0, |pat| pat.number);
+        let of_name = world.pats.iter().filter(|pat| pat.name == NAME || pat.name.starts_with(&format!("{NAME} [")));
+        Seen {
+            pats: of_name
+                .map(|pat| SeenPat {
+                    number: pat.number,
+                    id: pat.id.clone(),
+                    name: pat.name.clone(),
+                    is_active: pat.state(now) == PatState::Active,
+                    ends: pat.valid_to,
+                })
+                .collect(),
+            places: held(&world).into_iter().map(|(place, value)| (place, number(&value))).collect(),
+            variable: self.job.variable_value(VARIABLE).map(number),
+        }
+    }
+
+    fn watched<T>(&self, change: impl FnOnce(&mut Watched) -> T) -> T {
+        change(&mut self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn leaks_nothing(&self, run: &StepRun) {
+        leaks_nothing(&self.sim.world(), run.raw.iter().map(|line| line.text.as_str()));
+        assert_eq!(run.leaks, Vec::<String>::new(), "I4\n{}", run.log);
+    }
+
+    fn inputs(&self) -> Vec<(&'static str, String)> {
+        let kind = &self.kind;
+        let origin = self.sim.origin();
+        let mut inputs = vec![("patName", NAME.to_owned()), ("overlapHours", kind.overlap.to_string())];
+        let mut give = |name: &'static str, value: &str| inputs.push((name, value.to_owned()));
+        let vault_line = format!("{origin}/secrets/{REFRESH}");
+        if kind.has_variable {
+            give("variable", VARIABLE);
+        }
+        if kind.scheme.is_some() {
+            give(BY_SCHEME.0, BY_SCHEME.1);
+        }
+        if !kind.places.is_empty() {
+            give("publishTo", &kind.places.join("\n").replace(VAULT, &format!("{origin}/secrets/{PLACE}")));
+            give(PUBLISHER.0, PUBLISHER.1);
+        }
+        for (is_so, name, value) in [
+            (kind.immediately, "retireOldPat", "immediately"),
+            (kind.creates_if_missing, "createIfMissing", "true"),
+            (kind.creates_if_missing, "scopes", "vso.packaging_write"),
+            (kind.dry, "dryRun", "true"),
+            (kind.seldom, "rotateWhenDaysLeft", "3"),
+            (kind.confirmed != Confirmed::NotAsked, "confirmVariable", "stored"),
+        ] {
+            if is_so {
+                give(name, value);
+            }
+        }
+        let world = self.sim.world();
+        match kind.source {
+            Source::AccessToken => give("accessToken", "$(userToken)"),
+            Source::Vault => give("refreshTokenSecret", &vault_line),
+            Source::Variable => give("refreshToken", &format!("$({REFRESH_VARIABLE})")),
+            Source::VariableStoredInVault => {
+                give("refreshToken", &format!("$({REFRESH_VARIABLE})"));
+                give("refreshTokenStore", &vault_line);
+            }
+            Source::VariableStoredInGroup => {
+                give("refreshToken", &format!("$({REFRESH_VARIABLE})"));
+                give("refreshTokenStore", &format!("variableGroup: Rotation/{REFRESH_VARIABLE}"));
+            }
+            Source::AgentUser => {
+                give("entraAgentId", &world.app("agent").client_id);
+                give("userName", UPN);
+            }
+            Source::Password => {
+                give("userName", UPN);
+                give("password", "$(rotatorPassword)");
+            }
+            Source::Connection => {}
+        }
+        inputs
+    }
+}
+
+/// What the places hold, by name.
+fn held(world: &World) -> Vec<(String, String)> {
+    let mut held = Vec::new();
+    if world.vault.secret(PLACE).is_some() {
+        held.push((VAULT.to_owned(), world.vault.value(PLACE).to_owned()));
+    }
+    if world.groups.iter().any(|group| group.name == "Prod secrets") {
+        held.push((GROUP.to_owned(), world.secret_value(PROD, "NUGET_PAT").to_owned()));
+    }
+    held.extend(world.endpoints.iter().map(|e| (FEED.to_owned(), world.endpoint_secret(&e.id).to_owned())));
+    held
+}
+
+impl Watched {
+    fn of(world: &World, kind: &Kind) -> Self {
+        let mut watched = Self {
+            ends: world.pats.iter().filter(|pat| pat.revoked.is_none()).map(|pat| (pat.number, pat.valid_to)).collect(),
+            places: kind.places.iter().map(|place| (*place).to_owned()).collect(),
+            ..Self::default()
+        };
+        let current = world.pats.iter().find(|pat| !pat.name.contains(" ends ")).or(world.pats.first());
+        if let Some(pat) = current {
+            // Where nothing waits for the job and there is no overlap, only the places are protected.
+            if kind.overlap > 0 || !kind.immediately {
+                watched.consumers.insert("the old consumer", pat.secret.clone());
+            }
+            if kind.has_variable {
+                watched.consumers.insert("the service", pat.secret.clone());
+            }
+        }
+        watched
+    }
+
+    fn check(&mut self, world: &World, after: &str) {
+        for (name, value) in &self.consumers {
+            assert!(world.secret_works(value), "I1: {name} holds a dead PAT after {after}\n{}", world.listing());
+        }
+        for (place, value) in held(world) {
+            let works = world.secret_works(&value);
+            let was_trusted = self.trusted.contains(&place);
+            assert!(works || !was_trusted, "I1: {place} holds a dead PAT after {after}\n{}", world.listing());
+            if works {
+                self.trusted.insert(place);
+            }
+        }
+        let now = world.now() + self.lie;
+        for pat in &world.pats {
+            let Some(end) = self.ends.get(&pat.number) else { continue };
+            let was_over = pat
+                .name
+                .rsplit_once(" ends ")
+                .is_some_and(|(_, ends)| ends.trim_end_matches(']').parse::<Timestamp>().is_ok_and(|ends| ends <= now));
+            if was_over || (pat.revoked.is_none() && pat.valid_to >= *end) {
+                continue;
+            }
+            assert!(self.may_retire, "I2: #{} is retired before the job succeeded, after {after}", pat.number);
+            let has_other = |value: &str| world.pat_of_secret(value).is_some_and(|held| held.number != pat.number);
+            for (place, value) in held(world) {
+                let is_ready = has_other(&value) || !self.places.contains(&place);
+                assert!(is_ready, "I2: #{} is retired and {place} holds it, after {after}", pat.number);
+            }
+        }
+    }
+}
+
+fn arrange(world: &mut World, kind: &Kind) {
+    world.assertions_by_own_clock = true;
+    world.add_build(100, "completed");
+    for left in kind.left {
+        let name = match left {
+            Left::Committed => NAME.to_owned(),
+            Left::Pending => format!("{NAME} [pending {DEAD}]"),
+            Left::Held => format!("{NAME} [held {DEAD}]"),
+            Left::Superseded(hours) => {
+                let ends = world.now() + SignedDuration::from_hours(i64::from(*hours));
+                format!("{NAME} [superseded {DEAD} ends {}]", ends.strftime("%Y-%m-%dT%H:%MZ"))
+            }
+        };
+        let id = world.add_pat(&name).valid_days_ago(10).days_left(20).add();
+        if let Some(how) = kind.refused_rename.clone() {
+            world.refuse_rename(&id, how);
+        }
+    }
+    if let Some(id) = world.pats.first().map(|pat| pat.id.clone()).filter(|_| !kind.places.is_empty()) {
+        several::arrange(world, &id);
+        if !kind.places.contains(&VAULT) {
+            world.vault.secrets.clear();
+        }
+        if !kind.places.contains(&GROUP) {
+            world.groups.clear();
+        }
+        if !kind.places.contains(&FEED) {
+            world.endpoints.clear();
+        }
+    }
+    let client = if kind.scheme.is_some_and(|scheme| schemes::Scheme::MACHINES.contains(&scheme)) {
+        "pat-rotator-public"
+    } else {
+        "pat-rotator"
+    };
+    match kind.source {
+        Source::Vault | Source::VariableStoredInVault => {
+            let refresh = world.refresh_token_for("rotator", client);
+            let id = world.app(client).client_id.clone();
+            world.set_secret(REFRESH, &refresh, &[("clientId", &id)]);
+            let age = SignedDuration::from_hours(48);
+            world.age_refresh_token(&refresh, age);
+            world.vault.current_mut(REFRESH).unwrap().created -= age;
+        }
+        Source::VariableStoredInGroup => {
+            world.members.push("pat-rotator".to_owned());
+            let refresh = world.refresh_token_for("rotator", client);
+            world
+                .add_variable_group("Rotation")
+                .secret(REFRESH_VARIABLE, &refresh)
+                .plain("REGION", "westeurope")
+                .administrator("pat-rotator")
+                .add();
+        }
+        Source::AgentUser => {
+            world.add_agent_identity("agent", "pat-rotator");
+            world.user_mut("rotator").agent_identity = Some("agent".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// The job of the world's run, with the connections and the secrets that the kind needs.
+fn job(
+    sim: &Arc<Simulator>,
+    kind: &Kind,
+    connection: Option<&Connection>,
+    conditions: &Rc<RefCell<Option<Conditions>>>,
+) -> Job {
+    let known = sim.world().all_secrets().len();
+    // With diagnostics, which only add to what is said.
+    let mut job = job_in(sim).debug();
+    if let Some((endpoint, environment)) = connection.cloned() {
+        job = environment.into_iter().fold(job, |job, (name, value)| job.raw_env(name, value)).endpoint(endpoint);
+    }
+    if !kind.places.is_empty() {
+        job = job.endpoint(several::publisher(&sim.world()));
+    }
+    let mut world = sim.world();
+    job = match kind.source {
+        Source::AccessToken => {
+            let token = world.user_token("vso.pats vso.pats_manage");
+            job.secret_variable("userToken", &token)
+        }
+        Source::Variable => {
+            let token = world.refresh_token_for("rotator", "pat-rotator");
+            job.secret_variable(REFRESH_VARIABLE, &token)
+        }
+        Source::VariableStoredInVault => job.secret_variable(REFRESH_VARIABLE, world.vault.value(REFRESH)),
+        Source::VariableStoredInGroup => {
+            let group = world.groups.iter().find(|group| group.name == "Rotation").expect("it was arranged").id;
+            job.secret_variable(REFRESH_VARIABLE, world.secret_value(group, REFRESH_VARIABLE))
+        }
+        Source::Password => {
+            let password = world.add_password("rotator");
+            job.secret_variable("rotatorPassword", &password)
+        }
+        _ => job,
+    };
+    for (label, value) in world.all_secrets().split_off(known) {
+        job.watch_secret(&label, &value);
+    }
+    drop(world);
+    let (sim, conditions) = (Arc::clone(sim), Rc::clone(conditions));
+    job.host(Host::Here(Box::new(move |stage, environment| {
+        let conditions = conditions.borrow_mut().take().unwrap_or_else(|| Conditions::new(&sim));
+        let stage = if stage == AgentStage::Main { Stage::Main } else { Stage::Settle };
+        let environment = environment
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let (told, printed) = conditions.run(stage, environment);
+        // The launcher ends well where the agent was told.
+        let code = match told {
+            Some(StageExit::Succeeded | StageExit::Failed) => 0,
+            Some(StageExit::Nothing) => 2,
+            None => 137,
+        };
+        (printed, code)
+    })))
+}

@@ -1,0 +1,11 @@
+//! The rotation and its protocol: when a PAT is due, what is created, committed and retired, and what heals.
+
+pub(crate) mod due;
+pub(crate) mod healing;
+pub(crate) mod late;
+pub(crate) mod lifetimes;
+pub(crate) mod lost_replies;
+pub(crate) mod refused_renames;
+pub(crate) mod rivals;
+pub(crate) mod second_look;
+pub(crate) mod settling;
