@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rotate_pat::agent::cancellation::Cancel;
+use rotate_pat::agent::environment::format_name;
+use rotate_pat::app::{Stage, StageExit};
+use rotate_pat::context::Runtime;
+use rotate_pat::model::timestamp::Timestamp;
 use rotate_pat::runtime::clock::Clock;
 use rotate_pat::runtime::limits::Limits;
-use rotate_pat::agent::environment::format_name;
-use rotate_pat::model::timestamp::Timestamp;
-use rotate_pat::context::Runtime;
-use rotate_pat::::{Stage, StageExit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};

@@ -2,7 +2,7 @@
 
 mod client;
 mod connect;
-mod private_key;
+pub mod private_key;
 pub mod rate_limit;
 mod request;
 mod response;

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rotate_pat::model::secret::Secret;
+use rotate_pat::model::timestamp::Timestamp;
 use rotate_pat::settings::Purpose;
 use rotate_pat::sign_in::claims::Claims;
-use rotate_pat::model::timestamp::Timestamp;
 
 pub(crate) fn fuzz(data: &[u8]) {
     let now = Timestamp::from_unix(1_800_000_000).expect("a time");

@@ -1,7 +1,7 @@
 //! The lines of `publishTo`: every place that is taken is named in one harmless line, and no place twice.
 
-use rotate_pat::settings::Command;
 use rotate_pat::model::destination::Destination;
+use rotate_pat::settings::Command;
 
 use super::settings::{JOB, read};
 

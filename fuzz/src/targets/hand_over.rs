@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rotate_pat::agent::handoff::take;
 use rotate_pat::agent::environment::Environment;
+use rotate_pat::agent::handoff::take;
 
 pub(crate) fn fuzz(data: &[u8]) {
     let read = |state: &str| {

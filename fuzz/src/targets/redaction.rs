@@ -1,6 +1,6 @@
 //! A text from outside that may hold a secret in any spelling: nothing of it is left, and nothing else is lost.
 
-use rotate_pat::model::redaction::Hidden;
+use rotate_pat::model::redaction::Redactor;
 use rotate_pat::model::secret::Secret;
 
 pub(crate) fn fuzz(data: &[u8]) {
@@ -11,8 +11,8 @@ pub(crate) fn fuzz(data: &[u8]) {
         return;
     }
     let secret = Secret::new(value.to_owned());
-    let hidden = Hidden::default();
-    hidden.hide(&secret);
+    let hidden = Redactor::default();
+    hidden.redact(&secret);
     let forms = [secret.clone(), secret.as_base64(), secret.as_basic_password()];
     for form in &forms {
         let shown = hidden.redacted(&format!("{text}{}{text}", form.reveal()));

@@ -1,7 +1,7 @@
 //! What a refusal means: whatever the code and the sentence, there is one thing to do about it.
 
-use rotate_pat::model::api_error::By;
 use rotate_pat::advice::{Named, Seen, Service, of};
+use rotate_pat::model::api_error::By;
 
 const SERVICES: [Service; 6] =
     [Service::AzureDevOps, Service::Places, Service::Oidc, Service::Entra, Service::ManagedIdentity, Service::KeyVault];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rotate_pat::http::response::rest_asked_for;
+use rotate_pat::http::rest_asked_for;
 use rotate_pat::model::timestamp::Timestamp;
 
 pub(crate) fn fuzz(data: &[u8]) {

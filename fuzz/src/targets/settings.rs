@@ -1,8 +1,8 @@
 //! Settings from an arbitrary environment: read, or refused with sentences, and no secret in either.
 
 use rotate_pat::agent::environment::Environment;
-use rotate_pat::settings::{self, Command, Fault, Settings};
 use rotate_pat::agent::job_status::job_end;
+use rotate_pat::settings::{self, Command, Fault, Settings};
 
 pub(crate) const CONNECTION: &str = "11111111-1111-1111-1111-111111111111";
 const SECRET: &str = "hunter2hunter2";
@@ -38,7 +38,7 @@ pub(crate) fn fuzz(data: &[u8]) {
     let shown = match settings::read(&environment) {
         Ok(settings) => {
             if let Command::Rotate(rotate) = &settings.command {
-                let _end = job_end(&environment, rotate);
+                let _end = job_end(&environment, rotate.confirm_variable.as_deref(), rotate.variable.as_deref());
             }
             format!("{settings:?}")
         }
