@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rotate_pat::agent::cancellation::Cancel;
 use rotate_pat::agent::environment::format_name;
 use rotate_pat::app::{Stage, StageExit};
-use rotate_pat::context::Runtime;
+use rotate_pat::context;
 use rotate_pat::model::timestamp::Timestamp;
 use rotate_pat::runtime::clock::Clock;
 use rotate_pat::runtime::limits::Limits;
@@ -152,7 +152,7 @@ async fn play(variables: &[(&str, &str)], data: &[u8]) {
 async fn stage(stage: Stage, environment: &[(String, String)]) -> String {
     let page = Page::default();
     let started = Instant::now();
-    let surroundings = Runtime {
+    let surroundings = context::Runtime {
         environment: environment.iter().cloned().collect(),
         clock: Clock::new(|| Timestamp::from_unix(1_795_489_200).expect("a time"), move || started.elapsed()),
         out: Box::new(page.clone()),
@@ -160,7 +160,7 @@ async fn stage(stage: Stage, environment: &[(String, String)]) -> String {
         has_launcher: Rc::new(|| true),
         limits: limits(),
     };
-    let told = tokio::time::timeout(LONGEST_RUN, rotate_pat::run(stage, surroundings)).await;
+    let told = tokio::time::timeout(LONGEST_RUN, rotate_pat::app::run(stage, surroundings)).await;
     let printed = page.text();
     assert!(told.is_ok_and(|told| told != StageExit::Nothing), "{stage:?} did not end:\n{printed}");
     judge(&printed);

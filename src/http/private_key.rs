@@ -38,7 +38,7 @@ pub(super) enum Unreadable {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(super) fn decrypt(protected: &[u8], passphrase: &Secret) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+pub fn decrypt(protected: &[u8], passphrase: &Secret) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     let Protected { salt, rounds, algorithm, cipher, iv, data } = read(protected).ok_or(Unreadable::Unknown)?;
     let mut key = Zeroizing::new([0; 32]);
     let mut plain = Zeroizing::new(data.to_vec());
