@@ -27,7 +27,7 @@ const MOST_ROUNDS: u32 = 10_000_000;
 
 /// Why a key cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// It is protected in another way, or damaged.
     Unknown,
     /// The passphrase is another one.
