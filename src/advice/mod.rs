@@ -1,5 +1,5 @@
-//! What a service's refusal means, and the one thing to do about it: the only table of that. The README shows the same
-//! table, and a test keeps the two equal. Pure: it knows answers as they are told, not how they came.
+//! What a service's refusal means, and the one thing to do about it: the only table of that. docs/troubleshooting.md
+//! shows the same table, and a test keeps the two equal. Pure: it knows answers as they are told, not how they came.
 
 mod azure;
 mod azure_devops;
@@ -31,7 +31,7 @@ pub fn rows(service: Option<Service>) -> impl Iterator<Item = &'static Row> {
     groups().filter(move |group| group.service == service).flat_map(|group| group.rows)
 }
 
-/// The whole table in Markdown, as the README has it.
+/// The whole table in Markdown, as docs/troubleshooting.md has it.
 pub fn markdown() -> String {
     let mut text = String::new();
     for Group { title, rows, .. } in groups() {

@@ -16,7 +16,7 @@ use crate::model::text::quoted;
 use crate::model::timestamp::{Timestamp, pluralize};
 
 /// A pending one whose run cannot be asked for counts as alive until this age. A job that stores the new value later
-/// than that must not be built; the README says so.
+/// than that must not be built; docs/how-it-works.md says so.
 pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// With this many failed jobs in a row nobody consumes what is made, and each run would leave one more.

@@ -2,4 +2,5 @@
 
 pub(crate) mod launcher;
 pub(crate) mod layering;
+pub(crate) mod links;
 pub(crate) mod shipped;

@@ -1,4 +1,4 @@
-//! The folder that is shipped: its files, what its manifest promises, and what its README says of the manifest.
+//! The folder that is shipped: its files, what its manifest promises, and what the docs say of the manifest.
 
 #![cfg(unix)]
 
@@ -158,12 +158,12 @@ fn every_input_of_the_manifest_can_be_filled_in() {
     }
 }
 
-/// The rows of the README's tables whose first column has this heading: the name, and the cell after it.
-fn readme_table(heading: &str) -> BTreeMap<String, String> {
-    let readme = read(Path::new(TOP).join("README.md"));
+/// The rows of the tables in docs/inputs.md whose first column has this heading: the name, and the cell after it.
+fn documented_table(heading: &str) -> BTreeMap<String, String> {
+    let page = read(Path::new(TOP).join("docs/inputs.md"));
     let mut rows = BTreeMap::new();
     let mut inside = false;
-    for line in readme.lines() {
+    for line in page.lines() {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         if !line.starts_with('|') {
             inside = false;
@@ -179,7 +179,7 @@ fn readme_table(heading: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_readme_lists_every_input_with_its_default_and_no_others() {
+fn the_docs_list_every_input_with_its_default_and_no_others() {
     let manifest = manifest();
     let inputs = manifest["inputs"].as_array().unwrap().iter();
     let declared: BTreeMap<String, String> = inputs
@@ -187,25 +187,25 @@ fn the_readme_lists_every_input_with_its_default_and_no_others() {
             (input["name"].as_str().unwrap().to_owned(), input["defaultValue"].as_str().unwrap_or_default().to_owned())
         })
         .collect();
-    assert_eq!(readme_table("input"), declared);
+    assert_eq!(documented_table("input"), declared);
 }
 
 #[test]
-fn the_readme_names_every_alias_choice_and_output() {
+fn the_docs_name_every_alias_and_output() {
     let manifest = manifest();
-    let readme = read(Path::new(TOP).join("README.md"));
+    let page = read(Path::new(TOP).join("docs/inputs.md"));
     for input in manifest["inputs"].as_array().unwrap() {
         let aliases = input["aliases"].as_array().cloned().unwrap_or_default();
         for alias in aliases.iter().map(|alias| alias.as_str().unwrap()) {
-            assert!(readme.contains(&format!("`{alias}`")), "{alias}");
+            assert!(page.contains(&format!("`{alias}`")), "{alias}");
         }
     }
     for output in texts(&manifest["outputVariables"], "name") {
-        assert!(readme.contains(&format!("`{output}`")), "{output}");
+        assert!(page.contains(&format!("`{output}`")), "{output}");
     }
     let declared: BTreeSet<String> =
         texts(&manifest["outputVariables"], "name").into_iter().map(str::to_owned).collect();
-    assert!(readme_table("output").into_keys().all(|output| declared.contains(&output)));
+    assert!(documented_table("output").into_keys().all(|output| declared.contains(&output)));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn every_example_uses_this_task_with_inputs_that_it_has() {
     let examples = fs::read_dir(top.join("pipelines")).unwrap().flatten().map(|entry| entry.path());
     let examples = examples.filter(|path| path.extension().is_some_and(|kind| kind == "yml"));
     let mut steps = 0;
-    for file in examples.chain([top.join("README.md")]) {
+    for file in examples.chain(["README.md", "docs/inputs.md", "extension/overview.md"].map(|file| top.join(file))) {
         for step in read(&file).split("- task: RotatePat").skip(1) {
             let version = step.lines().next().unwrap().trim();
             assert_eq!(version, format!("@{}", manifest["version"]["Major"]), "{}", file.display());

@@ -184,10 +184,10 @@ impl Table {
 }
 
 #[test]
-fn the_readmes_table_is_the_programs() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(path).unwrap();
-    let inside = readme.split_once("<!-- the table of src/advice -->\n").and_then(|(_, rest)| {
+fn the_documented_table_is_the_programs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
+    let page = fs::read_to_string(path).unwrap();
+    let inside = page.split_once("<!-- the table of src/advice -->\n").and_then(|(_, rest)| {
         let (inside, _) = rest.split_once("<!-- its end -->")?;
         Some(inside.trim())
     });
@@ -195,6 +195,6 @@ fn the_readmes_table_is_the_programs() {
     let expected = expected.trim();
     assert!(
         inside == Some(expected),
-        "Put this between `<!-- the table of src/advice -->` and `<!-- its end -->` in README.md:\n\n{expected}\n"
+        "Put this between `<!-- the table of src/advice -->` and `<!-- its end -->` in docs/troubleshooting.md:\n\n{expected}\n"
     );
 }
