@@ -94,10 +94,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// All of it, for a person who reads no log.
+    /// Three lines: what failed, what is true now, and the one thing to do. Whoever cancelled a run needs no advice.
     pub fn in_full(&self) -> String {
         let Self { step, now } = self;
-        if step.is_cancelled { format!("{step}. {now}") } else { format!("{step}. {now} {}", step.advice()) }
+        if step.is_cancelled {
+            format!("{step}\nNow: {now}")
+        } else {
+            format!("{step}\nNow: {now}\nDo: {}", step.advice())
+        }
     }
 
     /// Tells it, as an issue and as the result of the step.

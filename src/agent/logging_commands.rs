@@ -78,12 +78,12 @@ impl Console {
 
     /// A warning, also shown on the run's page.
     pub fn warn(&self, text: &str) {
-        let _noted = self.command("task.logissue", &[("type", "warning")], &self.sanitized(text));
+        let _noted = self.command("task.logissue", &[("type", "warning")], &self.sanitized_lines(text));
     }
 
     /// An error, also shown on the run's page. It does not end the step.
     pub fn error(&self, text: &str) {
-        let _noted = self.command("task.logissue", &[("type", "error")], &self.sanitized(text));
+        let _noted = self.command("task.logissue", &[("type", "error")], &self.sanitized_lines(text));
     }
 
     /// Has the agent mask a value in the log, in the forms in which it is likely to appear.
@@ -158,6 +158,12 @@ impl Console {
         let line: String = line.chars().map(|c| if text::is_harmless(c) { c } else { '\u{fffd}' }).collect();
         // `##vso` and `##[` at any place and in any case begin a command or a format.
         self.hidden.redacted(&line).replace("##", "**")
+    }
+
+    /// The same for a text of several lines. As a whole first: a secret value may go on in the next line.
+    fn sanitized_lines(&self, text: &str) -> String {
+        let lines: Vec<String> = self.hidden.redacted(text).lines().map(|line| self.sanitized(line)).collect();
+        lines.join("\n")
     }
 
     fn command(&self, name: &str, properties: &[(&str, &str)], data: &str) -> io::Result<()> {

@@ -63,7 +63,7 @@ fn cancelled_before_the_creation_nothing_more_is_sent_and_nothing_is_changed() {
         is_cancelled_in_time(&run);
         assert_eq!(run.signals, ["INT"]);
         assert!(run.duration < Duration::from_secs(3), "{:?}", run.duration);
-        says(&run, &["the run was cancelled. Nothing was changed."]);
+        says(&run, &["the run was cancelled\nNow: Nothing was changed."]);
         assert_eq!((changes(&pipeline), pipeline.active()), (vec![], old()), "{op:?}");
     }
 }

@@ -153,18 +153,18 @@ impl Table {
         let before = sim.world().listing();
         job.main();
         let log = job.log();
-        let line = log.lines().find_map(|line| line.strip_prefix("##[error]"));
-        self.print(what, said, line.unwrap_or_else(|| panic!("{what}: no error\n{log}")));
+        let error = log.split_once("##[error]").map(|(_, error)| error.lines().take(3).collect::<Vec<_>>().join("\n"));
+        self.print(what, said, &error.unwrap_or_else(|| panic!("{what}: no error\n{log}")));
         assert_eq!(sim.world().listing(), before, "{what}");
     }
 
     #[expect(clippy::print_stdout, reason = "the table is there to be read")]
     #[track_caller]
     fn print(&mut self, what: &str, said: &[&str], line: &str) {
-        println!("| {what} | {} |", line.replace('|', "\\|"));
+        println!("| {what} | {} |", line.replace('|', "\\|").replace('\n', " / "));
         let missing: Vec<&&str> = said.iter().filter(|words| !line.contains(**words)).collect();
         assert!(missing.is_empty(), "{what}: no {missing:?} in\n    {line}");
-        let now = ["Nothing was changed. ", "Nothing was stored. "];
+        let now = ["\nNow: Nothing was changed.\nDo: ", "\nNow: Nothing was stored.\nDo: "];
         let behind = now.iter().find_map(|now| line.split_once(now)).map(|(_, remedy)| remedy);
         let remedy = behind.unwrap_or_else(|| panic!("{what}: what is true now is not said in\n    {line}"));
         let remedy = remedy.replace(&format!("the rotating user {ROTATOR}"), "the rotating user");
