@@ -27,7 +27,7 @@ pub async fn assertion(
     }
     let mut url = request_uri.clone();
     url.query_pairs_mut().append_pair("api-version", API_VERSION).append_pair("serviceConnectionId", connection);
-    let call = Call::new(Service::Oidc, Method::POST, url, Auth::Bearer(job_token), Body::ExplicitlyEmpty);
+    let call = Call::new(Service::Oidc, Method::POST, url, Auth::Bearer(job_token), Body::EmptyJson);
     let answer: Answer = http.send_with_retry(&call).await?.json()?;
     Ok(answer.oidc_token)
 }

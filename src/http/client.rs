@@ -7,7 +7,8 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -201,14 +202,19 @@ impl Http {
             value.set_sensitive(true);
             request = request.header(header, value);
         }
-        request = match &call.body {
-            Body::Empty => request,
-            Body::ExplicitlyEmpty => request.header(CONTENT_TYPE, "application/json").body(""),
-            Body::Json(json) => request.header(CONTENT_TYPE, "application/json").body(json.reveal().to_owned()),
-            Body::Form(form) => {
-                request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned())
-            }
+        let (content_type, body) = match &call.body {
+            Body::Empty => (None, ""),
+            Body::EmptyJson => (Some("application/json"), ""),
+            Body::Json(json) => (Some("application/json"), json.reveal()),
+            Body::Form(form) => (Some("application/x-www-form-urlencoded"), form.reveal()),
         };
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        if !matches!(call.method, Method::GET | Method::HEAD) {
+            // hyper leaves the header out where the body is empty, and HTTP.sys then answers 411.
+            request = request.header(CONTENT_LENGTH, body.len()).body(body.to_owned());
+        }
         let broken = |error: reqwest::Error| failed(self.transport.failure(&error, &call.url));
         let mut response = request.send().await.map_err(broken)?;
         let mut reply = Reply {

@@ -27,8 +27,8 @@ pub enum Auth<'a> {
 pub enum Body {
     /// Nothing.
     Empty,
-    /// Nothing, and the service wants that said.
-    ExplicitlyEmpty,
+    /// Nothing, declared as JSON.
+    EmptyJson,
     /// A JSON text; secret, as it may hold one.
     Json(Secret),
     /// A form; secret, as it may hold one.

@@ -11,6 +11,7 @@ mod device_codes;
 mod endpoints;
 mod entra_and_vault;
 mod faults;
+mod front;
 mod graph;
 mod managed_identities;
 mod members;

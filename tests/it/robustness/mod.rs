@@ -14,3 +14,4 @@ pub(crate) mod matrix;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod stopping;
+pub(crate) mod wire;

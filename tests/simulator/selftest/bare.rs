@@ -39,14 +39,18 @@ impl Answer {
 
 /// One request on one connection.
 pub(super) fn call(sim: &Simulator, method: &str, target: &str, headers: &str, body: &str) -> io::Result<Answer> {
+    send(sim, method, target, &format!("Content-Length: {}\r\n{headers}", body.len()), body)
+}
+
+/// The same, with no header that says how long the body is.
+pub(super) fn send(sim: &Simulator, method: &str, target: &str, headers: &str, body: &str) -> io::Result<Answer> {
     let origin = sim.origin();
     let mut stream = TcpStream::connect(origin.trim_start_matches("http://"))?;
     stream.set_read_timeout(Some(Duration::from_millis(500)))?;
     write!(
         stream,
-        "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n{body}",
         origin.trim_start_matches("http://"),
-        body.len()
     )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;

@@ -14,6 +14,7 @@ mod devicecode;
 mod endpoints;
 mod faulty;
 mod form;
+mod front;
 mod graph;
 mod key_vault;
 mod managed_identity;
@@ -40,6 +41,7 @@ pub fn operation(request: &Request) -> Op {
     let segments: Vec<String> = request.segments().iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (request.method.as_str(), segments.as_slice()) {
+        _ if front::lacks_length(request) => Op::Other,
         ("GET", [_, "_apis", "tokens", "pats"]) if request.field("authorizationId").is_some() => Op::GetPat,
         ("GET", [_, "_apis", "tokens", "pats"]) => Op::ListPats,
         ("POST", [_, "_apis", "tokens", "pats"]) => Op::CreatePat,
@@ -74,8 +76,11 @@ pub fn operation(request: &Request) -> Op {
     }
 }
 
-/// Lets the world handle a request, as far as its caller's budget goes.
+/// Lets the world handle a request, as far as the front end lets it through and its caller's budget goes.
 pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
+    if front::lacks_length(request) {
+        return front::length_required(request);
+    }
     let Some(usage) = budget::take(op, world, &caller(world, request)) else { return handle(op, world, request) };
     let reply = if usage.is_refused { budget::refusal() } else { handle(op, world, request) };
     budget::say(&usage, reply)
