@@ -139,12 +139,15 @@ impl Reader<'_> {
         let ids = [
             "SYSTEM_TEAMPROJECTID",
             "SYSTEM_DEFINITIONID",
+            "RELEASE_ENVIRONMENTID",
             "SYSTEM_STAGENAME",
             "SYSTEM_PHASENAME",
             "SYSTEM_JOBNAME",
-            "SYSTEM_TASKINSTANCEID",
         ];
-        let ids: Vec<&str> = ids.into_iter().map(|name| get(name).unwrap_or_default()).collect();
+        // The engine makes a step's id from the attempt too; its name stays the same in a rerun of the job (seen in code:
+        // `GetTaskInstanceName` of actions/runner's PipelineUtilities.cs).
+        let step = get("SYSTEM_TASKINSTANCENAME").or_else(|| get("SYSTEM_TASKINSTANCEID"));
+        let ids: Vec<&str> = ids.into_iter().map(get).chain([step]).map(Option::unwrap_or_default).collect();
         let hash = digest(&SHA256, ids.join("\n").as_bytes());
         let hash: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let id = RunId::parse(&format!("{run}.{}-{hash}", attempt.unwrap_or("1")));

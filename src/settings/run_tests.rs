@@ -11,13 +11,14 @@ fn hash(changes: &[(&str, &str)]) -> String {
     settings(changes).request.run.hash
 }
 
-const IDS: [&str; 6] = [
+const IDS: [&str; 7] = [
     "SYSTEM_TEAMPROJECTID",
     "SYSTEM_DEFINITIONID",
+    "RELEASE_ENVIRONMENTID",
     "SYSTEM_STAGENAME",
     "SYSTEM_PHASENAME",
     "SYSTEM_JOBNAME",
-    "SYSTEM_TASKINSTANCEID",
+    "SYSTEM_TASKINSTANCENAME",
 ];
 
 #[test]
@@ -67,12 +68,19 @@ fn the_hash_is_the_same_for_a_retry_and_for_a_later_attempt() {
     assert_eq!(retried(&[("SYSTEM_JOBATTEMPT", "3")]), first);
     assert_eq!(retried(&[("BUILD_BUILDID", "4712")]), first);
     assert_eq!(retried(&[("AGENT_NAME", "another"), ("SYSTEM_JOBID", "another"), ("INPUT_DRYRUN", "true")]), first);
+    assert_eq!(retried(&[("SYSTEM_TASKINSTANCEID", "another")]), first);
+}
+
+#[test]
+fn the_hash_differs_by_the_steps_id_only_without_a_name() {
+    let id = |id| hash(&[("SYSTEM_TASKINSTANCENAME", ""), ("SYSTEM_TASKINSTANCEID", id)]);
+    assert_ne!(id("one"), id("two"));
 }
 
 #[test]
 fn the_hash_is_the_same_in_every_version_as_a_newer_one_may_settle() {
-    let ids: Vec<_> = IDS.into_iter().zip(["p", "7", "deploy", "rotate", "linux", "t"]).collect();
-    assert_eq!(hash(&ids), "9ad232a5");
+    let ids: Vec<_> = IDS.into_iter().zip(["p", "7", "3", "deploy", "rotate", "linux", "t"]).collect();
+    assert_eq!(hash(&ids), "541f0a95");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The job that tests get without asking: names, ids and folders of an ordinary hosted build.
 
 use super::environment::Environment;
+use super::instance_id;
 use super::variables::Variables;
 use std::ffi::OsString;
 use std::fs;
@@ -86,9 +87,10 @@ pub fn load_release(variables: &mut Variables, id: u32) {
     release.iter().for_each(|(name, value)| variables.load(name, value, false));
 }
 
-/// What differs from step to step.
-pub fn load_step(variables: &mut Variables, step: &str, task: &str) {
-    variables.load("system.taskInstanceId", &guid(&format!("{task}/{step}")), false);
+/// What differs from step to step (agent: TaskRunner.cs). The step's name is the same in every attempt, its id is not.
+pub fn load_step(variables: &mut Variables, step: &str) {
+    let id = instance_id::of_step(variables, step);
+    variables.load("system.taskInstanceId", &id, false);
     variables.load("system.taskInstanceName", step, false);
     variables.load("system.taskDisplayName", step, false);
     variables.load("task.displayname", step, false);

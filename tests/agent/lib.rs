@@ -19,6 +19,7 @@ mod descendants;
 mod effects;
 mod environment;
 mod host;
+mod instance_id;
 mod masker;
 mod process;
 #[cfg(test)]
@@ -158,14 +159,13 @@ impl Job {
     }
 
     /// The job's attempt ("rerun failed jobs"). After `release`, if both are called.
-    pub fn attempt(mut self, attempt: u32) -> Self {
-        let name = if self.variables.get("release.releaseId").is_some() {
-            "release.attemptNumber"
+    pub fn attempt(self, attempt: u32) -> Self {
+        let names: &[&str] = if self.variables.get("release.releaseId").is_some() {
+            &["release.attemptNumber"]
         } else {
-            "system.jobAttempt"
+            &["system.stageAttempt", "system.phaseAttempt", "system.jobAttempt"]
         };
-        self.variables.load(name, &attempt.to_string(), false);
-        self
+        names.iter().fold(self, |job, name| job.variable(name, &attempt.to_string()))
     }
 
     /// A classic release instead of a build.

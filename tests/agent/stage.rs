@@ -15,7 +15,7 @@ impl Job {
         };
         let agent = self.agent_environment();
         self.variables.load("agent.jobstatus", &format!("{:?}", self.status), false);
-        defaults::load_step(&mut self.variables, &step.name, self.manifest.name());
+        defaults::load_step(&mut self.variables, &step.name);
         self.variables.expand(&mut self.masker);
         let (inputs, endpoints) = self.manifest.resolve_inputs(step, &self.variables, &agent, &self.endpoints);
         let directory = directory.map(|given| PathBuf::from(self.variables.expand_text(&given)));

@@ -215,7 +215,6 @@ pub(crate) fn job_in(sim: &Simulator) -> Job {
         .variable("system.teamProject", &run.project)
         .variable("system.planId", &run.plan_id)
         .variable("system.jobId", &run.job_id)
-        .variable("system.taskInstanceId", "6c1f2c1e-0000-4000-8000-000000000001")
         .collection_uri(&format!("{origin}/contoso/"))
         .build(run.build_id)
         .job_token(&run.token)

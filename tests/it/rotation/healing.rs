@@ -192,6 +192,21 @@ fn a_run_killed_in_its_main_stage_leaves_the_old_and_a_pending_one_for_the_next_
     }
 }
 
+/// *Rerun failed jobs*: the build goes on, and the engine gives the step another id.
+#[test]
+fn a_rerun_of_the_job_finishes_what_a_dead_agent_left() {
+    let pipeline = Pipeline::with_pat(20);
+    pipeline.sim.world().new_pats_valid_after = 0;
+    let mut job = pipeline.job();
+    let how = Interruption::AgentGone(Moment::line_containing("variable=NUGET_PAT"));
+    assert_eq!(pipeline.main_interrupted(&mut job, &[], how).result, TaskResult::Abandoned);
+    assert_eq!(pipeline.active(), spelled(&["#1", "#2 pending 101.1"]));
+
+    pipeline.sim.world().advance(SignedDuration::from_mins(11));
+    pipeline.rotate(&mut pipeline.job().attempt(2), &[SELDOM]);
+    assert_eq!(pipeline.active(), spelled(&["#1 superseded 101.2 +24h", "#2 superseded 101.2 +24h", "#3"]));
+}
+
 #[test]
 fn a_run_killed_after_it_wrote_the_vault_is_healed_and_the_vault_holds_the_committed_one() {
     let pipeline = Pipeline::with_pat(5);

@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 
 use crate::harness::pipeline::{NAME, Pipeline, VARIABLE, ended, says};
-use agent::{Job, JobStatus, StepRun, TaskResult};
+use agent::{Interruption, Job, JobStatus, Step, StepRun, TaskResult};
 use simulator::{Fault, Op, When, World};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -189,6 +189,27 @@ fn two_jobs_of_one_build_do_not_rotate_the_same_pat_at_once() {
         assert_eq!(post.result, TaskResult::Succeeded, "{}", post.log);
         assert_eq!(pipeline.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#2 {NAME}")]);
     }
+}
+
+#[test]
+fn two_steps_of_one_job_do_not_rotate_the_same_pat_at_once() {
+    let pipeline = Pipeline::with_pat(20);
+    let mut job = pipeline.job();
+    assert_eq!(pipeline.main(&mut job, &[]).result, TaskResult::Succeeded);
+    pipeline.sim.clear_transcript();
+    let another = Step { name: "rotate_again".into(), ..pipeline.step_of(&[]) };
+    let run = pipeline.step(&mut job, &another, Interruption::None);
+    is_refused(&pipeline, &run, &["is rotating the same token"]);
+}
+
+#[test]
+fn two_stages_of_one_release_do_not_rotate_the_same_pat_at_once() {
+    let pipeline = Pipeline::with_pat(20);
+    assert_eq!(pipeline.main(&mut pipeline.job().release(9), &[]).result, TaskResult::Succeeded);
+    pipeline.sim.clear_transcript();
+    let mut another = pipeline.job().release(9).variable("release.environmentId", "4");
+    let run = pipeline.main(&mut another, &[]);
+    is_refused(&pipeline, &run, &["is rotating the same token"]);
 }
 
 #[test]
