@@ -110,12 +110,15 @@ function remove(folder) {
   }
 }
 
-/** Says what the program could not say, in one write. */
+/**
+ * Says what the program could not say, in one write. With an exit code the agent fails the step by itself; a result printed
+ * as well would fail a good second attempt too (seen in code: RetryHelper.cs).
+ */
 function fail(message, exitCode) {
   const data = message.replace(/##(?=vso|\[)/gi, '**').replace(/%/g, '%AZP25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
   process.exitCode = exitCode;
   process.stdout.on('error', () => { process.exitCode = exitCode || 2; }); // nobody listens: only the exit code is left
-  process.stdout.write(`##vso[task.logissue type=error]${data}\n##vso[task.complete result=Failed;]${exitCode ? '' : data}\n`);
+  process.stdout.write(`##vso[task.logissue type=error]${data}\n` + (exitCode ? '' : `##vso[task.complete result=Failed;]${data}\n`));
 }
 
 /** Runs the program with the stage's name as its argument. */

@@ -175,7 +175,10 @@ impl Manifest {
         let handlers = self.json[key].as_object()?;
         let handler = ["Node24", "Node20_1", "Node16", "Node10", "Node"].iter().find_map(|name| handlers.get(*name))?;
         let target = handler["target"].as_str().expect("a handler has a target");
-        let target = target.replace("$(currentDirectory)", &self.folder.display().to_string());
+        let folder = self.folder.display().to_string();
+        // For the main stage alone (agent: TaskManager.cs).
+        let target =
+            if stage == Stage::Main { target.replace("$(currentDirectory)", &folder) } else { target.to_owned() };
         Some((self.folder.join(target), handler["workingDirectory"].as_str().map(str::to_owned)))
     }
 

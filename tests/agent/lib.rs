@@ -326,6 +326,11 @@ impl Job {
             .collect()
     }
 
+    /// Where a job's steps work unless they say otherwise.
+    pub fn sources_directory(&self) -> PathBuf {
+        self.workspace.sources()
+    }
+
     pub fn temp_directory(&self) -> PathBuf {
         self.workspace.temp()
     }

@@ -306,6 +306,39 @@ fn a_retry_keeps_inputs_and_sees_new_variables() {
     assert!(run.log.contains("\n1 1\n") && run.log.contains("\n1 2\n"));
 }
 
+/// agent: RetryHelper.cs resets the result after a Failed one, not after an exception.
+#[test]
+fn a_result_printed_before_a_crash_weighs_on_the_next_attempt() {
+    let script = "const n = Number(env.N); say(`##vso[task.setvariable variable=n]${n + 1}`); \
+         if (n === 1) { say('##vso[task.complete result=Failed;]'); process.exitCode = 2; } \
+         else say('##vso[task.complete result=Succeeded;]');";
+    let folder = Folder::new(script, "");
+    for (retries, attempts, result) in [(1, 2, TaskResult::Failed), (2, 3, TaskResult::Succeeded)] {
+        let mut job = folder.job().variable("n", "1");
+        let run = job.run(&Step::new("rotate").retry_count_on_task_failure(retries), Interruption::None);
+        assert_eq!((run.result, run.attempts), (result, attempts), "{}", run.log);
+    }
+}
+
+#[test]
+fn a_handler_starts_only_in_a_folder_that_exists() {
+    let run = |extra| {
+        let folder = Folder::with("say('main');", "say('post in ' + process.cwd());", extra);
+        let mut job = folder.job();
+        assert_eq!(job.run_task("rotate", &[]).result, TaskResult::Succeeded);
+        fs::remove_dir_all(job.sources_directory()).unwrap();
+        job.run_post("rotate")
+    };
+    let post = run(serde_json::json!({}));
+    assert_eq!((post.result, post.exit_code, post.error_count), (TaskResult::Failed, None, 1), "{}", post.log);
+    assert!(post.log.contains("with working directory"), "{}", post.log);
+    let elsewhere = serde_json::json!({ "postjobexecution": {
+        "Node24": { "target": "post.js", "workingDirectory": "$(Agent.TempDirectory)" } } });
+    let post = run(elsewhere);
+    assert_eq!(post.result, TaskResult::Succeeded);
+    assert!(post.log.contains("_temp\n"), "{}", post.log);
+}
+
 #[test]
 fn the_watch_sees_halves_and_every_spelling() {
     let mut watch = Watch::default();

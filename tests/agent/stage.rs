@@ -18,8 +18,10 @@ impl Job {
         defaults::load_step(&mut self.variables, &step.name);
         self.variables.expand(&mut self.masker);
         let (inputs, endpoints) = self.manifest.resolve_inputs(step, &self.variables, &agent, &self.endpoints);
-        let directory = directory.map(|given| PathBuf::from(self.variables.expand_text(&given)));
-        let directory = directory.unwrap_or_else(|| self.workspace.sources());
+        // agent: NodeHandler.cs, `RunAsync`. It starts nothing in a folder that a step has deleted.
+        let directory = directory.map(|given| self.variables.expand_text(&given));
+        let directory = directory.or_else(|| self.variables.value("system.defaultWorkingDirectory").map(str::to_owned));
+        let directory = directory.map_or_else(|| self.workspace.root().to_owned(), PathBuf::from);
 
         let mut task_variables = self.task_variables.remove(&step.name).unwrap_or_default();
         let (commands_restricted, allowed) = self.manifest.restrictions();
@@ -64,11 +66,21 @@ impl Job {
                 scale: self.scale,
             };
             effects.force_complete = false;
-            let host = &mut self.host;
-            let exit = host.run((stage, &entry), &mut spawn, &mut interruption, &self.watch, &mut effects);
-            cancelled |= exit.ending == Ending::Cancelled;
-            let failed = ended(&mut effects, exit, &spawn, step.retries);
-            if !failed {
+            let is_tried_again = if directory.is_dir() {
+                let host = &mut self.host;
+                let exit = host.run((stage, &entry), &mut spawn, &mut interruption, &self.watch, &mut effects);
+                cancelled |= exit.ending == Ending::Cancelled;
+                ended(&mut effects, exit, &spawn, step.retries)
+            } else {
+                // .NET's words, in an exception like any other (agent: ProcessInvoker.cs starts the process with them).
+                let thrown = format!(
+                    "An error occurred trying to start process 'node' with working directory '{}'. No such file or directory",
+                    directory.display()
+                );
+                effects.run.attempts += 1;
+                failed(&mut effects, Some(&thrown), step.retries)
+            };
+            if !is_tried_again {
                 break;
             }
             let wait = Duration::from_secs(u64::from(effects.run.attempts).pow(2)).mul_f64(self.retry_scale);
@@ -144,26 +156,45 @@ fn ended(effects: &mut Effects<'_>, exit: Exit, spawn: &Spawn, retries: u32) -> 
         Ending::ForcedComplete | Ending::Exited => {}
     }
     let code = exit.code.unwrap_or(0);
-    let failed = code != 0 || effects.result == Some(TaskResult::Failed);
-    if failed && effects.run.attempts <= retries {
-        let (attempt, wait) = (effects.run.attempts, effects.run.attempts.pow(2) * 1000);
-        effects.warning(&format!(
-            "RetryHelper encountered task failure, will retry (attempt #: {attempt} out of {retries}) after {wait} ms"
-        ));
-        effects.result = None;
-        return true;
+    if code == 137 {
+        effects.error("The process exited with code 137, which means it ran out of memory.");
     }
     if code != 0 {
         let arguments = spawn.arguments.iter().map(|argument| format!("\"{}\"", argument.display()));
         let arguments = arguments.collect::<Vec<_>>().join(" ");
-        effects.error(&format!(
+        let thrown = format!(
             "Exit code {code} returned from process: file name '{}', arguments '{arguments}'.",
             spawn.program.display()
-        ));
-        if code == 137 {
-            effects.error("The process exited with code 137, which means it ran out of memory.");
-        }
-        effects.result = Some(TaskResult::Failed);
+        );
+        return failed(effects, Some(&thrown), retries);
     }
-    false
+    failed(effects, None, retries)
+}
+
+/// Whether the agent tries again after an exception, or after a result that is Failed. An exception leaves the result of
+/// the attempt as it is, so that it weighs on the next one (agent: RetryHelper.cs, `RetryStep`).
+fn failed(effects: &mut Effects<'_>, thrown: Option<&str>, retries: u32) -> bool {
+    let (attempt, is_exhausted) = (effects.run.attempts, effects.run.attempts > retries);
+    let wait = attempt.pow(2) * 1000;
+    match thrown {
+        Some(thrown) if is_exhausted => {
+            effects.error(thrown);
+            effects.result = Some(TaskResult::Failed);
+            false
+        }
+        Some(thrown) => {
+            effects.warning(&format!(
+                "RetryHelper encountered exception, will retry (attempt #: {attempt} {thrown}) afer {wait} ms"
+            ));
+            true
+        }
+        None if effects.result != Some(TaskResult::Failed) || is_exhausted => false,
+        None => {
+            effects.warning(&format!(
+                "RetryHelper encountered task failure, will retry (attempt #: {attempt} out of {retries}) after {wait} ms"
+            ));
+            effects.result = None;
+            true
+        }
+    }
 }

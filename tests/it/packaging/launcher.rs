@@ -200,6 +200,18 @@ fn how_the_program_ended_is_what_the_agent_hears() {
 }
 
 #[test]
+fn a_good_attempt_after_a_crash_is_the_last() {
+    let script = "if [ -e \"$AGENT_TEMPDIRECTORY/crashed\" ]; then echo '##vso[task.complete result=Succeeded;]'; \
+                  else touch \"$AGENT_TEMPDIRECTORY/crashed\"; kill -KILL $$; fi";
+    for retries in [1, 2] {
+        let copy = Copy::with(script);
+        let mut job = Job::new(&copy.folder);
+        let run = job.run(&Step::new("rotate").retry_count_on_task_failure(retries), Interruption::None);
+        assert_eq!((run.result, run.attempts), (TaskResult::Succeeded, 2), "{}", run.log);
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_is_said_to_be_missing() {
     let copy = Copy::new("missing ##vso[task.setvariable variable=x]1");
     fs::remove_file(copy.program()).unwrap();

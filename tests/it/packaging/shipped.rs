@@ -105,6 +105,7 @@ fn the_manifest_is_consistent_in_itself() {
     for (stage, target) in [("execution", "rotate.js"), ("postjobexecution", "settle.js")] {
         for (handler, of) in manifest[stage].as_object().unwrap() {
             assert_eq!(of["target"], target, "{stage} {handler}");
+            assert_eq!(of["workingDirectory"], "$(Agent.TempDirectory)", "{stage} {handler}");
         }
     }
     let outputs = texts(&manifest["outputVariables"], "name");

@@ -53,6 +53,15 @@ fn the_next_run_heals(pipeline: &Pipeline, because: &str) {
 }
 
 #[test]
+fn a_step_that_deletes_the_sources_does_not_stop_the_settling() {
+    let (pipeline, mut job) = handed_out(&[]);
+    std::fs::remove_dir_all(job.sources_directory()).unwrap();
+    let post = pipeline.post(&mut job);
+    assert_eq!(post.result, TaskResult::Succeeded, "{}", post.log);
+    assert_eq!(pipeline.active(), committed());
+}
+
+#[test]
 fn only_a_job_that_succeeded_without_issues_retires_the_old_pat() {
     for status in [JobStatus::SucceededWithIssues, JobStatus::Failed, JobStatus::Canceled] {
         let (pipeline, mut job) = handed_out(&[]);
