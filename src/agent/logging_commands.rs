@@ -155,9 +155,8 @@ impl Console {
 
     /// Text from anywhere as a line that the agent cannot take for a command and that shows no secret.
     fn sanitized(&self, line: &str) -> String {
-        let line: String = line.chars().map(|c| if text::is_harmless(c) { c } else { '\u{fffd}' }).collect();
-        // `##vso` and `##[` at any place and in any case begin a command or a format.
-        self.hidden.redacted(&line).replace("##", "**")
+        let line: String = line.chars().map(text::visible).collect();
+        defused(&self.hidden.redacted(&line))
     }
 
     /// The same for a text of several lines. As a whole first: a secret value may go on in the next line.
@@ -181,6 +180,23 @@ impl Console {
         self.is_broken.set(written.is_err());
         written
     }
+}
+
+/// `##vso` and `##[` at any place and in any case begin a command or a format. The agent searches by the culture's rules, which
+/// pass over many characters without a weight (seen in code: `Command.cs`), none of them in ASCII but control characters.
+fn defused(line: &str) -> String {
+    let mut characters: Vec<char> = line.chars().collect();
+    let mut before = None;
+    for at in 0..characters.len() {
+        if characters[at] == '#' {
+            if let Some(before) = before.replace(at) {
+                (characters[before], characters[at]) = ('*', '*');
+            }
+        } else if characters[at].is_ascii() {
+            before = None;
+        }
+    }
+    characters.into_iter().collect()
 }
 
 /// A percent sign first, or the escapes would be escaped again.
@@ -260,6 +276,18 @@ mod tests {
             let own = line.strip_prefix("##vso[task.").or(line.strip_prefix("##[")).unwrap_or(&line);
             assert!(!own.contains("##"), "{line}");
             assert_eq!(own.chars().filter(|c| c.is_control()).count(), 1, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_defused_whatever_stands_between_its_signs() {
+        for (line, shown) in [
+            ("##vso[x] ###[x]", "**vso[x] ***[x]"),
+            ("#\u{640}#vso[x]", "*\u{640}*vso[x]"),
+            ("#\u{ad}\u{1da00}#vso[x]", "*\u{fffd}\u{1da00}*vso[x]"),
+            ("#1 and #2, ä# b#", "#1 and #2, ä# b#"),
+        ] {
+            assert_eq!(written(|console| console.say(line)), [format!("{shown}\n")]);
         }
     }
 

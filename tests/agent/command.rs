@@ -1,5 +1,6 @@
 //! The grammar of logging commands, ported from the agent: a line is a command here exactly when it is one there.
 
+use super::ignored;
 use std::collections::BTreeMap;
 
 /// A parsed logging command. Area, event and property names compare without case, so they are kept in lower case.
@@ -51,11 +52,27 @@ impl Command {
     }
 }
 
-/// The part between the prefix and the first `]` after it, and what follows that `]`, both still escaped.
+/// The part between the prefix and the first `]` after it, and what follows that `]`, both still escaped. Where ignored
+/// characters stand inside the prefix, the part begins too early, as in the agent: it counts the prefix as six units.
 pub fn split(line: &str) -> Option<(&str, &str)> {
-    let start = line.find(PREFIX)? + PREFIX.len();
-    let end = start + line[start..].find(']')?;
-    Some((&line[start..end], &line[end + 1..]))
+    let prefix = find(line, PREFIX)?;
+    let end = prefix + line[prefix..].find(']')?;
+    let mut units = 0;
+    let skipped = line[prefix..].chars().take_while(|c| {
+        units += c.len_utf16();
+        units <= PREFIX.len()
+    });
+    let start = prefix + skipped.map(char::len_utf8).sum::<usize>();
+    Some((line.get(start..end)?, &line[end + 1..]))
+}
+
+/// .NET's `IndexOf(string)`, which asks the culture: characters without a weight are passed over.
+pub fn find(line: &str, text: &str) -> Option<usize> {
+    let is_here = |at: usize| {
+        let mut weighty = line[at..].chars().filter(|c| !ignored::is_ignored(*c));
+        text.chars().all(|wanted| weighty.next() == Some(wanted))
+    };
+    line.char_indices().find(|(at, c)| !ignored::is_ignored(*c) && is_here(*at)).map(|(at, _)| at)
 }
 
 /// .NET's `Split('=', 2, RemoveEmptyEntries)`: leading separators vanish, and so do those directly after the key.

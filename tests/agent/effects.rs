@@ -2,7 +2,7 @@
 //!
 //! agent: WorkerCommandManager.cs, TaskCommandExtension.cs, ExecutionContext.cs; the sentences are the agent's.
 
-use super::command::{Command, escape, unescape};
+use super::command::{Command, escape, find, unescape};
 use super::masker::Masker;
 use super::process::{Line, Observer};
 use super::step::{Attachment, StepRun, TaskResult};
@@ -90,7 +90,7 @@ impl Effects<'_> {
     /// agent: WorkerCommandManager.cs, `TryProcessCommand`. False: the line is printed as text.
     fn process(&mut self, line: &str, command: Option<Command>) -> bool {
         let Some(command) = command else {
-            if line.contains("##vso") {
+            if find(line, "##vso").is_some() {
                 self.warning(&format!(
                     "'{line}' contains logging command keyword '##vso', but it's not a legal command. Please see the \
                      list of accepted commands: https://go.microsoft.com/fwlink/?LinkId=817296"

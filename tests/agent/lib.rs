@@ -19,6 +19,7 @@ mod descendants;
 mod effects;
 mod environment;
 mod host;
+mod ignored;
 mod instance_id;
 mod masker;
 mod process;

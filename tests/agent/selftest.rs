@@ -81,6 +81,26 @@ fn the_parser_is_the_agents() {
     assert_eq!(Command::parse("##vso[task.debug]%AZP25%0D", false).unwrap().data, "%AZP25\r");
 }
 
+/// .NET searches for the prefix by the culture's rules and then counts six units from its beginning.
+#[test]
+fn a_prefix_with_ignored_characters_is_found_and_does_nothing() {
+    for (line, name) in [
+        ("#\u{ad}#vso[task.setvariable variable=x]1", "[task.setvariable"),
+        ("a##v\u{200b}s\u{640}o[task.setvariable variable=x]1", "o[task.setvariable"),
+        ("#\u{e0100}#vso[task.setvariable variable=x]1", "o[task.setvariable"),
+    ] {
+        let command = Command::parse(line, true).unwrap();
+        assert_eq!(format!("{}.{}", command.area, command.event), name, "{line:?}");
+    }
+    for line in ["#-#vso[task.debug]x", "#é#vso[task.debug]x", "##VSO[task.debug]x", "\u{ad}vso[task.debug]x"] {
+        assert_eq!(Command::parse(line, true), None, "{line:?}");
+    }
+    let run = main_only("say('a #\\u00ad#vso[task.setvariable variable=x]1'); say('#\\u200b#vso');");
+    assert_eq!((run.result, run.warning_count, run.error_count), (TaskResult::Succeeded, 2, 0), "{}", run.log);
+    assert!(run.log.contains("Cannot find command extension for ##vso[[task.command]"), "{}", run.log);
+    assert!(!run.log.contains("variable=x"), "{}", run.log);
+}
+
 #[test]
 fn escaping_round_trips() {
     let alphabet: Vec<char> = "%;]\r\n0123ADBZP5=a [#é".chars().collect();

@@ -7,11 +7,14 @@ use simulator::{Fault, Op, When, World};
 /// Commands of the agent, formats of its log, a second line, and what moves a terminal's cursor.
 const COMMANDS: &str = "##vso[task.setvariable variable=x]1 ##VSO[task.complete result=Succeeded;]ok ##[error]x";
 const CONTROLS: &str = "\r\n##vso[task.setvariable variable=x]2\r\u{1b}[2J\u{7}\u{85}\u{202e}\u{2028}\u{feff}";
+/// The agent finds these commands too: its search passes over characters without a weight.
+const IGNORED: &str =
+    "#\u{ad}#vso[task.setvariable variable=x]3 #\u{640}#vso[task.setvariable variable=x]4 #\u{fe00}#\u{200b}vso[x]";
 /// Longer than any line that a person would read.
 const LONGEST_LINE: usize = 2000;
 
 fn hostile() -> String {
-    format!("{COMMANDS}{CONTROLS}")
+    format!("{COMMANDS}{CONTROLS}{IGNORED}")
 }
 
 fn long() -> String {
@@ -44,7 +47,8 @@ fn sanitized(run: &StepRun) {
         assert!(!data.contains("##") && !data.starts_with("**"), "{text}");
         let length = data.chars().count();
         assert!(length < LONGEST_LINE, "{length} characters: {}", data.chars().take(200).collect::<String>());
-        let is_harmless = |c: char| !c.is_control() && !"\u{202e}\u{2028}\u{2029}\u{feff}".contains(c);
+        let is_harmless =
+            |c: char| !c.is_control() && !"\u{202e}\u{2028}\u{2029}\u{feff}\u{ad}\u{200b}\u{fe00}".contains(c);
         assert!(data.chars().all(is_harmless), "{text:?}");
     }
     let set = run.commands.iter().filter_map(|command| command.property("variable"));
