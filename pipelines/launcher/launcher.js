@@ -14,6 +14,15 @@ const PROGRAMS = {
   'win32-x64': 'rotate-pat-windows-x64.exe',
   'win32-arm64': 'rotate-pat-windows-x64.exe', // Windows on Arm runs x64 programs
 };
+// How a program for each platform begins, in hexadecimal; a dot is any digit. ELF and Mach-O name the processor.
+const FORMATS = {
+  'linux-x64': /^7f454c4602.{26}3e00/,
+  'linux-arm64': /^7f454c4602.{26}b700/,
+  'darwin-x64': /^cffaedfe07000001/,
+  'darwin-arm64': /^cffaedfe0c000001/,
+  'win32-x64': /^4d5a/,
+  'win32-arm64': /^4d5a/,
+};
 const SUPPORTED = 'Linux x64 and arm64, Windows x64, macOS x64 and arm64';
 
 // The agent gives every secret of the job to every Node task. These are needed beside the ones that the inputs name.
@@ -40,16 +49,20 @@ function environment(all) {
   return env;
 }
 
+class Missing extends Error {}
+
 /**
  * Fails unless the program is the one that was packaged: a file that was cut short or mixed up must not hold a token. It is
  * no guard against whoever may write here, as they could change this file too.
  */
 function verify(file) {
-  const line = fs.readFileSync(path.join(path.dirname(file), 'SHA256SUMS'), 'utf8').split('\n')
-    .find((line) => line.slice(66) === path.basename(file));
+  const sums = path.join(path.dirname(file), 'SHA256SUMS');
+  if (!fs.existsSync(sums)) throw new Missing(sums);
+  const line = fs.readFileSync(sums, 'utf8').split('\n').find((line) => line.slice(66) === path.basename(file));
   if (!line) {
     throw new Error(`this package of RotatePat has none for ${process.platform}-${process.arch}. Install the extension that has all platforms`);
   }
+  if (!fs.existsSync(file)) throw new Missing(file);
   const hash = line.slice(0, 64);
   // Hashing takes Node about as long as the program takes for all its work, so a verified file is marked by a time of its
   // last change that belongs to its hash. Whatever changes the file changes the time. (Even seconds: any file system has them.)
@@ -67,6 +80,18 @@ function verify(file) {
   }
 }
 
+/** Whether the system itself runs such a file: Node hands any other to /bin/sh. */
+function fits(file, platform) {
+  const head = Buffer.alloc(20);
+  const open = fs.openSync(file, 'r');
+  try {
+    fs.readSync(open, head, 0, head.length, 0);
+  } finally {
+    fs.closeSync(open);
+  }
+  return FORMATS[platform].test(head.toString('hex')) || head.toString('latin1', 0, 2) === '#!';
+}
+
 function executes(file) {
   try {
     fs.accessSync(file, fs.constants.X_OK); // false also where the file system is mounted noexec
@@ -77,14 +102,15 @@ function executes(file) {
 }
 
 /** A file that may be executed, and the folder to delete afterwards if it had to be a copy. An extension's archive carries no modes. */
-function executable(file) {
+function executable(file, platform) {
   verify(file);
+  if (!fits(file, platform)) throw new Error(`${file} is not a program for this agent (${platform}). Install the extension again`);
   if (executes(file)) return { file };
   try {
     fs.chmodSync(file, 0o755);
     if (executes(file)) return { file };
   } catch (error) {
-    if (!['EPERM', 'EACCES', 'EROFS'].includes(error.code)) throw error;
+    // Another owner, a read-only mount, a file system without modes: the copy decides.
   }
   const temp = process.env.AGENT_TEMPDIRECTORY || require('os').tmpdir();
   const folder = fs.mkdtempSync(path.join(temp, 'rotate-pat-'));
@@ -118,7 +144,9 @@ function fail(message, exitCode) {
   const data = message.replace(/##(?=vso|\[)/gi, '**').replace(/%/g, '%AZP25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
   process.exitCode = exitCode;
   process.stdout.on('error', () => { process.exitCode = exitCode || 2; }); // nobody listens: only the exit code is left
-  process.stdout.write(`##vso[task.logissue type=error]${data}\n` + (exitCode ? '' : `##vso[task.complete result=Failed;]${data}\n`));
+  const issue = `##vso[task.logissue type=error]${data}\n`;
+  // A program that died may have ended within a line.
+  process.stdout.write(exitCode ? `\n${issue}` : `${issue}##vso[task.complete result=Failed;]${data}\n`);
 }
 
 /** Runs the program with the stage's name as its argument. */
@@ -139,12 +167,12 @@ module.exports = function launch(stage) {
   let ready = {};
   const refused = (error) => {
     remove(ready.folder);
-    fail(error.code === 'ENOENT' && error.syscall === 'stat'
-      ? `could not find RotatePat's program for this agent: ${program}. Install the extension again.`
+    fail(error instanceof Missing
+      ? `could not find RotatePat's program for this agent: ${error.message} does not exist. Install the extension again.`
       : `could not start RotatePat's program: ${error.message}.`, 0);
   };
   try {
-    ready = executable(program);
+    ready = executable(program, platform);
     child = require('child_process').spawn(ready.file, [stage], {
       env: environment(process.env),
       stdio: ['ignore', 'inherit', 'inherit'],

@@ -42,13 +42,13 @@ impl Copy {
 
     /// With this script in the program's place, as if it had been packaged.
     fn with(script: &str) -> Self {
+        Self::with_bytes(format!("#!/bin/sh\n{script}\n").as_bytes())
+    }
+
+    fn with_bytes(program: &[u8]) -> Self {
         let copy = Self::new("RotatePat");
-        let script = format!("#!/bin/sh\n{script}\n");
-        let hash = digest(&SHA256, script.as_bytes())
-            .as_ref()
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        fs::write(copy.program(), script).unwrap();
+        let hash = digest(&SHA256, program).as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        fs::write(copy.program(), program).unwrap();
         fs::write(copy.sums(), format!("{hash}  {}\n", programs()[&this_platform()])).unwrap();
         copy
     }
@@ -89,12 +89,12 @@ fn the_program_is_made_executable_wherever_the_folder_lies() {
 }
 
 /// Node code that runs first: the task's files cannot be changed, and those whose path holds this cannot be executed.
-fn not_executable(job: Job, path: &str) -> Job {
+fn not_executable(job: Job, path: &str, code: &str) -> Job {
     let code = format!(
         "const fs = require('fs');
          const refused = (code) => Object.assign(new Error(code), {{ code }});
          const [chmod, access] = [fs.chmodSync, fs.accessSync];
-         fs.chmodSync = (file, mode) => {{ if (file.includes('_tasks')) throw refused('EROFS'); return chmod(file, mode); }};
+         fs.chmodSync = (file, mode) => {{ if (file.includes('_tasks')) throw refused('{code}'); return chmod(file, mode); }};
          fs.accessSync = (file, mode) => {{ if (file.includes({path:?})) throw refused('EACCES'); return access(file, mode); }};"
     );
     hooked(job, &code)
@@ -103,13 +103,15 @@ fn not_executable(job: Job, path: &str) -> Job {
 #[test]
 fn a_folder_that_lets_nothing_be_executed_is_left_for_a_copy_that_is_gone_afterwards() {
     let pipeline = Pipeline::with_pat(20);
-    let (job, run) = dry_run(&pipeline, not_executable(Job::new(package()).installed(), "_tasks"));
-    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
-    says(&run, &["dry run"]);
-    let left = fs::read_dir(job.temp_directory()).unwrap().flatten().map(|entry| entry.file_name());
-    assert_eq!(left.collect::<Vec<_>>(), ["hook.cjs"]);
+    for code in ["EROFS", "EPERM", "ENOTSUP", "EIO", "ENOSYS"] {
+        let (job, run) = dry_run(&pipeline, not_executable(Job::new(package()).installed(), "_tasks", code));
+        assert_eq!(run.result, TaskResult::Succeeded, "{code}\n{}", run.log);
+        says(&run, &["dry run"]);
+        let left = fs::read_dir(job.temp_directory()).unwrap().flatten().map(|entry| entry.file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["hook.cjs"]);
+    }
 
-    let (job, run) = dry_run(&pipeline, not_executable(Job::new(package()).installed(), "/"));
+    let (job, run) = dry_run(&pipeline, not_executable(Job::new(package()).installed(), "/", "EROFS"));
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
     says(&run, &["neither the task's folder nor", "lets a program be executed", "without noexec"]);
     assert_eq!(fs::read_dir(job.temp_directory()).unwrap().count(), 1);
@@ -212,14 +214,50 @@ fn a_good_attempt_after_a_crash_is_the_last() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_said_to_be_missing() {
-    let copy = Copy::new("missing ##vso[task.setvariable variable=x]1");
-    fs::remove_file(copy.program()).unwrap();
+fn a_command_cut_short_does_not_swallow_the_next() {
+    let copy = Copy::with("printf '##vso[task.setvariable variable=x]1'; kill -KILL $$");
     let mut job = Job::new(&copy.folder);
-    let run = job.run(&Step::new("rotate"), Interruption::None);
-    assert_eq!((run.result, run.exit_code), (TaskResult::Failed, Some(0)), "{}", run.log);
-    says(&run, &["could not find RotatePat's program for this agent", "Install the extension again"]);
-    assert_eq!((run.error_count, job.variable_value("x")), (1, None));
+    let run = job.run_task("rotate", &[]);
+    assert_eq!((run.result, run.exit_code), (TaskResult::Failed, Some(137)), "{}", run.log);
+    assert_eq!(job.variable_value("x"), Some("1"));
+    says(&run, &["##[error]RotatePat's program ended without a result (SIGKILL)"]);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_said_to_be_missing() {
+    for missing in ["the program", "the sums", "the folder"] {
+        let copy = Copy::new("missing ##vso[task.setvariable variable=x]1");
+        match missing {
+            "the program" => fs::remove_file(copy.program()).unwrap(),
+            "the sums" => fs::remove_file(copy.sums()).unwrap(),
+            _ => fs::remove_dir_all(copy.folder.join("bin")).unwrap(),
+        }
+        let mut job = Job::new(&copy.folder);
+        let run = job.run(&Step::new("rotate"), Interruption::None);
+        assert_eq!((run.result, run.exit_code), (TaskResult::Failed, Some(0)), "{missing}\n{}", run.log);
+        says(&run, &["could not find RotatePat's program for this agent", "Install the extension again"]);
+        assert_eq!((run.error_count, job.variable_value("x")), (1, None), "{missing}\n{}", run.log);
+        assert!(!run.log.contains("ENOENT"), "{}", run.log);
+    }
+}
+
+#[test]
+fn a_program_of_another_format_is_never_started() {
+    // What `execvp` would hand to a shell: a text, and the right format for another processor.
+    let mut foreign = fs::read(Copy::new("RotatePat").program()).unwrap();
+    foreign.truncate(4096);
+    for byte in &mut foreign[4..20] {
+        *byte = !*byte;
+    }
+    let text = b"touch \"$AGENT_TEMPDIRECTORY/started\"\necho '##vso[task.complete result=Succeeded;]'\n";
+    for program in [&text[..], &foreign[..], b""] {
+        let copy = Copy::with_bytes(program);
+        let mut job = Job::new(&copy.folder);
+        let run = job.run_task("rotate", &[]);
+        assert_eq!((run.result, run.exit_code, run.error_count), (TaskResult::Failed, Some(0), 1), "{}", run.log);
+        says(&run, &["is not a program for this agent", "Install the extension again"]);
+        assert!(!job.temp_directory().join("started").exists());
+    }
 }
 
 /// Node code that runs before the launcher.
