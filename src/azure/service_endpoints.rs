@@ -4,6 +4,12 @@
 //!
 //! Not documented: whether a secret that is left out of a write is kept. So the new one is always sent, and a
 //! connection with a second secret is never written.
+//!
+//! Which connections hold a personal access token is decided by how they sign in, not by their type: the in-box tasks
+//! that authenticate to feeds (`NuGetAuthenticate`, `npmAuthenticate`, `MavenAuthenticate`, `PipAuthenticate`,
+//! `TwineAuthenticate`, `CargoAuthenticate`, `UniversalPackages`) have a type each, and extensions bring their own.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -16,20 +22,6 @@ use crate::model::organization::Organization;
 use crate::model::secret::Secret;
 
 const API_VERSION: &str = "7.1";
-
-/// Types that hold a personal access token. The first four are seen in code (the Terraform provider); the names of the
-/// feeds are from memory, and each connection is read before it is written.
-const TYPES: [&str; 9] = [
-    "externaltfs",
-    "azdoapi",
-    "generic",
-    "git",
-    "externalnugetfeed",
-    "externalnpmregistry",
-    "externalmavenrepository",
-    "mavenrepo",
-    "externalpythonupload",
-];
 
 /// A service connection as read: every field, known or not, to be sent back as it is.
 #[derive(Clone, Debug)]
@@ -47,14 +39,6 @@ impl Endpoint {
     /// # Errors
     /// Why it holds none, or cannot be written without losing something.
     pub fn parameter(&self) -> Result<&'static str, String> {
-        let kind = self.0["type"].as_str().unwrap_or_default();
-        let is_known = |known: &&str| kind.to_ascii_lowercase().starts_with(*known);
-        if !TYPES.iter().any(is_known) {
-            return Err(format!(
-                "is of the type {}, which holds no personal access token",
-                crate::model::text::quoted(kind)
-            ));
-        }
         let scheme = self.0["authorization"]["scheme"].as_str().unwrap_or_default();
         let parameter = match scheme.to_ascii_lowercase().as_str() {
             "token" => "apitoken",
@@ -75,17 +59,42 @@ impl Endpoint {
             .find(|(name, value)| value.is_null() && !name.eq_ignore_ascii_case(parameter));
         match unknown {
             Some((name, _)) => Err(format!(
-                "has a second secret, {}, which a write could lose as it cannot be read",
+                "has a second secret, {}, which cannot be read and which a write may lose",
                 crate::model::text::quoted(name)
             )),
             None => Ok(parameter),
         }
     }
 
+    fn references(&self) -> impl Iterator<Item = &Value> {
+        self.0["serviceEndpointProjectReferences"].as_array().into_iter().flatten()
+    }
+
     /// The projects that it is shared with, by name.
     pub fn projects(&self) -> Vec<&str> {
-        let references = self.0["serviceEndpointProjectReferences"].as_array();
-        references.into_iter().flatten().filter_map(|r| r["projectReference"]["name"].as_str()).collect()
+        let mut names: Vec<&str> = self.references().filter_map(|r| r["projectReference"]["name"].as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// What it is called in a project, which is named by its name or id. A shared connection has a name of its own in
+    /// each project.
+    fn name_in(&self, project: &str) -> Option<&str> {
+        let is_it = |known: &Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(project));
+        let of_project = |r: &&Value| is_it(&r["projectReference"]["name"]) || is_it(&r["projectReference"]["id"]);
+        self.references().find(of_project)?["name"].as_str()
+    }
+
+    /// Every address that it leads to, by the field that holds it: its own, and those among the data of its type.
+    pub fn addresses(&self) -> Vec<(&str, &str)> {
+        let is_address = |text: &str| {
+            let text = text.trim_start().to_ascii_lowercase();
+            text.starts_with("http:") || text.starts_with("https:")
+        };
+        let data = self.0["data"].as_object().into_iter().flatten();
+        let data = data.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        let own = [("url", self.0["url"].as_str().unwrap_or_default())];
+        own.into_iter().chain(data.filter(|(_, text)| is_address(text))).collect()
     }
 
     /// The connection with this value in its parameter and everything else as it is.
@@ -100,11 +109,21 @@ impl Endpoint {
 
     /// The first field that differs from what was read before, but for the secret and what the service itself moves.
     pub fn strayed(&self, now: &Self, parameter: &str) -> Option<String> {
-        let own = ["operationStatus", "isReady", "modifiedBy", "modificationDate", "authorization"];
+        const REFERENCES: &str = "serviceEndpointProjectReferences";
+        let own = ["operationStatus", "isReady", "modifiedBy", "modificationDate", "authorization", REFERENCES];
         let (was, is) = (self.0.as_object()?, now.0.as_object()?);
-        let differs = was.iter().find(|(name, value)| !own.contains(&name.as_str()) && is.get(*name) != Some(*value));
-        if let Some((name, _)) = differs {
+        let differs = |(name, value): &(&String, &Value)| {
+            !own.contains(&name.as_str()) && is.get(*name).map(unordered) != Some(unordered(value))
+        };
+        if let Some((name, _)) = was.iter().find(differs) {
             return Some(crate::model::text::quoted(name));
+        }
+        let names = |endpoint: &Self| -> BTreeMap<String, Option<String>> {
+            let id = |r: &Value| r["projectReference"]["id"].as_str().unwrap_or_default().to_ascii_lowercase();
+            endpoint.references().map(|r| (id(r), r["name"].as_str().map(str::to_owned))).collect()
+        };
+        if names(self) != names(now) {
+            return Some(crate::model::text::quoted(REFERENCES));
         }
         let plain = |endpoint: &Value| {
             let mut authorization = endpoint["authorization"].clone();
@@ -115,9 +134,22 @@ impl Endpoint {
             if authorization["parameters"].as_object().is_some_and(Map::is_empty) {
                 authorization["parameters"] = Value::Null;
             }
-            authorization
+            unordered(&authorization)
         };
         (plain(&self.0) != plain(&now.0)).then(|| "\"authorization\"".to_owned())
+    }
+}
+
+/// A value with its lists sorted: the service returns them in any order (terraform-provider-azuredevops#1248).
+fn unordered(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(unordered).collect();
+            items.sort_by_cached_key(Value::to_string);
+            Value::Array(items)
+        }
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), unordered(value))).collect(),
+        _ => value.clone(),
     }
 }
 
@@ -138,26 +170,35 @@ impl Endpoints<'_> {
     /// # Errors
     /// What became of the request; a project that the caller does not see is a 404.
     pub async fn find(&self, project: &str, name: &str) -> Result<Option<Endpoint>, CallError> {
+        // Several names are separated by commas, so one with a comma is looked for among all.
+        let mut found = if name.contains(',') { None } else { self.find_among(project, name, Some(name)).await? };
+        // By which of its names the service filters a shared connection is not documented.
+        if found.is_none() {
+            found = self.find_among(project, name, None).await?;
+        }
+        let Some(listed) = found else { return Ok(None) };
+        // The list leaves out which parameters are secret; the connection itself shows them as `null`.
+        let Some(id) = listed.id() else { return Ok(Some(listed)) };
+        self.read(project, id).await
+    }
+
+    async fn find_among(&self, project: &str, name: &str, filter: Option<&str>) -> Result<Option<Endpoint>, CallError> {
         #[derive(Deserialize)]
         struct Found {
             value: Vec<Map<String, Value>>,
         }
         let mut url = self.organization.core(&format!("{}/_apis/serviceendpoint/endpoints", segment(project)));
-        // Several names are separated by commas, so one with a comma is looked for among all.
-        if !name.contains(',') {
-            url.query_pairs_mut().append_pair("endpointNames", name);
+        if let Some(filter) = filter {
+            url.query_pairs_mut().append_pair("endpointNames", filter);
         }
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let found: Found = self.send(url).await?.json()?;
-        let is_it = |endpoint: &Map<String, Value>| {
-            endpoint.get("name").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(name))
-        };
-        let Some(listed) = found.value.into_iter().find(is_it).map(|endpoint| Endpoint(Value::Object(endpoint))) else {
-            return Ok(None);
-        };
-        // The list leaves out which parameters are secret; the connection itself shows them as `null`.
-        let Some(id) = listed.id() else { return Ok(Some(listed)) };
-        self.read(project, id).await
+        let mut listed: Vec<Endpoint> = found.value.into_iter().map(|e| Endpoint(Value::Object(e))).collect();
+        let is_it = |known: Option<&str>| known.is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let by_reference = listed.iter().position(|endpoint| is_it(endpoint.name_in(project)));
+        let without_reference = |e: &Endpoint| e.name_in(project).is_none() && is_it(e.0["name"].as_str());
+        let at = by_reference.or_else(|| listed.iter().position(without_reference));
+        Ok(at.map(|at| listed.swap_remove(at)))
     }
 
     /// The connection with this id as it is now, with every parameter; `None` when the caller sees none.

@@ -49,7 +49,7 @@ impl<'a> Destinations<'a> {
         let reads = self.settings.publish_to.iter().map(async |destination| match destination {
             Destination::KeyVault(secret) => key_vault::record(self.context, secret).await,
             Destination::VariableGroup(variable) => self.groups.record(variable).await,
-            Destination::ServiceConnection(named) => self.connections.record(named).await,
+            Destination::ServiceConnection(connection) => self.connections.record(connection).await,
         });
         join_all(reads).await.into_iter().collect()
     }
@@ -65,7 +65,7 @@ impl<'a> Destinations<'a> {
                 Destination::KeyVault(secret) => {
                     key_vault::publish(self.context, self.settings, secret, pat, value).await
                 }
-                Destination::ServiceConnection(named) => self.connections.publish(named, value).await,
+                Destination::ServiceConnection(connection) => self.connections.publish(connection, value).await,
                 Destination::VariableGroup(variable) => {
                     let _one_at_a_time = groups.lock().await;
                     may_start().map_err(NotWritten::not_begun)?;

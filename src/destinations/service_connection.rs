@@ -4,13 +4,17 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use url::Url;
+
 use crate::azure::service_endpoints::{Endpoint, Endpoints};
 use crate::context::Context;
 use crate::destinations::not_written::NotWritten;
 use crate::destinations::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
 use crate::failure::StepError;
-use crate::model::destination::Named;
+use crate::model::address::is_azure_devops;
+use crate::model::destination::{Connection, Named};
 use crate::model::secret::Secret;
+use crate::model::text::quoted;
 use crate::plan::{Record, RecordedPat};
 
 /// The service connections that the pipeline's identities can read and write.
@@ -35,22 +39,31 @@ impl<'a> Connections<'a> {
         named.project.as_deref().unwrap_or(&self.context.access.pipeline.project)
     }
 
-    /// Whether the connection can be written. It keeps no record, and the log says so.
-    pub(super) async fn record(&self, named: &Named) -> Result<Record, StepError> {
+    /// Whether the connection can be written, and where it leads. It keeps no record, and the log says so.
+    pub(super) async fn record(&self, connection: &Connection) -> Result<Record, StepError> {
+        let named = &connection.named;
         let endpoint = self.read(named).await?;
+        let cannot =
+            |why: String| StepError::new(anyhow::anyhow!("cannot publish to service connection {named}: {why}"));
         if let Err(why) = endpoint.parameter() {
-            let error = anyhow::anyhow!("cannot publish to service connection {named}: it {why}");
-            return Err(StepError::new(error).advise("Name a connection that holds a personal access token."));
+            return Err(cannot(format!("it {why}")).advise("Name a connection that holds a personal access token."));
         }
-        let projects: Vec<String> = endpoint.projects().into_iter().map(crate::model::text::quoted).collect();
+        let leads_to = check_addresses(&endpoint, connection)?;
+        let projects: Vec<String> = endpoint.projects().into_iter().map(quoted).collect();
         if projects.len() > 1 {
             let shared = projects.join(", ");
             self.context.console.say(&format!("note: service connection {named} is shared by the projects {shared}"));
         }
         self.context.console.say(&format!(
-            "note: service connection {named} keeps no record of which token it holds, so it is not judged by it"
+            "note: service connection {named} leads to {leads_to}; it keeps no record of which token it holds, so no \
+             rotation is due because of it"
         ));
-        Ok(Record { destination: place(named), holds: RecordedPat::Unrecorded })
+        if leads_to.starts_with("http:") {
+            self.context.console.warn(&format!(
+                "service connection {named} leads to {leads_to}: its users send the token over the network unencrypted"
+            ));
+        }
+        Ok(Record { destination: format!("{} ({leads_to})", place(named)), holds: RecordedPat::Unrecorded })
     }
 
     /// The connection as it is now: found by its name, and from then on by its id.
@@ -74,8 +87,10 @@ impl<'a> Connections<'a> {
     }
 
     /// Writes the connection with the new value, and compares all else.
-    pub(super) async fn publish(&self, named: &Named, value: &Secret) -> Result<(), NotWritten> {
+    pub(super) async fn publish(&self, connection: &Connection, value: &Secret) -> Result<(), NotWritten> {
+        let named = &connection.named;
         let before = self.read(named).await?;
+        check_addresses(&before, connection)?;
         let unreadable = || NotWritten::not_begun(anyhow::anyhow!("the service connection has changed since the plan"));
         let (Some(id), Ok(parameter)) = (before.id(), before.parameter()) else { return Err(unreadable()) };
         let write = async |writer: &Writer| self.endpoints(writer).write(&before, id, parameter, value).await;
@@ -88,6 +103,55 @@ impl<'a> Connections<'a> {
         warn_of_job(self.context, writer, &format!("service connection {named}"));
         Ok(())
     }
+}
+
+/// Where the connection leads. Whoever may edit its address would get the token, so it must be Azure DevOps, or what the
+/// line allows.
+fn check_addresses(endpoint: &Endpoint, connection: &Connection) -> Result<String, StepError> {
+    let mut leads_to = String::new();
+    for (field, text) in endpoint.addresses() {
+        let of = if field == "url" { "address".to_owned() } else { quoted(field) };
+        let refused = |why: &str, advice: String| {
+            let named = &connection.named;
+            let error = anyhow::anyhow!("cannot publish to service connection {named}: its {of} {why}");
+            Err(StepError::new(error).advise(advice))
+        };
+        let url = Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+        let Some((url, host)) = url.as_ref().and_then(|url| Some((url, url.host_str()?))) else {
+            let advice = "Correct the address of the service connection.".to_owned();
+            return refused("is no address that begins with `https://`", advice);
+        };
+        let host = url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
+        let (is_encrypted, is_allowed) = (url.scheme() == "https", connection.host.as_ref() == Some(&host));
+        match &connection.host {
+            _ if is_allowed => {}
+            Some(allowed) if field == "url" => {
+                return refused(
+                    &format!("leads to {}, and the line of `publishTo` allows {}", quoted(&host), quoted(allowed)),
+                    "Correct the address of the service connection, or the host at the end of the line.".to_owned(),
+                );
+            }
+            _ if !is_encrypted => {
+                return refused(
+                    &format!("begins with `http:`, so its users would send the token to {} unencrypted", quoted(&host)),
+                    format!("Change it to `https:`, or allow it: end the line of `publishTo` with ` at {host}`."),
+                );
+            }
+            _ if !is_azure_devops(&host) => {
+                return refused(
+                    &format!("leads to {}, which is not Azure DevOps", quoted(&host)),
+                    format!(
+                        "Correct it, or, if the token belongs there, end the line of `publishTo` with ` at {host}`."
+                    ),
+                );
+            }
+            _ => {}
+        }
+        if field == "url" {
+            leads_to = format!("{}://{host}", url.scheme());
+        }
+    }
+    Ok(leads_to)
 }
 
 fn place(named: &Named) -> String {

@@ -40,6 +40,12 @@ pub fn origin(url: &Url) -> Url {
     origin
 }
 
+/// Whether a host belongs to Azure DevOps Services: `dev.azure.com`, its services and feeds, and the older form.
+/// <https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url>
+pub fn is_azure_devops(host: &str) -> bool {
+    host == "dev.azure.com" || host.ends_with(".dev.azure.com") || host.ends_with(".visualstudio.com")
+}
+
 pub fn is_loopback(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && match url.host() {

@@ -13,7 +13,15 @@ pub enum Destination {
     /// A secret variable of a variable group.
     VariableGroup(GroupVariable),
     /// The parameter of a service connection that holds a personal access token.
-    ServiceConnection(Named),
+    ServiceConnection(Connection),
+}
+
+/// A service connection, and the host that its line allows besides Azure DevOps.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Connection {
+    pub named: Named,
+    /// The host, with its port unless that is the usual one.
+    pub host: Option<String>,
 }
 
 /// Something that a project calls by a name.
@@ -63,7 +71,7 @@ impl Destination {
     pub fn in_own_project(mut self, own: &[String]) -> Self {
         let named = match &mut self {
             Self::VariableGroup(variable) => &mut variable.group,
-            Self::ServiceConnection(named) => named,
+            Self::ServiceConnection(connection) => &mut connection.named,
             Self::KeyVault(_) => return self,
         };
         named.project = named.project.take().filter(|project| !own.contains(&project.to_lowercase()));
@@ -76,6 +84,7 @@ impl Destination {
             (Self::VariableGroup(a), Self::VariableGroup(b)) => {
                 a.group == b.group && a.written().iter().any(|name| b.written().contains(name))
             }
+            (Self::ServiceConnection(a), Self::ServiceConnection(b)) => a.named == b.named,
             _ => self == other,
         }
     }
@@ -102,7 +111,7 @@ impl fmt::Display for Destination {
         match self {
             Self::KeyVault(secret) => secret.fmt(f),
             Self::VariableGroup(variable) => variable.fmt(f),
-            Self::ServiceConnection(connection) => write!(f, "service connection {connection}"),
+            Self::ServiceConnection(connection) => write!(f, "service connection {}", connection.named),
         }
     }
 }

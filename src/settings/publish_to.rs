@@ -1,6 +1,6 @@
 //! The lines of `publishTo`: `kind: place`, or the address of a vault's secret alone.
 
-use crate::model::destination::{Destination, GroupVariable, Named};
+use crate::model::destination::{Connection, Destination, GroupVariable, Named};
 use crate::model::secret::is_like_a_secret;
 use crate::model::text::quoted;
 use crate::model::vault_secret::VaultSecret;
@@ -44,15 +44,35 @@ fn parse(line: &str) -> Result<Destination, String> {
             [project, group, variable] => group_variable(Some(project), group, variable),
             _ => Err(format!("{EXAMPLES}: {} names no group and variable; write `/` in a name as `%2F`", quoted(line))),
         },
-        "serviceconnection" => match &parts(place)[..] {
-            [name] => Ok(Destination::ServiceConnection(Named { project: None, name: name.clone() })),
-            [project, name] => {
-                Ok(Destination::ServiceConnection(Named { project: Some(project.clone()), name: name.clone() }))
-            }
-            _ => Err(format!("{EXAMPLES}: {} names no connection; write `/` in a name as `%2F`", quoted(line))),
-        },
+        "serviceconnection" => {
+            let (place, host) = with_host(place);
+            let (project, name) = match &parts(place)[..] {
+                [name] => (None, name.clone()),
+                [project, name] => (Some(project.clone()), name.clone()),
+                _ => {
+                    return Err(format!(
+                        "{EXAMPLES}: {} names no connection; write `/` in a name as `%2F`",
+                        quoted(line)
+                    ));
+                }
+            };
+            Ok(Destination::ServiceConnection(Connection { named: Named { project, name }, host }))
+        }
         "https" | "http" => VaultSecret::parse(line).map(Destination::KeyVault),
         _ => Err(format!("{EXAMPLES}: {} is of no known kind", quoted(line))),
+    }
+}
+
+/// A connection and the host behind ` at `. Words that are no host belong to the connection's name.
+fn with_host(place: &str) -> (&str, Option<String>) {
+    let is_host = |host: &str| {
+        let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+        is_name && (name.contains('.') || name == "localhost") && port.parse::<u16>().is_ok()
+    };
+    match place.rsplit_once(" at ") {
+        Some((place, host)) if is_host(host.trim()) => (place.trim(), Some(host.trim().to_ascii_lowercase())),
+        _ => (place, None),
     }
 }
 
@@ -86,6 +106,8 @@ mod tests {
             ("variableGroup: a%2Fb/PAT", "variable \"PAT\" in variable group \"a/b\""),
             ("serviceConnection: contoso-feed", "service connection \"contoso-feed\""),
             ("serviceConnection: Web/a%2fb", "service connection \"a/b\" of project \"Web\""),
+            ("serviceConnection: feed at NuGet.contoso.com:8443", "service connection \"feed\""),
+            ("serviceConnection: feed at home", "service connection \"feed at home\""),
         ] {
             let (destinations, faults) = read(line, &[]);
             assert_eq!(faults, Vec::<String>::new(), "{line}");

@@ -122,6 +122,11 @@ fn the_parameter_that_holds_the_pat_is_written_whatever_the_type() {
         ("externalnugetfeed", "", "parameters.apitoken"),
         ("externalnugetfeed", "rotator", "parameters.password"),
         ("externalnpmregistry", "rotator", "parameters.password"),
+        ("externalcargorepository", "", "parameters.apitoken"),
+        ("externalmavenrepository", "rotator", "parameters.password"),
+        ("externalPythonDownloadFeed", "", "parameters.apitoken"),
+        ("externalPythonUploadFeed", "rotator", "parameters.password"),
+        ("a-type-of-an-extension", "", "parameters.apitoken"),
     ] {
         let places = Places::new();
         let id = {
@@ -130,7 +135,8 @@ fn the_parameter_that_holds_the_pat_is_written_whatever_the_type() {
             let new = world.add_endpoint("a/b, c", kind).project("Gadgets").holding(&held).shared_with("Widgets");
             if user_name.is_empty() { new.add() } else { new.user_name(user_name).add() }
         };
-        places.rotate(&mut places.job(), &["serviceConnection: gadgets/A%2Fb, c"], &[PUBLISHER]);
+        let (run, _) = places.rotate(&mut places.job(), &["serviceConnection: gadgets/A%2Fb, c"], &[PUBLISHER]);
+        says(&run, &["leads to https://dev.azure.com; it keeps no record"]);
         let world = places.world();
         assert_eq!(world.endpoint_secret(&id), world.pats[1].secret, "{kind}");
         let [write] = &world.endpoint_writes[..] else { panic!("{kind}: {:?}", world.endpoint_writes) };
@@ -146,8 +152,8 @@ fn the_log_says_that_a_connection_keeps_no_record_and_who_shares_it_and_it_makes
     let places = Places::new();
     let (due, run) = places.is_due(&[FEED]);
     assert!(!due, "{}", run.log);
-    says(&run, &["service connection \"contoso-feed\" keeps no record of which token it holds"]);
-    says(&run, &["is shared by the projects \"Widgets\", \"Gadgets\""]);
+    says(&run, &["service connection \"contoso-feed\" leads to https://dev.azure.com; it keeps no record"]);
+    says(&run, &["is shared by the projects \"Gadgets\", \"Widgets\""]);
     assert_eq!((places.held(), places.world().endpoint_writes.len()), ([1; 3], 0));
     assert_eq!(places.pipeline.active(), [format!("#1 {NAME}")]);
 }
@@ -220,12 +226,12 @@ fn what_cannot_be_written_is_found_before_anything_is_made() {
         (
             "serviceConnection: cloud",
             |world| drop(world.add_endpoint("cloud", "azurerm").add()),
-            &["type \"azurerm\", which holds no personal access token", "Name a connection that holds"],
+            &["the authorization scheme \"WorkloadIdentityFederation\"", "Name a connection that holds"],
         ),
         (
             "serviceConnection: two",
             |world| drop(world.add_endpoint("two", "generic").second_secret("signingKey").add()),
-            &["has a second secret, \"signingKey\""],
+            &["has a second secret, \"signingKey\"", "which a write may lose"],
         ),
         (
             "serviceConnection: odd",
@@ -324,4 +330,101 @@ fn cancelled_while_a_write_hangs_the_new_one_stays_pending() {
     for (line, op) in [(FEED, Op::UpdateEndpoint), (GROUP, Op::UpdateGroup)] {
         Unanswered::new(line).is_cancelled_while_a_write_hangs(op);
     }
+}
+
+#[test]
+fn references_of_a_shared_connection_come_in_any_order() {
+    for turn in 0..6 {
+        let places = Places::new();
+        {
+            let mut world = places.world();
+            world.add_project("Gizmos");
+            let held = world.pats[0].secret.clone();
+            let shared = world.add_endpoint("three", "externaltfs").holding(&held);
+            shared.shared_with("Gadgets").shared_with("Gizmos").add();
+            *world.references_shown.get_mut() = turn;
+        }
+        places.rotate(&mut places.job(), &["serviceConnection: three"], &[PUBLISHER]);
+        places.wrote_nothing_else();
+        assert_eq!(places.pipeline.active(), replaced(2), "{turn}");
+    }
+}
+
+#[test]
+fn shared_connection_is_found_by_its_name_in_the_project() {
+    for shows_own_name in [false, true] {
+        let places = Places::new();
+        let (shared, own) = {
+            let mut world = places.world();
+            world.endpoint_shows_own_name = shows_own_name;
+            let held = world.pats[0].secret.clone();
+            let shared = world.add_endpoint("feed", "externaltfs").project("Gadgets").holding(&held);
+            let shared = shared.shared_with("Widgets").add();
+            (shared, world.add_endpoint("feed", "externaltfs").holding(&held).add())
+        };
+        let (before, names) = (places.siblings(), |places: &Places| {
+            let world = places.world();
+            [&shared, &own].map(|id| (world.endpoint(id).name.clone(), world.endpoint(id).sharing.clone()))
+        });
+        let names_before = names(&places);
+        places.rotate(&mut places.job(), &["serviceConnection: feed"], &[PUBLISHER]);
+        places.rotate(&mut places.next_job(), &["serviceConnection: Feed-Widgets"], &[PUBLISHER]);
+        let world = places.world();
+        let written: Vec<&String> = world.endpoint_writes.iter().map(|write| &write.endpoint).collect();
+        assert_eq!(written, [&own, &shared], "{shows_own_name}");
+        drop(world);
+        places.wrote_nothing_else();
+        assert_eq!((places.siblings(), names(&places)), (before, names_before));
+    }
+}
+
+#[test]
+fn connection_that_leads_elsewhere_is_refused_unless_the_line_allows_the_host() {
+    for (url, data, line, said) in [
+        ("https://evil.example/x", None, "", "leads to \"evil.example\", which is not Azure DevOps"),
+        ("https://dev.azure.com@evil.example/", None, "", "leads to \"evil.example\", which is not Azure DevOps"),
+        ("https://dev.azure.com.evil.example/", None, "", "which is not Azure DevOps"),
+        ("https://127.0.0.1:1/", None, "", "` at 127.0.0.1:1`"),
+        ("http://dev.azure.com/contoso", None, "", "begins with `http:`"),
+        ("ftp://dev.azure.com/contoso", None, "", "is no address that begins with `https://`"),
+        ("https://nexus.contoso.com/", None, " at nexus.contoso.net", "leads to \"nexus.contoso.com\", and the line"),
+        ("https://nexus.contoso.com:8443/", None, " at nexus.contoso.com", "` allows \"nexus.contoso.com\""),
+        ("https://dev.azure.com/contoso", None, " at nexus.contoso.com", "leads to \"dev.azure.com\", and the line"),
+        ("https://dev.azure.com/contoso", Some("https://evil.example/"), "", "its \"releaseUrl\" leads to"),
+    ] {
+        let places = Places::new();
+        {
+            let mut world = places.world();
+            let new = world.add_endpoint("edited", "azdoapi").url(url);
+            let _ = match data {
+                Some(data) => new.data("releaseUrl", data).add(),
+                None => new.add(),
+            };
+        }
+        places.refuses(&[&format!("serviceConnection: edited{line}")], &[PUBLISHER], &[said]);
+    }
+    for (url, line, shown) in [
+        ("https://contoso.pkgs.visualstudio.com/_packaging/x", "", "https://contoso.pkgs.visualstudio.com"),
+        ("https://PKGS.dev.azure.com/contoso", "", "https://pkgs.dev.azure.com"),
+        ("https://nexus.contoso.com:8443/", " at Nexus.contoso.com:8443", "https://nexus.contoso.com:8443"),
+        ("http://nexus.contoso.com/", " at nexus.contoso.com", "http://nexus.contoso.com"),
+    ] {
+        let places = Places::new();
+        let id = places.world().add_endpoint("mirror", "externalnugetfeed").url(url).add();
+        let (run, _) = places.rotate(&mut places.job(), &[&format!("serviceConnection: mirror{line}")], &[PUBLISHER]);
+        says(&run, &[&format!("service connection \"mirror\" leads to {shown};")]);
+        let world = places.world();
+        assert_eq!(world.endpoint_secret(&id), world.pats[1].secret, "{url}");
+        assert_eq!(run.log.contains("over the network unencrypted"), url.starts_with("http:"), "{}", run.log);
+    }
+}
+
+#[test]
+fn address_edited_after_the_plan_gets_no_token() {
+    let places = Places::new();
+    let edit = Fault::after(|world: &mut World| feed(world).url = "https://evil.example/".to_owned());
+    places.pipeline.sim.inject(edit, When::nth(Op::CreatePat, 1));
+    let run = places.fails(&mut places.job(), &[FEED], &[PUBLISHER]);
+    says(&run, &["leads to \"evil.example\"", "was revoked; nothing else was changed"]);
+    assert_eq!((writers(&places), places.pipeline.active()), (vec![], vec![format!("#1 {NAME}")]));
 }

@@ -46,7 +46,8 @@ fn list(world: &World, request: &Request) -> Result<Reply, Refusal> {
     if request.field("includeFailed").as_deref() != Some("true") {
         found.retain(|endpoint| endpoint.is_ready());
     }
-    let shown: Vec<Value> = found.into_iter().map(|endpoint| shape(world, request, endpoint, false)).collect();
+    let shown: Vec<Value> =
+        found.into_iter().map(|endpoint| shape(world, request, endpoint, Some(&project), false)).collect();
     Ok(Reply::json(200, &json!({"count": shown.len(), "value": shown})))
 }
 
@@ -57,7 +58,7 @@ fn get(world: &World, request: &Request) -> Result<Reply, Refusal> {
     let project = members::project(world, &who, &segments[1])?;
     let id = guid(&segments[5])?;
     match world.endpoint_in(&who, &project, id) {
-        Some(endpoint) => Ok(Reply::json(200, &shape(world, request, endpoint, true))),
+        Some(endpoint) => Ok(Reply::json(200, &shape(world, request, endpoint, Some(&project), true))),
         None if world.unknown_endpoint_is_null => Ok(Reply::json(200, &Value::Null)),
         None => Err(members::refusal(LibraryRefusal::Unknown, "service connection", id, ROLE)),
     }
@@ -100,7 +101,7 @@ fn update(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
         sharing: members::read_sharing(world, &body, "serviceEndpointProjectReferences")?,
     };
     world.update_endpoint(&who, id, update).map_err(|why| members::refusal(why, "service connection", id, ROLE))?;
-    Ok(Reply::json(200, &shape(world, request, world.endpoint(id), true)))
+    Ok(Reply::json(200, &shape(world, request, world.endpoint(id), None, true)))
 }
 
 fn guid(asked: &str) -> Result<&str, Refusal> {
@@ -120,7 +121,7 @@ fn texts(body: &Map<String, Value>, name: &str) -> Result<BTreeMap<String, Optio
 }
 
 /// A connection as the wire has it. As published, a list leaves its secrets out and the details have them as null.
-fn shape(world: &World, request: &Request, endpoint: &Endpoint, in_detail: bool) -> Value {
+fn shape(world: &World, request: &Request, endpoint: &Endpoint, project: Option<&str>, in_detail: bool) -> Value {
     let mut shape: Map<String, Value> = endpoint
         .fields
         .iter()
@@ -133,7 +134,7 @@ fn shape(world: &World, request: &Request, endpoint: &Endpoint, in_detail: bool)
     }
     let own = json!({
         "id": endpoint.id,
-        "name": endpoint.name,
+        "name": endpoint.shown_name(project, world.endpoint_shows_own_name),
         "type": endpoint.kind,
         "url": endpoint.url,
         "createdBy": identity(world, request, &endpoint.created_by),

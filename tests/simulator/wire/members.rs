@@ -89,6 +89,11 @@ pub fn refusal(why: LibraryRefusal, what: &str, id: &str, of_role: &str) -> Refu
         LibraryRefusal::NameTaken => vss::error(409, taken, &format!("A {what} with that name already exists.")),
         LibraryRefusal::NamedTwice(name) => invalid(&format!("the variable {name} is there twice")),
         LibraryRefusal::OtherKind => invalid(&format!("the {what} would become one of another type or scheme")),
+        // The service's whole answer (terraform-provider-azuredevops#1455).
+        LibraryRefusal::Renamed => {
+            vss::error(500, "TeamFoundationServiceException", "TF400898: An Internal Error Occurred.")
+                .violating(format!("the {what} {id} would be renamed in a project"))
+        }
         LibraryRefusal::ValuesAreTheVaults => {
             invalid("values of a variable group that is linked to a vault cannot be set")
         }
@@ -149,9 +154,10 @@ pub fn read_sharing(world: &World, body: &Map<String, Value>, field: &str) -> Re
     Ok(sharing)
 }
 
-/// References to projects as the wire has them. Absent things are left out.
+/// References to projects as the wire has them, in an order that changes with every answer, as the service's does
+/// (terraform-provider-azuredevops#1248). Absent things are left out.
 pub fn sharing(world: &World, sharing: &[Sharing]) -> Value {
-    let references = sharing.iter().map(|one| {
+    let references = world.shuffled(sharing).into_iter().map(|one| {
         let project = world.project(&one.project);
         let mut reference = json!({"projectReference": {"id": project.id, "name": project.name}, "name": one.name});
         if let Some(text) = &one.description {

@@ -84,6 +84,11 @@ pub struct EndpointWrite {
 }
 
 impl Endpoint {
+    /// What an answer about it shows as its name: what it is called where it was made, or in the project that is asked.
+    pub fn shown_name(&self, project: Option<&str>, is_projects_own: bool) -> &str {
+        project.filter(|_| is_projects_own).and_then(|project| self.name_in(project)).unwrap_or(&self.name)
+    }
+
     /// What it is called in a project, if it belongs to it.
     pub fn name_in(&self, project: &str) -> Option<&str> {
         self.sharing.iter().find(|one| one.project == project).map(|one| one.name.as_str())
@@ -119,7 +124,9 @@ impl World {
     pub fn endpoints_named(&self, who: &str, project: &str, names: Option<&[String]>) -> Vec<&Endpoint> {
         let fits = |known: &str| names.is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(known)));
         let seen = self.endpoints.iter().filter(|endpoint| endpoint.is_seen_by(who));
-        seen.filter(|endpoint| endpoint.name_in(project).is_some_and(fits)).collect()
+        let is_own = self.endpoint_shows_own_name;
+        let here = seen.filter(|endpoint| endpoint.name_in(project).is_some());
+        here.filter(|endpoint| fits(endpoint.shown_name(Some(project), is_own))).collect()
     }
 
     /// The connection of that id, if it belongs to the project and this identity may see it.
@@ -136,6 +143,11 @@ impl World {
             return Err(LibraryRefusal::NotAdministrator);
         }
         self.check_sharing(who, &old.sharing, &update.sharing)?;
+        let keeps = |one: &Sharing| update.sharing.iter().all(|new| new.project != one.project || new.name == one.name);
+        let is_a_name = update.name == old.name || old.sharing.iter().any(|one| one.name == update.name);
+        if !is_a_name || !old.sharing.iter().all(keeps) {
+            return Err(LibraryRefusal::Renamed);
+        }
         if !update.kind.eq_ignore_ascii_case(&old.kind) || update.scheme != old.scheme {
             return Err(LibraryRefusal::OtherKind);
         }
@@ -151,8 +163,9 @@ impl World {
                 _ => {}
             }
         }
-        let EndpointUpdate { name, url, data, fields, sharing, .. } = update;
-        let new = Endpoint { name, url, parameters, secrets, data, fields, sharing, ..old.clone() };
+        let EndpointUpdate { url, data, fields, sharing, .. } = update;
+        let sharing = Self::as_kept(&old.sharing, sharing);
+        let new = Endpoint { url, parameters, secrets, data, fields, sharing, ..old.clone() };
         let write = self.endpoint_write(who, &old, &new);
         self.endpoint_writes.push(write);
         for (parameter, value) in &new.secrets {
@@ -256,7 +269,8 @@ impl EndpointBuilder<'_> {
         self
     }
 
-    /// Shared with one more project.
+    /// Shared with one more project, where the service gives it a name that ends in the project's
+    /// (azure-pipelines-tasks#13094).
     pub fn shared_with(mut self, project: &str) -> Self {
         self.projects.push(project.to_owned());
         self
@@ -310,6 +324,9 @@ impl EndpointBuilder<'_> {
     pub fn add(self) -> String {
         let Self { world, mut endpoint, mut holds, projects } = self;
         endpoint.sharing = world.sharing_of(&projects, &endpoint.name, "");
+        for shared in endpoint.sharing.iter_mut().skip(1) {
+            shared.name = format!("{}-{}", endpoint.name, world.project(&shared.project).name);
+        }
         if endpoint.administrators.is_empty() {
             endpoint.administrators.push("pat-publisher".to_owned());
         }

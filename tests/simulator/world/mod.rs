@@ -21,6 +21,7 @@ mod variable_groups;
 mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 
@@ -176,10 +177,16 @@ pub struct World {
     pub group_lists_omit_projects: bool,
     /// An unknown service connection is `null` in a 200, not a 404.
     pub unknown_endpoint_is_null: bool,
+    /// A shared service connection shows the name it has in the project that is asked; otherwise the one it was made with.
+    pub endpoint_shows_own_name: bool,
+    /// Answers with references to projects so far: their order is another one each time.
+    pub references_shown: AtomicU64,
     /// Assertions that apps sign are judged by the world's clock, also where a test moved it away from the machine's.
     pub assertions_by_own_clock: bool,
     /// User tokens cannot be read, as Entra reserves for itself.
     pub opaque_tokens: bool,
+    /// No id token comes, although it was asked for.
+    pub id_tokens_withheld: bool,
     /// Assertions signed the old way, with RS256, are accepted.
     pub rs256_accepted: bool,
     /// Scopes that are consented to and asked for, and not granted all the same.
@@ -279,8 +286,11 @@ impl World {
             pat_as_caller_is_401: false,
             group_lists_omit_projects: true,
             unknown_endpoint_is_null: true,
+            endpoint_shows_own_name: false,
+            references_shown: AtomicU64::new(0),
             assertions_by_own_clock: false,
             opaque_tokens: false,
+            id_tokens_withheld: false,
             rs256_accepted: false,
             scopes_withheld: Vec::new(),
             device_code_seconds: 900,

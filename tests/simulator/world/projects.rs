@@ -1,5 +1,7 @@
 //! Projects, and who may see them: what variable groups and service connections belong to.
 
+use std::sync::atomic::Ordering;
+
 use super::{Holder, World, ids};
 
 /// The identity of job tokens that reach their own project only.
@@ -50,6 +52,8 @@ pub enum LibraryRefusal {
     OtherKind,
     /// The values are a vault's, so none may be given.
     ValuesAreTheVaults,
+    /// It would get another name in one of its projects, which an update cannot do.
+    Renamed,
 }
 
 impl World {
@@ -122,6 +126,25 @@ impl World {
             description: description.clone(),
         };
         projects.iter().map(sharing).collect()
+    }
+
+    /// The references in another order each time: every order comes up, and the same ones in every run of a test.
+    pub fn shuffled<'a>(&self, sharing: &'a [Sharing]) -> Vec<&'a Sharing> {
+        let mut turn = self.references_shown.fetch_add(1, Ordering::Relaxed);
+        let mut left: Vec<&Sharing> = sharing.iter().collect();
+        let mut shown = Vec::with_capacity(left.len());
+        while !left.is_empty() {
+            let count = left.len() as u64;
+            shown.push(left.remove((turn % count) as usize));
+            turn /= count;
+        }
+        shown
+    }
+
+    /// References that were sent, in the order in which they are kept: the order that was sent means nothing.
+    pub(super) fn as_kept(old: &[Sharing], mut new: Vec<Sharing>) -> Vec<Sharing> {
+        new.sort_by_key(|one| old.iter().position(|known| known.project == one.project).unwrap_or(usize::MAX));
+        new
     }
 
     /// Names of the projects that are no longer among the references.

@@ -181,7 +181,7 @@ impl World {
             name: update.name,
             description: update.description,
             variables,
-            sharing: update.sharing,
+            sharing: Self::as_kept(&old.sharing, update.sharing),
             modified_by: who.to_owned(),
             modified: self.now(),
             ..old.clone()

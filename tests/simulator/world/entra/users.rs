@@ -97,7 +97,8 @@ impl World {
         let Wanted { audience, scopes, refresh_token, id_token } = self.wanted(app, scope)?;
         let access_token = self.token_of_user_in(tenant, user, &app.name, audience, &scopes.join(" "));
         let refresh_token = refresh_token.then(|| self.refresh_token_for(user, &app.name));
-        let id_token = id_token.then(|| self.mint_id_token(user, &app.name, tenant, nonce));
+        let id_token =
+            (id_token && !self.id_tokens_withheld).then(|| self.mint_id_token(user, &app.name, tenant, nonce));
         let granted: Vec<String> = scopes.iter().map(|scope| format!("{audience}/{scope}")).collect();
         let expires_in = self.user_token_minutes * 60 - 1;
         Ok(Issued { access_token, expires_in, scope: Some(granted.join(" ")), refresh_token, id_token })
