@@ -360,7 +360,7 @@ fn ctrl_c_ends_the_waiting() {
     station.address();
     let told = Command::new("kill").args(["-INT", &station.child.id().to_string()]).status().unwrap();
     assert!(told.success());
-    station.end().is(&pipeline.sim.world(), 1, &["the run was cancelled. Nothing was stored."]);
+    station.end().is(&pipeline.sim.world(), 1, &["the run was cancelled\nNow: Nothing was stored."]);
 }
 
 #[test]
