@@ -111,6 +111,16 @@ impl Cell {
         format!("{}, {:?}, {what}", self.kind.name, self.stage)
     }
 
+    /// What it shows, for a sample: the operation with the fault, and the kind of run in the stage.
+    pub(crate) fn traits(&self) -> Vec<String> {
+        let what = match &self.happening {
+            Happening::At(op, _, wrong) => format!("{op:?}, {}", wrong.name()),
+            Happening::Unheard(_) => format!("unheard, {:?}", self.stage),
+            Happening::Ahead(hours) => format!("the agent's clock {hours} hours ahead"),
+        };
+        vec![what, format!("{}, {:?}", self.kind.name, self.stage)]
+    }
+
     /// Plays it, heals it, and says what was not as promised.
     pub(crate) fn play(&self) -> Result<(), String> {
         match self.play_with(fault::SILENCE) {

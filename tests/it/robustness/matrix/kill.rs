@@ -11,7 +11,7 @@ use rotate_pat::app::Stage;
 use super::cell::{self, Clean, heal, told};
 use super::kind::{self, Kind};
 use super::scenario::{Outside, Scenario};
-use super::{oracle, tally};
+use super::{oracle, sample, tally};
 use agent::{Interruption, JobStatus, StepRun, When as Moment};
 use simulator::{Fault, Op, When};
 
@@ -63,10 +63,19 @@ fn deaths(ends: &[End]) -> Vec<Death> {
             deaths.extend(ends.iter().map(|end| Death { kind: kind.clone(), stage, point, end: *end }));
         }
     }
-    deaths
+    sample::of(deaths, Death::name, Death::traits)
 }
 
 impl Death {
+    fn traits(&self) -> Vec<String> {
+        let point = match self.point {
+            Point::Before(op, _) => format!("before {op:?}"),
+            Point::After(op, _) => format!("after {op:?}"),
+            Point::Line(_) => "a line".to_owned(),
+        };
+        vec![format!("{:?}, {point}, {:?}", self.stage, self.end)]
+    }
+
     fn name(&self) -> String {
         format!("{:?}, {:?}, {:?}", self.stage, self.point, self.end)
     }

@@ -8,6 +8,7 @@ mod interleaved;
 mod kill;
 pub(crate) mod kind;
 mod oracle;
+mod sample;
 pub(crate) mod scenario;
 pub(crate) mod tally;
 mod traces;
@@ -26,6 +27,7 @@ use simulator::Op;
 fn no_fault_at_any_request_of_any_kind_of_run_breaks_a_promise() {
     let kinds = kind::all();
     let cells: Vec<Cell> = kinds.iter().flat_map(cell::cells_of).collect();
+    let cells = sample::of(cells, Cell::name, Cell::traits);
     say(&format!("fault matrix: {} kinds of run, {} faults at each request", kinds.len(), fault::ALL.len()));
     tally::play("fault matrix", &cells, Cell::name, Cell::play);
 }
