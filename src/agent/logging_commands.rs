@@ -130,8 +130,8 @@ impl Console {
         let _noted = self.command("task.setprogress", &[("value", &value)], &self.sanitized(text));
     }
 
-    /// Shows a Markdown file on the run's page. The agent reads the file when it reads this line; where a step's
-    /// commands are restricted it warns and shows nothing.
+    /// Shows a Markdown file on the run's page. The agent reads the file some time after this line, so the file must stay as
+    /// it is (seen in code: `JobServerQueue.cs`). Where a step's commands are restricted it warns and shows nothing.
     ///
     /// # Errors
     /// When standard output is closed.

@@ -27,6 +27,7 @@ pub struct Effects<'a> {
     pub commands_restricted: bool,
     pub settable: Vec<Vec<String>>,
     pub run: StepRun,
+    pub queue: Vec<Attachment>,
     pub result: Option<TaskResult>,
     pub command_result: Option<TaskResult>,
     pub force_complete: bool,
@@ -140,10 +141,7 @@ impl Effects<'_> {
             "logissue" | "issue" => self.log_issue(command),
             "complete" => self.complete(command),
             "setsecret" => {
-                self.masker.add(&command.data);
-                if !self.decode_percents() {
-                    self.masker.add(&command.data.replace("%AZP25", "%"));
-                }
+                self.add_secret(&command.data);
                 Ok(())
             }
             "setvariable" => self.set_variable(command),
@@ -184,6 +182,13 @@ impl Effects<'_> {
         }
     }
 
+    fn add_secret(&mut self, value: &str) {
+        self.masker.add(value);
+        if !self.decode_percents() {
+            self.masker.add(&unescape(value, true));
+        }
+    }
+
     fn log_issue(&mut self, command: &Command) -> Result<(), String> {
         match command.property("type").map(str::to_lowercase).as_deref() {
             Some("error") => self.error(&command.data),
@@ -216,8 +221,8 @@ impl Effects<'_> {
         }
         if secret {
             self.one_line(&command.data)?;
-            self.masker.add(&escape(&command.data, self.decode_percents()));
-            self.masker.add(&command.data);
+            // The value itself is masked where the variable is set; of a blocked one only this form is.
+            self.add_secret(&escape(&command.data, self.decode_percents()));
         }
         if !self.settable(&name) {
             return Ok(());
@@ -280,6 +285,7 @@ impl Effects<'_> {
         allowed
     }
 
+    /// agent: JobServerQueue.cs, `QueueFileUpload`: the file must be there, and is read some time later.
     fn attach(&mut self, kind: &str, name: Option<&str>, path: &str) -> Result<(), String> {
         let file = Path::new(path);
         if !file.is_file() {
@@ -287,15 +293,23 @@ impl Effects<'_> {
                         file does not exist on disk."
                 .into());
         }
-        let text = String::from_utf8_lossy(&std::fs::read(file).map_err(|error| error.to_string())?).into_owned();
-        let leaks = self.watch.found_in(&text).into_iter().map(|what| format!("uploaded file: {what}"));
-        self.run.leaks.extend(leaks);
         let own = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = name.map_or(own, str::to_owned);
-        let attachment = Attachment { kind: kind.into(), name, path: file.into(), text };
-        let summary = kind == "Distributedtask.Core.Summary";
-        if summary { &mut self.run.summaries } else { &mut self.run.attachments }.push(attachment);
+        self.queue.push(Attachment { kind: kind.into(), name, path: file.into(), text: String::new() });
         Ok(())
+    }
+
+    /// The queued files as they are now. Of one that is gone nobody hears but the agent's own diagnostics.
+    pub fn upload(&mut self) {
+        for file in std::mem::take(&mut self.queue) {
+            let Ok(bytes) = std::fs::read(&file.path) else { continue };
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let leaks = self.watch.found_in(&text).into_iter().map(|what| format!("uploaded file: {what}"));
+            self.run.leaks.extend(leaks);
+            let summary = file.kind == "Distributedtask.Core.Summary";
+            let uploaded = if summary { &mut self.run.summaries } else { &mut self.run.attachments };
+            uploaded.push(Attachment { text, ..file });
+        }
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Job {
     masker: Masker,
     watch: Watch,
     prepend_path: Vec<String>,
+    /// Files that earlier stages had uploaded.
+    uploaded: Vec<Attachment>,
     raw_env: Vec<(OsString, OsString)>,
     status: JobStatus,
     host: Host,
@@ -89,6 +91,7 @@ impl Job {
             masker: Masker::default(),
             watch: Watch::default(),
             prepend_path: Vec::new(),
+            uploaded: Vec::new(),
             raw_env: Vec::new(),
             status: JobStatus::Succeeded,
             host: Host::Node(defaults::find_on_path("node").expect("node is on PATH")),

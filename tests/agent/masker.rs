@@ -6,9 +6,24 @@ use std::collections::BTreeSet;
 
 const MASK: &str = "***";
 
-/// Endpoint authorization parameters the agent knows not to be secret (agent: Worker.cs; its list is somewhat longer).
-const PUBLIC_PARAMETERS: [&str; 7] =
-    ["audience", "authenticationtype", "expiresat", "issuedat", "role", "scope", "tenantid"];
+/// Endpoint authorization parameters the agent knows not to be secret (agent: MaskingUtil.cs).
+const PUBLIC_PARAMETERS: [&str; 15] = [
+    "acceptuntrustedcertificates",
+    "accesstokenfetchingmethod",
+    "accesstokentype",
+    "audience",
+    "authenticationtype",
+    "authorizationtype",
+    "completecallbackpayload",
+    "expiresat",
+    "issuedat",
+    "oauthaccesstokenissupplied",
+    "role",
+    "scope",
+    "tenantid",
+    "unsecured",
+    "usewindowssecurity",
+];
 
 /// Values with their encoded forms. There is no way to forget one, as in the agent.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +76,7 @@ impl Masker {
                 from = start + text[start..].chars().next().map_or(1, char::len_utf8);
             }
         }
+        hits.extend(passwords_in_addresses(text));
         hits.sort_unstable();
         let mut merged: Vec<(usize, usize)> = Vec::new();
         for (start, end) in hits {
@@ -86,9 +102,24 @@ impl Masker {
     }
 }
 
+/// agent: AdditionalMaskingRegexes.cs: what stands between `//USER:` and `@`.
+fn passwords_in_addresses(text: &str) -> Vec<(usize, usize)> {
+    let password = |at: usize| {
+        let user = text[at..].find([':', '/', '?', '#', '\n']).filter(|length| *length > 0)?;
+        let start = at + user + 1;
+        let rest = text[at + user..].strip_prefix(':')?;
+        let may_be = |c: char| c.is_alphanumeric() || "_.~-!$&'()*+,;=:%".contains(c);
+        let length = rest.find(|c| !may_be(c)).filter(|length| *length > 0 && rest[*length..].starts_with('@'))?;
+        Some((start, start + length))
+    };
+    text.match_indices("//").filter_map(|(at, slashes)| password(at + slashes.len())).collect()
+}
+
+/// Newtonsoft's, which escapes three characters more than Rust's does.
 fn json_escape(value: &str) -> String {
     let quoted = serde_json::Value::from(value).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
+    let more = [("\u{85}", "\\u0085"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
+    more.iter().fold(quoted[1..quoted.len() - 1].to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// .NET's `Uri.EscapeDataString`.

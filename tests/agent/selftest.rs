@@ -128,6 +128,12 @@ fn the_masker_covers_what_the_agents_covers() {
     assert_eq!(masker.mask("tenant client"), "tenant ***");
     masker.add("");
     assert_eq!(masker.mask("é"), "é");
+    assert_eq!(
+        masker.mask("http://me:p%20w:1@host https://host:80/@ //:x@"),
+        "http://me:***@host https://host:80/@ //:x@"
+    );
+    masker.add("a\u{2028}b");
+    assert_eq!(masker.mask("a\\u2028b"), "***");
 }
 
 #[test]
@@ -287,16 +293,38 @@ fn progress_is_from_0_to_100_and_never_goes_back() {
     assert_eq!(run.progress[4].1, "at 140");
 }
 
-/// What a report's summary is checked by: the file as it was when the command was read.
+/// The agent queues the file and reads it some time later, if it is still there.
 #[test]
-fn a_summary_is_kept_as_it_was_when_the_command_was_read() {
-    let run = main_only(
-        "const fs = require('fs'), file = env.AGENT_TEMPDIRECTORY + '/one.md'; fs.writeFileSync(file, '# first'); \
-         say('##vso[task.uploadsummary]' + file); \
-         setTimeout(() => { fs.writeFileSync(file, '# second'); say('##vso[task.complete result=Succeeded;]'); }, 500);",
-    );
-    assert_eq!((run.result, run.summaries.len()), (TaskResult::Succeeded, 1), "{}", run.log);
-    assert_eq!((run.summaries[0].name.as_str(), run.summaries[0].text.as_str()), ("one.md", "# first"));
+fn a_summary_is_read_after_the_command() {
+    let script = "const fs = require('fs'), file = env.AGENT_TEMPDIRECTORY + '/'; \
+         for (const name of ['one.md', 'two.md']) { fs.writeFileSync(file + name, '# first'); \
+         say('##vso[task.uploadsummary]' + file + name); } \
+         fs.writeFileSync(file + 'one.md', '# second'); fs.unlinkSync(file + 'two.md');";
+    let run = main_only(script);
+    assert_eq!((run.result, run.summaries.len(), run.error_count), (TaskResult::Succeeded, 1, 0), "{}", run.log);
+    assert_eq!((run.summaries[0].name.as_str(), run.summaries[0].text.as_str()), ("one.md", "# second"));
+}
+
+#[test]
+#[should_panic(expected = "the agent may not have read it yet")]
+fn a_stage_must_leave_the_summary_of_an_earlier_one_alone() {
+    let write = "const file = env.AGENT_TEMPDIRECTORY + '/one.md'; require('fs').writeFileSync(file, String(Date.now())); \
+         say('##vso[task.uploadsummary]' + file);";
+    let folder = Folder::new(write, write);
+    let mut job = folder.job();
+    job.run_task("rotate", &[]);
+    job.run_post("rotate");
+}
+
+#[test]
+fn a_blocked_variable_is_masked_in_its_escaped_form_alone() {
+    let script = "say('##vso[task.setvariable variable=a;issecret=true]x;1'); say('x;1 x%3B1');";
+    for (settable, shown) in [(None, "*** ***"), (Some(vec![]), "x;1 ***")] {
+        let folder = Folder::new(script, "");
+        let mut job = folder.job();
+        let run = job.run(&Step::new("rotate").settable_variables(settable), Interruption::None);
+        assert!(run.log.contains(&format!("\n{shown}\n")), "{}", run.log);
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl Job {
             commands_restricted: commands_restricted || step.commands_restricted,
             settable: allowed.into_iter().chain(step.settable_variables.clone()).collect(),
             run: StepRun { result: TaskResult::Succeeded, ..StepRun::skipped() },
+            queue: Vec::new(),
             result: None,
             command_result: None,
             force_complete: false,
@@ -99,8 +100,15 @@ impl Job {
             result = TaskResult::SucceededWithIssues;
         }
         effects.write("##[section]", &format!("Finishing: {title}"));
+        effects.upload();
         let run = StepRun { result, ..effects.run };
         self.task_variables.insert(step.name.clone(), task_variables);
+        for file in &self.uploaded {
+            let now = std::fs::read(&file.path).unwrap_or_default();
+            let is_same = String::from_utf8_lossy(&now) == file.text;
+            assert!(is_same, "{} has changed, and the agent may not have read it yet", file.path.display());
+        }
+        self.uploaded.extend(run.summaries.iter().chain(&run.attachments).cloned());
         // agent: StepsRunner.cs: only these change the job's status.
         self.status = self.status.max(match result {
             _ if cancelled => JobStatus::Canceled,

@@ -116,7 +116,7 @@ pub struct Attachment {
     pub kind: String,
     pub name: String,
     pub path: PathBuf,
-    /// As it was when the line was processed.
+    /// As it was at the end of the stage: the agent reads the file some time after the command.
     pub text: String,
 }
 

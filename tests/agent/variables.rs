@@ -49,6 +49,7 @@ impl Variables {
 
     pub fn set(&mut self, mut variable: Variable, masker: &mut Masker) {
         variable.secret = variable.secret || self.secret(&variable.name);
+        variable.read_only = variable.read_only || self.get(&variable.name).is_some_and(|before| before.read_only);
         if variable.secret {
             masker.add(&variable.value);
         }
