@@ -57,11 +57,7 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
         }
     };
     let authority = data("ENVIRONMENTAUTHORITYURL").or_else(|| data("ACTIVEDIRECTORYAUTHORITY"));
-    let authority = match (authority, data("ENVIRONMENT")) {
-        (None, Some(cloud)) => cloud::authority_of_cloud(cloud, loopback),
-        (authority, _) => cloud::authority(authority, loopback),
-    };
-    let authority = authority.map_err(|host| {
+    let authority = cloud::authority(authority, data("ENVIRONMENT"), loopback).map_err(|host| {
         format!("a service connection of the public, the US Government's or the Chinese cloud: its own is \"{host}\"")
     })?;
     Ok(ServiceConnection { id: id.to_owned(), authority, scheme })

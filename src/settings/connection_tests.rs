@@ -101,6 +101,18 @@ fn the_login_host_is_that_of_the_connections_cloud_and_on_loopback_its_own() {
     ] {
         assert_eq!(at(&[(name, value)]), format!("https://{host}/"), "{value}");
     }
+    for (named, host, own) in [
+        ("AzureChinaCloud", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
+        ("AzureUSGovernment", "login-us.microsoftonline.com", "login.microsoftonline.us"),
+        ("AzureUSGovernment", "sts.windows.net", "login.microsoftonline.us"),
+        ("AzureUSGovernment", "login.windows.net", "login.microsoftonline.us"),
+        ("AzureCloud", "sts.windows.net/0b5e6b1c-1f1f-4ef2-8a3f-2b1a6e0c7d11", "login.microsoftonline.com"),
+        ("AzureStack", "login.windows.net", "login.microsoftonline.com"),
+    ] {
+        let url = format!("https://{host}/");
+        assert_eq!(at(&[(&authority, &url), (&cloud, named)]), format!("https://{own}/"), "{named} {host}");
+    }
+    assert_eq!(at(&[(&authority, "https://login.chinacloudapi.cn/")]), "https://login.partner.microsoftonline.cn/");
     assert_eq!(at(&[("SYSTEM_COLLECTIONURI", "http://127.0.0.1:9/contoso/")]), "http://127.0.0.1:9/");
 }
 

@@ -87,7 +87,7 @@ pub(super) fn read(arguments: Vec<OsString>) -> Result<Option<Arguments>, String
         tenant: id("tenant", tenant)?,
         client: id("client-id", client)?,
         user: UserName::parse(&user).map_err(|expected| format!("`--user` needs {expected}"))?,
-        authority: cloud::authority(None, loopback)?,
+        authority: cloud::authority(None, None, loopback)?,
         secret,
         has_vault_token,
         scopes: scopes.map(|scopes| crate::sign_in::qualified(&scopes)),
