@@ -164,8 +164,11 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             return told(tell_faults(&console, &faults), StageExit::Failed);
         }
     };
-    for remark in network.remarks() {
-        console.warn(&remark);
+    for remark in network.remarks().iter().chain(files.warnings()) {
+        console.warn(remark);
+    }
+    if !network.skip_validation {
+        console.say(files.trusted());
     }
     let http = match Http::new(network, files, Rc::new(limits), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,

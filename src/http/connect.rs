@@ -14,6 +14,9 @@ use crate::model::text;
 use crate::runtime::limits::Limits;
 use crate::settings::network::{Network, Proxy};
 
+/// The HTTP client does not show which kinds of authentication a proxy offers, so both cases are named.
+const BASIC_ONLY: &str = "this task signs in to a proxy with Basic authentication only, not with NTLM or Negotiate";
+
 /// Sends requests the way that the agent is configured for.
 #[derive(Clone)]
 pub(super) struct Transport {
@@ -70,14 +73,15 @@ impl Transport {
         match (proxy, tunnel.as_deref()) {
             (None, _) => Kind::NotSent(innermost),
             (Some(proxy), Some("proxy authorization required")) if proxy.credentials.is_none() => barred(
-                format!("{proxy} wants a user name and a password"),
-                "Configure the agent with the proxy's user name and password.",
+                format!("{proxy} requires a user name and a password; {BASIC_ONLY}"),
+                "Configure the agent with the proxy's user name and password. If the proxy offers no Basic \
+                 authentication, let these hosts pass it without authentication.",
             ),
             // Once is enough: accounts get locked.
             (Some(proxy), Some("proxy authorization required")) => barred(
-                format!("{proxy} does not accept the user name and password that it was given"),
-                "Correct the proxy's user name and password in the agent's configuration; the proxy must take them as \
-                 Basic authentication.",
+                format!("{proxy} rejected the user name and password; {BASIC_ONLY}"),
+                "Correct the proxy's user name and password in the agent's configuration. If the proxy offers no Basic \
+                 authentication, let these hosts pass it without authentication.",
             ),
             (Some(proxy), Some("unsuccessful")) => {
                 Kind::NotSent(format!("{proxy} did not connect to {host}; have it let the agent through to that host"))
@@ -96,7 +100,8 @@ impl Transport {
             rustls::Error::InvalidCertificate(why) => match why {
                 CertificateError::UnknownIssuer => barred(
                     format!("the certificate of {host} is signed by none of the known roots"),
-                    "If a proxy or firewall reads the agent's traffic, give the agent that one's CA file (`--sslcacert`).",
+                    "If a proxy or firewall reads the agent's traffic, give the agent that one's CA file (`--sslcacert`), \
+                     or add its root to this machine's certificate store.",
                 ),
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => barred(
                     format!("the certificate of {host} has expired"),

@@ -1,9 +1,10 @@
-//! Whom to believe and who to be: the certificates that are built in, those in the files that the agent names, and the
-//! machine's own, which are only read once a certificate cannot be explained without them.
+//! Which certificates are trusted, and which one is shown. A server's certificate is accepted if the built-in roots and
+//! those in the configured files accept it, else if the platform does: Windows' and macOS's own verification, elsewhere the
+//! system's CA certificates (or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`), which are read only then: it takes longer
+//! than everything else at the start.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
@@ -15,6 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_platform_verifier::Verifier;
 use zeroize::Zeroizing;
 
 use crate::http::private_key::{self, Unreadable};
@@ -22,42 +24,47 @@ use crate::model::text;
 use crate::settings::Fault;
 use crate::settings::network::{ClientCertificate, Network};
 
-/// Where systems keep the CA certificates that they trust, if no file is named: Debian and Alpine, Red Hat, SUSE, macOS.
-const MACHINES_ROOTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// What the agent's files hold.
+/// What the configured files hold.
 #[derive(Debug)]
 pub struct Files {
     roots: RootCertStore,
     identity: Option<CertifiedKey>,
+    trusted: String,
+    warnings: Vec<String>,
 }
 
 impl Files {
-    /// Reads the files that are named, and no others.
+    /// Reads the files that are named, and no others. A CA file that cannot be used is a warning only: without it fewer
+    /// certificates are trusted.
     ///
     /// # Errors
-    /// Every file that cannot be used.
+    /// What is wrong with the client certificate's files.
     pub fn read(network: &Network) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(file) = &network.roots
-            && let Err(why) = add_roots(&mut roots, file)
-        {
-            faults.push(network.no_roots(&why));
-        }
-        let identity = network.client.as_ref().map(|client| identity(network, client)).transpose();
-        match identity {
-            Ok(identity) if faults.is_empty() => Ok(Self { roots, identity }),
-            identity => {
-                faults.extend(identity.err());
-                Err(faults)
+        let mut trusted = "Trusted certificates: the built-in roots".to_owned();
+        let mut warnings = Vec::new();
+        for file in &network.roots {
+            match add_roots(&mut roots, &file.path) {
+                Ok(()) => trusted += &format!(", {file}"),
+                Err(why) => warnings.push(format!(
+                    "{file} {why}. Its certificates are not trusted. In a container job, the file must exist at this path \
+                     in the container."
+                )),
             }
         }
+        let identity = network.client.as_ref().map(|client| identity(network, client)).transpose();
+        let identity = identity.map_err(|fault| vec![fault])?;
+        Ok(Self { roots, identity, trusted: trusted + " and this machine's certificate store.", warnings })
+    }
+
+    /// For the log: where trusted certificates come from.
+    pub fn trusted(&self) -> &str {
+        &self.trusted
+    }
+
+    /// For the log: CA files that cannot be used.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Whether there is a certificate to show.
@@ -71,12 +78,9 @@ impl Files {
         let verifier: Arc<dyn ServerCertVerifier> = if network.skip_validation {
             Arc::new(Anybody(Arc::clone(&provider)))
         } else {
-            Arc::new(Known {
-                first: verifier(self.roots, &provider)?,
-                machines: OnceLock::new(),
-                file: network.machines_roots.clone(),
-                provider: Arc::clone(&provider),
-            })
+            let roots = Arc::new(self.roots);
+            let configured = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
+            Arc::new(Trust { configured, platform: OnceLock::new(), provider: Arc::clone(&provider) })
         };
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -89,26 +93,36 @@ impl Files {
     }
 }
 
-fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> anyhow::Result<Arc<WebPkiServerVerifier>> {
-    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build()?)
-}
-
-/// Adds the CA certificates of a file; one that cannot be read is no reason to leave out the others.
+/// Adds the CA certificates of a file; one that cannot be parsed is no reason to leave out the others.
 fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
-    let pem = fs::read(file).map_err(|error| unreadable(&error))?;
+    let pem = read_pem(file)?;
     let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
     match roots.add_parsable_certificates(certificates) {
-        (0, _) => Err("holds none".to_owned()),
+        (0, _) => Err("contains no certificate as PEM text".to_owned()),
         _ => Ok(()),
     }
 }
 
+/// A PEM file without the byte order mark that Windows' editors put first: the parser would skip the first line with it.
+fn read_pem(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut pem = Zeroizing::new(
+        fs::read(file).map_err(|error| format!("could not be read: {}", text::one_line(&error.to_string())))?,
+    );
+    if pem.starts_with(&[0xff, 0xfe]) || pem.starts_with(&[0xfe, 0xff]) {
+        return Err("is UTF-16 text, as Windows PowerShell's `>` writes it; save it as UTF-8".to_owned());
+    }
+    if pem.starts_with(b"\xef\xbb\xbf") {
+        pem.drain(..3);
+    }
+    Ok(pem)
+}
+
 /// The certificate to show, with its key.
 fn identity(network: &Network, client: &ClientCertificate) -> Result<CertifiedKey, Fault> {
-    let pem = fs::read(&client.certificate).map_err(|error| network.no_client_certificate(&unreadable(&error)))?;
+    let pem = read_pem(&client.certificate).map_err(|why| network.no_client_certificate(&why))?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
     if certificates.is_empty() {
-        return Err(network.no_client_certificate("holds none"));
+        return Err(network.no_client_certificate("contains no certificate"));
     }
     let key = key(client).map_err(|why| network.no_client_key(&why))?;
     CertifiedKey::from_der(certificates, key, &ring::default_provider())
@@ -116,13 +130,14 @@ fn identity(network: &Network, client: &ClientCertificate) -> Result<CertifiedKe
 }
 
 fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, String> {
-    let pem = Zeroizing::new(fs::read_to_string(&client.key).map_err(|error| unreadable(&error))?);
+    let pem = read_pem(&client.key)?;
+    let pem = std::str::from_utf8(&pem).map_err(|_| "is not text")?;
     if let Ok(key) = PrivateKeyDer::from_pem_slice(pem.as_bytes())
         && !pem.contains("Proc-Type: 4,ENCRYPTED")
     {
         return Ok(key);
     }
-    let Some(protected) = protected(&pem) else {
+    let Some(protected) = protected(pem) else {
         return Err("holds none that can be read; `openssl pkcs8 -topk8` makes one of most".to_owned());
     };
     let Some(passphrase) = &client.passphrase else {
@@ -144,36 +159,17 @@ fn protected(pem: &str) -> Option<Vec<u8>> {
     STANDARD.decode(section.split_whitespace().collect::<String>()).ok()
 }
 
-fn unreadable(error: &io::Error) -> String {
-    format!("could not be read: {}", text::one_line(&error.to_string()))
-}
-
-/// Believes what a known root has signed.
+/// Accepts what the configured roots accept, else what the platform accepts.
 #[derive(Debug)]
-struct Known {
-    /// Those built in, and the agent's.
-    first: Arc<WebPkiServerVerifier>,
-    /// Those of the machine, from when they were needed: reading them takes longer than all else at the start.
-    machines: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
-    file: Option<PathBuf>,
+struct Trust {
+    /// By the built-in roots and those in the configured files.
+    configured: Arc<WebPkiServerVerifier>,
+    /// `None` where the system has no CA certificates, as in a small container image.
+    platform: OnceLock<Option<Verifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl Known {
-    fn machines(&self) -> Option<&Arc<WebPkiServerVerifier>> {
-        let read = || {
-            let mut roots = RootCertStore::empty();
-            match &self.file {
-                Some(file) => add_roots(&mut roots, file).ok()?,
-                None => MACHINES_ROOTS.iter().find_map(|file| add_roots(&mut roots, Path::new(file)).ok())?,
-            }
-            verifier(roots, &self.provider).ok()
-        };
-        self.machines.get_or_init(read).as_ref()
-    }
-}
-
-impl ServerCertVerifier for Known {
+impl ServerCertVerifier for Trust {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -182,13 +178,14 @@ impl ServerCertVerifier for Known {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.first.verify_server_cert(end_entity, intermediates, name, ocsp, now);
-        if matches!(verified, Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
-            && let Some(machines) = self.machines()
-        {
-            return machines.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        let verified = self.configured.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        let Err(refusal) = verified else { return verified };
+        match self.platform.get_or_init(|| Verifier::new(Arc::clone(&self.provider)).ok()) {
+            Some(platform) => platform
+                .verify_server_cert(end_entity, intermediates, name, ocsp, now)
+                .map_err(|platforms| clearer(refusal, platforms)),
+            None => Err(refusal),
         }
-        verified
     }
 
     fn verify_tls12_signature(
@@ -197,7 +194,7 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.first.verify_tls12_signature(message, certificate, signed)
+        self.configured.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -206,11 +203,24 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.first.verify_tls13_signature(message, certificate, signed)
+        self.configured.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.first.supported_verify_schemes()
+        self.configured.supported_verify_schemes()
+    }
+}
+
+/// The refusal that says more. Where no configured root has issued the certificate, the platform may know the issuer and
+/// refuse it for its date or name; in its own words (`Other`) it says nothing that a remedy could be chosen by.
+fn clearer(configured: rustls::Error, platforms: rustls::Error) -> rustls::Error {
+    use rustls::Error::InvalidCertificate;
+    match (&configured, &platforms) {
+        (InvalidCertificate(CertificateError::UnknownIssuer), InvalidCertificate(CertificateError::Other(_))) => {
+            configured
+        }
+        (InvalidCertificate(CertificateError::UnknownIssuer), InvalidCertificate(_)) => platforms,
+        _ => configured,
     }
 }
 
@@ -250,5 +260,36 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::Error::{General, InvalidCertificate};
+    use rustls::OtherError;
+
+    use super::*;
+
+    /// What Windows and macOS answer cannot be had here; Linux' answers are tested in `tests/it/robustness/network.rs`.
+    #[test]
+    fn the_refusal_with_the_clearer_reason_is_reported() {
+        let unknown = || InvalidCertificate(CertificateError::UnknownIssuer);
+        let expired = || InvalidCertificate(CertificateError::Expired);
+        let name = || InvalidCertificate(CertificateError::NotValidForName);
+        let own_words = || {
+            let words = std::io::Error::other("\u{201c}x\u{201d} certificate is not trusted: -67843");
+            InvalidCertificate(CertificateError::Other(OtherError(Arc::new(words))))
+        };
+        for (configured, platforms, reported) in [
+            (unknown(), unknown(), unknown()),
+            (unknown(), expired(), expired()),
+            (unknown(), name(), name()),
+            (unknown(), own_words(), unknown()),
+            (unknown(), General("no store".to_owned()), unknown()),
+            (expired(), unknown(), expired()),
+            (name(), own_words(), name()),
+        ] {
+            assert_eq!(clearer(configured, platforms), reported);
+        }
     }
 }

@@ -100,6 +100,8 @@ fn sections(pem: &Secret, wanted: SectionKind) -> Vec<Zeroizing<Vec<u8>>> {
 
 /// A connection's form may have made blanks or `\n` of the line ends.
 fn with_line_ends(text: &str) -> String {
+    // The parser would skip a first line that begins with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim().contains('\n') {
         return text.to_owned();
     }

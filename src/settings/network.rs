@@ -18,7 +18,9 @@ const PROXY: &str = "AGENT_PROXYURL";
 const PROXY_USER: &str = "AGENT_PROXYUSERNAME";
 const PROXY_PASSWORD: &str = "SECRET_AGENT_PROXYPASSWORD";
 const BYPASS: &str = "AGENT_PROXYBYPASSLIST";
-const ROOTS: &str = "AGENT_CAINFO";
+/// Files of CA certificates to trust beside the built-in ones: the agent's (`--sslcacert`), what Node is given, and what
+/// OpenSSL is given.
+const ROOTS: [&str; 3] = ["AGENT_CAINFO", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 const CLIENT: &str = "AGENT_CLIENTCERT";
 const CLIENT_KEY: &str = "AGENT_CLIENTCERTKEY";
 const CLIENT_ARCHIVE: &str = "AGENT_CLIENTCERTARCHIVE";
@@ -34,14 +36,26 @@ const MACHINES_BYPASS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 pub struct Network {
     /// The proxy to go through.
     pub proxy: Option<Proxy>,
-    /// A file of CA certificates to trust beside those built in.
-    pub roots: Option<PathBuf>,
-    /// The machine's file of CA certificates, where it is named.
-    pub machines_roots: Option<PathBuf>,
+    /// Files of CA certificates to trust beside those built in.
+    pub roots: Vec<RootsFile>,
     /// The certificate to show to a server that asks for one.
     pub client: Option<ClientCertificate>,
     /// Whether every certificate is believed.
     pub skip_validation: bool,
+}
+
+/// A file of CA certificates.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RootsFile {
+    /// The variable that names it.
+    pub variable: &'static str,
+    pub path: PathBuf,
+}
+
+impl fmt::Display for RootsFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the CA file {} (`{}`)", quoted(&self.path.display().to_string()), self.variable)
+    }
 }
 
 /// A certificate of the agent, and its key.
@@ -146,11 +160,21 @@ impl Network {
 pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Network {
     Network {
         proxy: proxy(environment, faults),
-        roots: environment.get(ROOTS).map(PathBuf::from),
-        machines_roots: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+        roots: roots(environment),
         client: client(environment, faults),
         skip_validation: environment.get(SKIP).is_some_and(|value| value.eq_ignore_ascii_case("true")),
     }
+}
+
+/// Each file once: the same one is often named for several programs.
+fn roots(environment: &Environment) -> Vec<RootsFile> {
+    let mut files: Vec<RootsFile> = Vec::new();
+    for (variable, path) in ROOTS.into_iter().filter_map(|name| Some((name, PathBuf::from(environment.get(name)?)))) {
+        if files.iter().all(|file| file.path != path) {
+            files.push(RootsFile { variable, path });
+        }
+    }
+    files
 }
 
 fn proxy(environment: &Environment, faults: &mut Vec<Fault>) -> Option<Proxy> {
@@ -252,11 +276,6 @@ fn client(environment: &Environment, faults: &mut Vec<Fault>) -> Option<ClientCe
 
 /// Faults that only show when the files are read.
 impl Network {
-    /// The file of CA certificates is none.
-    pub fn no_roots(&self, why: &str) -> Fault {
-        fault_of(ROOTS, self.roots.as_ref(), "a file of CA certificates as PEM text", why)
-    }
-
     /// The file of the client's certificate is none.
     pub fn no_client_certificate(&self, why: &str) -> Fault {
         let file = self.client.as_ref().map(|client| &client.certificate);

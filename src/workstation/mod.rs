@@ -70,8 +70,11 @@ pub async fn run(
             return 1;
         }
     };
-    for remark in network.remarks() {
+    for remark in network.remarks().iter().chain(files.warnings()) {
         console.say(&format!("warning: {remark}"));
+    }
+    if !network.skip_validation {
+        console.say(files.trusted());
     }
     let http = Http::new(network, files, Rc::new(Limits::default()), cancel, Rc::new(|| true), console.hidden());
     let station = match http {

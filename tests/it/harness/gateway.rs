@@ -30,6 +30,8 @@ pub(crate) const HOSTS: [&str; 4] =
 pub(crate) struct Setup {
     /// User name and password, where the proxy wants them.
     pub(crate) credentials: Option<(&'static str, &'static str)>,
+    /// Whether the proxy accepts Windows authentication only, as many do in companies.
+    pub(crate) wants_windows_authentication: bool,
     /// Whether the services want to see a certificate of the agent.
     pub(crate) wants_client_certificate: bool,
     /// Whether what the services show has another host's name in it.
@@ -136,9 +138,15 @@ async fn connect(mut stream: TcpStream, shared: &Shared) {
                 && line[..27].eq_ignore_ascii_case(&expected[..27])
                 && line[27..] == expected[27..]
         });
-        if !is_given {
-            let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"simulated\"\r\n\
-                           Content-Length: 0\r\nConnection: close\r\n\r\n";
+        if !is_given || shared.setup.wants_windows_authentication {
+            let challenges = if shared.setup.wants_windows_authentication {
+                "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n"
+            } else {
+                "Proxy-Authenticate: Basic realm=\"simulated\"\r\n"
+            };
+            let refusal = format!(
+                "HTTP/1.1 407 Proxy Authentication Required\r\n{challenges}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
             let _gone = stream.write_all(refusal.as_bytes()).await;
             return;
         }

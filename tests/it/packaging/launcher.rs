@@ -391,6 +391,8 @@ fn what_proxies_certificates_and_managed_identities_need_reaches_the_program() {
         "HTTPS_PROXY",
         "NO_PROXY",
         "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "NODE_EXTRA_CA_CERTS",
         "IDENTITY_ENDPOINT",
         "IDENTITY_HEADER",
         "IMDS_ENDPOINT",

@@ -30,8 +30,9 @@ impl Closed {
         Self { pipeline, gateway, files }
     }
 
-    fn file(&self, name: &str, text: &str) -> String {
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let path = self.files.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path.display().to_string()
     }
@@ -45,8 +46,13 @@ impl Closed {
         format!("http://{}", self.gateway.address)
     }
 
+    /// The certificate of the CA that has issued the services' certificates, as PEM text.
+    fn ca(&self) -> String {
+        self.gateway.authority.certificate_pem()
+    }
+
     fn with_ca(&self, job: Job) -> Job {
-        job.variable("agent.cainfo", &self.file("ca.pem", &self.gateway.authority.certificate_pem()))
+        job.variable("agent.cainfo", &self.file("ca.pem", self.ca()))
     }
 
     /// Configured as an agent behind this gateway should be.
@@ -110,6 +116,101 @@ fn without_the_ca_nothing_is_believed_and_the_remedy_is_named() {
 }
 
 #[test]
+fn a_ca_file_that_cannot_be_used_is_only_a_warning() {
+    for (path, text, words) in [
+        ("missing/ca.pem", None, "could not be read: No such file or directory"),
+        ("folder.pem/x", Some(Vec::new()), "could not be read: Is a directory"),
+        ("empty.pem", Some(Vec::new()), "contains no certificate as PEM text"),
+        ("der.cer", Some(vec![0x30, 0x82, 1, 2, 0xff]), "contains no certificate as PEM text"),
+    ] {
+        // Node itself prints the same about `NODE_EXTRA_CA_CERTS`, on standard error.
+        for variable in ["AGENT_CAINFO", "SSL_CERT_FILE"] {
+            let closed = Closed::new(Setup::default());
+            let path = match text.clone() {
+                Some(text) => closed.file(path, text),
+                None => closed.files.join(path).display().to_string(),
+            };
+            let path = path.trim_end_matches("/x");
+            let job = match variable {
+                "AGENT_CAINFO" => closed
+                    .job()
+                    .variable("agent.cainfo", path)
+                    .raw_env("SSL_CERT_FILE", closed.file("ca.pem", closed.ca())),
+                _ => closed.with_ca(closed.job()).raw_env(variable, path),
+            };
+            let main = closed.rotates(job.variable("agent.proxyurl", &closed.proxy()));
+            let warning = format!("the CA file \"{path}\" (`{variable}`) {words}");
+            assert!(main.warnings.iter().any(|text| text.contains(&warning)), "{warning}: {}", main.log);
+        }
+    }
+}
+
+#[test]
+fn a_missing_ca_file_adds_no_trust() {
+    let closed = Closed::new(Setup::default());
+    let job = closed.job().variable("agent.proxyurl", &closed.proxy()).variable("agent.cainfo", "/nowhere/ca.pem");
+    closed.fails(job, &["\"/nowhere/ca.pem\" (`AGENT_CAINFO`) could not be read", "signed by none of the known roots"]);
+}
+
+#[test]
+fn a_byte_order_mark_before_pem_text_is_skipped() {
+    let closed = Closed::new(Setup { wants_client_certificate: true, ..Setup::default() });
+    let with_mark = |name: &str, text: &str| closed.file(name, format!("\u{feff}{text}"));
+    let own = closed.gateway.authority.issue("simulated agent", 73, &[]);
+    let job = closed
+        .job()
+        .variable("agent.proxyurl", &closed.proxy())
+        .variable("agent.cainfo", &with_mark("ca.pem", &closed.ca()))
+        .variable("agent.clientcert", &with_mark("agent.pem", &own.certificate_pem()))
+        .variable("agent.clientcertkey", &with_mark("key.pem", &own.key_pkcs8()));
+    closed.rotates(job);
+}
+
+#[test]
+fn pem_text_in_utf_16_is_named_as_such() {
+    let closed = Closed::new(Setup::default());
+    for (order, encode) in [("le", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("be", u16::to_be_bytes)] {
+        let utf16 = |name: &str, text: &str| {
+            let bytes: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(encode).collect();
+            closed.file(&format!("{order}-{name}"), bytes)
+        };
+        let job = closed.job().variable("agent.proxyurl", &closed.proxy());
+        closed.fails(
+            job.variable("agent.cainfo", &utf16("ca.pem", &closed.ca())),
+            &["is UTF-16 text", "save it as UTF-8", "signed by none of the known roots"],
+        );
+        let own = closed.gateway.authority.issue("simulated agent", 73, &[]);
+        let job = closed
+            .configured()
+            .variable("agent.clientcert", &utf16("agent.pem", &own.certificate_pem()))
+            .variable("agent.clientcertkey", &utf16("key.pem", &own.key_pkcs8()));
+        closed
+            .fails(job, &["`AGENT_CLIENTCERT` needs a file with a certificate", "is UTF-16 text", "nothing was sent"]);
+    }
+}
+
+#[test]
+fn a_ca_that_only_node_is_given_is_trusted_and_said() {
+    let closed = Closed::new(Setup::default());
+    let file = closed.file("node.pem", closed.ca());
+    let main =
+        closed.rotates(closed.job().variable("agent.proxyurl", &closed.proxy()).raw_env("NODE_EXTRA_CA_CERTS", &file));
+    let said = format!("Trusted certificates: the built-in roots, the CA file \"{file}\" (`NODE_EXTRA_CA_CERTS`)");
+    assert_eq!(main.log.matches(&said).count(), 1, "{}", main.log);
+}
+
+/// What Linux has as a store. On Windows and macOS the platform itself verifies, which no test here can show.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_root_in_the_machines_certificate_store_is_trusted_and_said() {
+    let closed = Closed::new(Setup::default());
+    let file = closed.file("store/company-root.pem", closed.ca());
+    let store = file.trim_end_matches("/company-root.pem");
+    let main = closed.rotates(closed.job().variable("agent.proxyurl", &closed.proxy()).raw_env("SSL_CERT_DIR", store));
+    says(&main, &["Trusted certificates: the built-in roots and this machine's certificate store."]);
+}
+
+#[test]
 fn a_certificate_for_another_name_is_not_believed() {
     let closed = Closed::new(Setup { shows_another_name: true, ..Setup::default() });
     closed.fails(closed.configured(), &["the certificate that was shown for ", " is another host's"]);
@@ -121,13 +222,24 @@ fn a_proxy_that_wants_a_password_gets_the_agents() {
     let named = |job: Job, password: &str| {
         job.variable("agent.proxyusername", USER).secret_variable("agent.proxypassword", password)
     };
-    closed.fails(closed.configured(), &["wants a user name and a password", "Configure the agent with the proxy's"]);
+    closed.fails(closed.configured(), &["requires a user name and a password", "Configure the agent with the proxy's"]);
     let wrong = named(closed.configured(), "wrong-horse-battery");
-    closed.fails(wrong, &["does not accept the user name and password that it was given"]);
+    closed.fails(wrong, &["rejected the user name and password"]);
     // Accounts get locked: nothing is repeated. The tenant and the job's token are asked for at once, in two runs.
     assert_eq!(closed.gateway.seen().into_values().sum::<usize>(), 4, "{:?}", closed.gateway.seen());
     let main = closed.rotates(named(closed.configured(), PASSWORD));
     assert!(!main.log.contains(PASSWORD));
+}
+
+#[test]
+fn a_proxy_with_windows_authentication_only_is_explained() {
+    let setup = Setup { credentials: Some((USER, PASSWORD)), wants_windows_authentication: true, ..Setup::default() };
+    let closed = Closed::new(setup);
+    let basic_only = "with Basic authentication only, not with NTLM or Negotiate";
+    closed.fails(closed.configured(), &["requires a user name and a password", basic_only]);
+    let named =
+        closed.configured().variable("agent.proxyusername", USER).secret_variable("agent.proxypassword", PASSWORD);
+    closed.fails(named, &["rejected the user name and password", basic_only]);
 }
 
 #[test]
@@ -142,7 +254,7 @@ fn the_machines_proxy_is_used_where_the_agent_has_none() {
 #[test]
 fn the_machines_ca_file_is_known_where_it_is_named() {
     let closed = Closed::new(Setup::default());
-    let file = closed.file("machine.pem", &closed.gateway.authority.certificate_pem());
+    let file = closed.file("machine.pem", closed.ca());
     closed.rotates(closed.job().variable("agent.proxyurl", &closed.proxy()).raw_env("SSL_CERT_FILE", file));
 }
 
@@ -179,8 +291,8 @@ fn a_client_certificate_is_shown_where_it_is_wanted() {
     closed
         .fails(closed.configured(), &["wants a client certificate", "Configure the agent with one (`--sslclientcert`"]);
     let own = closed.gateway.authority.issue("simulated agent", 73, &[]);
-    let certificate = closed.file("agent.pem", &own.certificate_pem());
-    let key = closed.file("agent-key.pem", &own.key_pkcs8());
+    let certificate = closed.file("agent.pem", own.certificate_pem());
+    let key = closed.file("agent-key.pem", own.key_pkcs8());
     let job = closed.configured().variable("agent.clientcert", &certificate).variable("agent.clientcertkey", &key);
     closed.rotates(job);
 }
@@ -189,14 +301,8 @@ fn a_client_certificate_is_shown_where_it_is_wanted() {
 fn certificates_that_cannot_be_read_are_named_before_anything_is_sent() {
     let closed = Closed::new(Setup::default());
     let none = closed.file("none.pem", "not a certificate");
-    let job = closed
-        .job()
-        .variable("agent.proxyurl", "socks5://proxy.contoso.com")
-        .variable("agent.cainfo", "/nowhere/ca.pem")
-        .variable("agent.clientcert", &none);
+    let job = closed.job().variable("agent.proxyurl", "socks5://proxy.contoso.com").variable("agent.clientcert", &none);
     closed.fails(job, &["`AGENT_PROXYURL` needs", "`AGENT_CLIENTCERTKEY` needs", "nothing was sent"]);
-    let job = closed.job().variable("agent.cainfo", "/nowhere/ca.pem");
-    closed.fails(job, &["`AGENT_CAINFO` needs a file of CA certificates", "/nowhere/ca.pem", "nothing was sent"]);
     let job = closed.job().variable("agent.clientcert", &none).variable("agent.clientcertkey", &none);
     closed.fails(job, &["`AGENT_CLIENTCERT` needs a file with a certificate", "nothing was sent"]);
     assert!(closed.gateway.seen().is_empty());
