@@ -8,14 +8,13 @@
 #
 # | platform      | target                     | compiled and linked by | standard library              |
 # |---------------|----------------------------|------------------------|-------------------------------|
-# | linux-*       | *-unknown-linux-musl       | zig (PyPI, pinned)     | from source, else rustup's    |
+# | linux-*       | *-unknown-linux-musl       | zig (PyPI, pinned)     | rustup's, else from source    |
 # | windows-x64   | x86_64-pc-windows-msvc     | Visual Studio          | rustup's; on Windows only     |
-# |               | x86_64-pc-windows-gnu      | zig                    | from source, else rustup's    |
+# |               | x86_64-pc-windows-gnu      | zig                    | rustup's, else from source    |
 # | macos-*       | *-apple-darwin             | Xcode                  | rustup's; on macOS only       |
 #
-# From source it is smaller: it is optimized for size as the rest is (measured: 2.45 MB instead of 2.63 MB). The source is
-# rust-src of exactly this compiler: rustup's component, else Debian's package from trixie-backports. Where Linux's musl
-# can be had in none of these ways, this machine's own platform is built with static glibc instead.
+# Releases use rustup's standard library. Where a target cannot be installed with rustup, the library is built from the source
+# of exactly this compiler: rustup's component rust-src, else Debian's package from trixie-backports.
 # What is fetched goes to target/tools. Needs Rust and Python with pip (Linux), or the system's own compiler.
 set -euo pipefail
 
@@ -133,20 +132,13 @@ cargo_build() {
   while [ $# -gt 0 ] && [ "$1" != -- ]; do arguments+=("$1"); shift; done
   shift
   flags=("$@" "--remap-path-prefix=$top=rotate-pat" "--remap-path-prefix=$cargo_home=cargo")
-  # A panic ends the program and nothing walks its stack; the tables for that are a seventh of the file. Windows and macOS want them.
-  case $target in
-    *-linux-*)
-      flags+=(-C force-unwind-tables=no)
-      export "CFLAGS_${target//-/_}=-fno-unwind-tables -fno-asynchronous-unwind-tables"
-      ;;
-  esac
   # The target is named even if it is the host's: otherwise the flags would reach build scripts and macros too.
-  cargo "$subcommand" --release --locked --target "$target" --config "target.$target.rustflags=$(toml "${flags[@]}")" \
+  cargo "$subcommand" --release --locked --package rotate-pat --bin rotate-pat --target "$target" --config "target.$target.rustflags=$(toml "${flags[@]}")" \
     ${arguments[@]+"${arguments[@]}"} >&2
 }
 
-# Prints a name for the standard library's source that is the same in every checkout: cargo takes the path into the names of
-# symbols, and so into the bytes (seen: two checkouts, two sizes).
+# Prints a path of the standard library's source that is the same in every checkout: cargo hashes the path into the names of
+# symbols, so two checkouts would give different bytes.
 fixed_path() {
   local link
   link=/tmp/rotate-pat-rust-src-$(rustc -V | cut -d' ' -f2)
@@ -158,33 +150,22 @@ fixed_path() {
 
 # zig_build TARGET
 zig_build() {
-  local target=$1 source
-  if ! source=$(std_source); then
-    std_installed "$target" || { note "$target: its standard library is neither installed nor to be had as source"; return 1; }
-    zig || { note "$target: zig is not to be had"; return 1; }
+  local target=$1 source flags=()
+  zig || { note "$target: could not install zig"; return 1; }
+  if std_installed "$target"; then
     note "$target: zig, with rustup's standard library"
     cargo_build "$target" zigbuild -- || die "could not build for $target"
     return
   fi
-  zig || { note "$target: zig is not to be had"; return 1; }
+  source=$(std_source) || { note "$target: its standard library is not installed, and its source could not be found"; return 1; }
   note "$target: zig, with the standard library built from $source"
   source=$(fixed_path "${source%/library}")/library || die "could not build for $target"
-  local flags=("--remap-path-prefix=${source%/library}=rust")
+  flags=("--remap-path-prefix=${source%/library}=rust")
   # zig brings musl's start files; rustc's own are not there.
   case $target in *-musl) flags+=(-C link-self-contained=no) ;; esac
   # `-Zbuild-std` is unstable, so the compiler is told to accept that, and cargo where the source lies (seen in code: cargo).
   RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$source cargo_build "$target" zigbuild \
-    -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -- "${flags[@]}" || die "could not build for $target"
-}
-
-# Whether an empty program links for a target with the given flags.
-links() {
-  local try result=0
-  try=$(mktemp -d)
-  printf 'fn main() {}\n' >"$try/main.rs"
-  rustc --edition 2024 --target "$1" "${@:2}" -o "$try/main" "$try/main.rs" >/dev/null 2>&1 || result=1
-  rm -rf "$try"
-  return $result
+    -Zbuild-std=std,panic_abort -- "${flags[@]}" || die "could not build for $target"
 }
 
 # build PLATFORM: sets `target`.
@@ -197,13 +178,8 @@ build() {
       if rustc -vV | grep -q "^host: $target$"; then
         note "$target: this machine's own target"
         cargo_build "$target" build -- -C target-feature=+crt-static
-      elif ! zig_build "$target"; then
-        [ "$1" = "$host" ] || die "cannot build for $1 here. Install rustup's target $target, and Python with pip"
-        target=$arch-unknown-linux-gnu
-        links "$target" -C target-feature=+crt-static ||
-          die "could not link a static program for $target. Install the static C library (libc6-dev, glibc-static)"
-        note "$target: static glibc, as musl cannot be had; release agents build with musl"
-        cargo_build "$target" build -- -C target-feature=+crt-static
+      else
+        zig_build "$target" || die "cannot build for $1 here. Install rustup's target $target, and Python with pip"
       fi
       ;;
     windows-x64)
@@ -226,11 +202,14 @@ build() {
   esac
 }
 
+most_bytes=4000000
 mkdir -p "$out"
 for platform in "${platforms[@]}"; do
   build "$platform"
   case $platform in windows-*) suffix=.exe ;; *) suffix= ;; esac
   file=$out/rotate-pat-$platform$suffix
   cp "$CARGO_TARGET_DIR/$target/release/rotate-pat$suffix" "$file"
+  size=$(wc -c <"$file")
+  [ "$size" -le $most_bytes ] || die "$file has $size bytes: $most_bytes is the limit"
   printf '%s\n' "$file"
 done

@@ -11,7 +11,6 @@ use rotate_pat::agent::environment::Environment;
 use rotate_pat::app::{Start, start};
 use rotate_pat::model::timestamp::Timestamp;
 use rotate_pat::runtime::clock::Clock;
-use rotate_pat::runtime::name_services;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites what is freed: HTTP and TLS copy what they send, and no type of ours could clear that.
@@ -21,7 +20,6 @@ static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 #[expect(clippy::disallowed_methods, reason = "here they enter")]
 fn main() -> ExitCode {
     crash::leave_nothing(|| Box::new(std::io::stdout()));
-    name_services::pin();
     let has_launcher = launcher_watch();
     let started = Instant::now();
     ExitCode::from(start(Start {

@@ -110,19 +110,3 @@ test('a pipeline keeps the schema, and its steps the manifest', (t) => {
     fs.writeFileSync(file, before);
   }
 });
-
-test('a dependency without a reason, with a licence that is not allowed, banned, from elsewhere or there twice is found', () => {
-  const { named, rules, isMet, faults } = require('./dependencies.js');
-  const found = named('[dependencies]\n# Why.\na = "1"\n\nb = "1"\n# Why too.\n[dev-dependencies]\nc = "1"\n[lints]\nd = "1"\n');
-  assert.deepStrictEqual(found.map(({ name, reason }) => [name, reason]), [['a', 'Why.'], ['b', ''], ['c', '']]);
-  const known = rules(fs.readFileSync(path.join(TOP, '.cargo/deny.toml'), 'utf8'));
-  for (const [expression, met] of [['MIT', true], ['GPL-3.0', false], ['GPL-3.0 OR MIT', true], ['MIT AND GPL-3.0', false], ['Unlicense/MIT', true],
-    ['(MIT OR Apache-2.0) AND Unicode-3.0', true], ['(MIT OR Apache-2.0) AND GPL-3.0', false], ['Apache-2.0 WITH LLVM-exception', false], ['', false]]) {
-    assert.strictEqual(isMet(expression, known.licences), met, expression);
-  }
-  const source = 'registry+https://github.com/rust-lang/crates.io-index';
-  const one = (name, version, license, from = source) => ({ name, version, license, source: from });
-  const wrong = faults([one('good', '1.0.0', 'MIT'), one('twice', '1.0.0', 'MIT'), one('twice', '2.0.0', 'MIT'), one('openssl', '1.0.0', 'MIT'),
-    one('copyleft', '1.0.0', 'GPL-3.0'), one('elsewhere', '1.0.0', 'MIT', 'git+https://example.com/x'), one('own', '1.0.0', '', null)], known);
-  assert.deepStrictEqual(wrong.map((text) => text.split(/[ :]/)[0]), ['openssl', 'copyleft', 'elsewhere', 'twice']);
-});

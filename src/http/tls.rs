@@ -138,17 +138,17 @@ fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, String> {
         return Ok(key);
     }
     let Some(protected) = protected(pem) else {
-        return Err("holds none that can be read; `openssl pkcs8 -topk8` makes one of most".to_owned());
+        return Err("contains no key that can be read; convert it with `openssl pkcs8 -topk8`".to_owned());
     };
     let Some(passphrase) = &client.passphrase else {
         return Err("is protected by a password, and the agent is configured with none".to_owned());
     };
     match private_key::decrypt(&protected, passphrase) {
-        Ok(key) => Ok(PrivatePkcs8KeyDer::from(key.to_vec()).into()),
+        Ok(key) => Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into()),
         Err(Unreadable::Passphrase) => Err("is protected by another password than the agent's".to_owned()),
-        Err(Unreadable::Unknown) => Err("is protected in a way that cannot be undone here; `openssl pkcs8 -topk8` \
-                                         writes it anew"
-            .to_owned()),
+        Err(Unreadable::Unknown) => {
+            Err("is protected in a way that cannot be read here; convert it with `openssl pkcs8 -topk8`".to_owned())
+        }
     }
 }
 

@@ -2,4 +2,3 @@
 
 pub mod clock;
 pub mod limits;
-pub mod name_services;

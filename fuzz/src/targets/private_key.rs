@@ -10,7 +10,7 @@ pub(crate) fn fuzz(data: &[u8]) {
     let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &text);
     for protected in [data, &decoded.unwrap_or_default()] {
         if let Ok(key) = decrypt(protected, &passphrase) {
-            assert_eq!(key.first(), Some(&0x30));
+            assert_eq!(key.as_bytes().first(), Some(&0x30));
         }
     }
 }
