@@ -120,8 +120,11 @@ impl Failure {
 
 /// An error of a request, said of a named thing. A refusal that is a word without a sentence gets the table's.
 pub fn on(mut error: CallError, what: &str) -> Error {
-    let means = row_for(&error, service_of(&error)).map(Row::means);
-    if let (Kind::Refused { status: 200, message, .. }, Some(means)) = (&mut error.kind, means)
+    let row = row_for(&error, service_of(&error));
+    let means = row.filter(|row| error.codes().any(|code| row.names(code))).map(Row::means);
+    let means =
+        means.or_else(|| row.map(Row::means).filter(|_| error.refusal().is_some_and(|(status, _)| status == 200)));
+    if let (Kind::Refused { message, .. }, Some(means)) = (&mut error.kind, means)
         && message.is_empty()
     {
         means.clone_into(message);
@@ -132,8 +135,13 @@ pub fn on(mut error: CallError, what: &str) -> Error {
 /// What the table says about an answer; nothing where there was none to ask for.
 pub fn row_for(error: &CallError, service: advice::Service) -> Option<&'static Row> {
     let seen = match &error.kind {
-        Kind::Refused { status, code, message } => Seen::Refused { status: *status, code, message },
-        Kind::Busy { status, code, .. } => Seen::Refused { status: *status, code, message: "" },
+        Kind::Refused { status, code, message } | Kind::Busy { status, code, message, .. } => {
+            let seen = |code| Seen::Refused { status: *status, code, message };
+            let named = |code| advice::of(service, error.by, seen(code)).filter(|row| row.names(code));
+            // Of several codes, the first that the table knows. A status that says enough needs no word.
+            let codes = if matches!(status, 408 | 429 | 500..) { 1 } else { usize::MAX };
+            return error.codes().take(codes).find_map(named).or_else(|| advice::of(service, error.by, seen(code)));
+        }
         Kind::NotSignedIn { .. } => Seen::SignInPage,
         Kind::NotSent(_) => Seen::NoConnection,
         Kind::NoAnswer(_) => Seen::NoAnswer,

@@ -7,7 +7,8 @@ fn seen(answer: Answer) -> Seen<'static> {
         Answer::Says(message) => Seen::Refused { status: 418, code: "Some", message },
         Answer::Status(status) => Seen::Refused { status, code: "", message: "" },
         Answer::Busy => Seen::Refused { status: 503, code: "", message: "" },
-        Answer::Other => Seen::Refused { status: 418, code: "", message: "" },
+        Answer::Silent => Seen::Refused { status: 418, code: "", message: "" },
+        Answer::Other => Seen::Refused { status: 418, code: "", message: "Some." },
         Answer::SignInPage => Seen::SignInPage,
         Answer::NoConnection => Seen::NoConnection,
         Answer::NoAnswer => Seen::NoAnswer,
@@ -73,7 +74,7 @@ fn every_word_of_the_published_list_of_refused_tokens_has_a_row_of_its_own_kind(
 fn every_number_worth_a_message_of_its_own_has_one() {
     let numbers = "50034 50053 50055 50056 50057 50126 50105 50072 50074 50076 50078 50079 53000 53001 53002 53003 \
         530032 50097 530035 70000 70008 700082 700084 70043 50173 50132 50133 65001 65002 65004 90094 650056 650057 \
-        700016 7000112 70001 7000215 7000222 7000218 700025 700027 700024 70021 700211 700213 70025 700223 700238 700229 \
+        700016 700038 50166 90061 90033 90006 90012 90024 7000112 70001 7000215 7000222 7000218 700025 700027 700024 70021 700211 700213 70025 700223 700238 700229 \
         70011 500011 90002 70052 900382 900432 70016 70018 70019 50196 90055";
     for number in numbers.split_whitespace() {
         let code = format!("AADSTS{number}");
@@ -120,6 +121,7 @@ fn running_again_is_the_remedy_only_where_something_passes_by_itself_or_a_person
         "Entra cannot at the moment",
         "the code has ended, or was not entered",
         "the account is locked, or the address is blocked",
+        "the machine's metadata service is being updated",
     ];
     for row in groups().flat_map(|group| group.rows) {
         let says_so = row.remedy.to_lowercase().contains("again") && row.remedy.to_lowercase().contains("run");

@@ -1,7 +1,9 @@
 //! Key Vault, the endpoints that a service connection signs in with, and what any service may answer.
 
-use crate::advice::row::Answer::{Busy, Code, NoAnswer, NoConnection, Other, Says, SignInPage, Status, Unclear};
-use crate::advice::row::{Group, Row, Service};
+use crate::advice::row::Answer::{
+    Busy, Code, NoAnswer, NoConnection, Other, Says, SignInPage, Silent, Status, Unclear,
+};
+use crate::advice::row::{Group, REPORT_IT, Row, SIGN_IN_AGAIN, Service};
 
 pub(super) const SIGNING_IN: &[Group] = &[
     Group {
@@ -19,10 +21,17 @@ pub(super) const SIGNING_IN: &[Group] = &[
                 "the pipeline may not use the service connection",
                 "Authorize this pipeline for the service connection (Project settings > Service connections > Security).",
             ),
+            // Seen in others' reports (dotnet/docker-tools#2012).
             Row::new(
-                &[Status(404)],
-                "the service connection is disabled or deleted",
-                "Enable the service connection, or name another one in `serviceConnection`.",
+                &[Says("no explicit reference to service connection")],
+                "the stage does not refer to the service connection",
+                "Write the service connection's own name into `azureSubscription` of this step, with no variable in it.",
+            ),
+            Row::new(
+                &[Says("has been disabled"), Code("ServiceEndpointNotFoundException")],
+                "the service connection is deleted, or disabled as after 100 days without use",
+                "Enable the service connection (Project settings > Service connections), or name another one in \
+                 `serviceConnection`.",
             ),
         ],
     },
@@ -50,6 +59,7 @@ pub(super) const SIGNING_IN: &[Group] = &[
                 "the machine hands out no tokens of a managed identity",
                 "Run the job on an agent of your own in Azure whose machine has that identity: Microsoft-hosted agents have none.",
             ),
+            Row::new(&[Status(410)], "the machine's metadata service is being updated", "Run again in a minute."),
             Row::new(
                 &[Status(400), Other],
                 "what its message says",
@@ -132,6 +142,18 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
                 "Let the agent reach the service: look at its network, proxy and firewall.",
             ),
             Row::new(&[NoAnswer], "the answer was lost, or did not come in time", "Run again."),
+            // Recorded. It stands here as it is the same for whoever asks.
+            Row::new(
+                &[Code("TF24668")],
+                "the organization is stopped, most often as nobody used it for long",
+                "Ask an administrator of the organization to reactivate it.",
+            ),
+            // Documented: continuous access evaluation. The token is good and no longer enough.
+            Row::new(
+                &[Code("insufficient_claims")],
+                "the sign-in was revoked, or its conditions have changed",
+                SIGN_IN_AGAIN,
+            ),
             Row::new(&[Busy], "the service cannot at the moment", "Run again later."),
             Row::new(
                 &[SignInPage],
@@ -143,7 +165,8 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
                 "the service answered what it does not document",
                 "Report it with the activity id if it stays so in the next run.",
             ),
-            Row::new(&[Other], "what its message says", "Mend what the message names."),
+            Row::new(&[Silent], "the service does not say why", REPORT_IT),
+            Row::new(&[Other], "what its message says", "Fix the problem in the message above."),
         ],
     },
 ];

@@ -1,10 +1,10 @@
 //! Azure DevOps: entering the organization, the refusals of tokens, and writing to variable groups and service
 //! connections.
 
-use crate::advice::row::Answer::{Code, Other, Says, SignInPage, Status};
-use crate::advice::row::{Group, NO_PAT, Row, Service};
+use crate::advice::row::Answer::{Code, Other, Says, SignInPage, Silent, Status};
+use crate::advice::row::{Group, NO_PAT, REPORT_IT, Row, Service};
 
-const NOT_TAKEN: &str = "the token is not taken";
+const NOT_TAKEN: &str = "the token was rejected";
 const LOOK_THERE: &str = "Open the organization in a browser as {user}: what stops the token shows there.";
 const NOT_ASKED_FOR: &str = "Report it: nothing here asks for that.";
 
@@ -32,7 +32,13 @@ pub(super) const GROUPS: &[Group] = &[
                 "Ask an Entra administrator to exclude {user} from the Conditional Access policy that the user's \
                  sign-in log names.",
             ),
-            // Nobody's name: the token says nothing to it.
+            // Nobody's name: the token says nothing to it (Azure/azure-cli#24108).
+            Row::new(
+                &[Says("The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is"), Says("for anonymous access")],
+                "the token was rejected, or a Conditional Access policy blocks the agent's address",
+                "Check the sign-in log of {user} in Entra for a Conditional Access policy that blocks the agent's address; \
+                 if it shows none, sign in again.",
+            ),
             Row::new(&[Says("The user '' is not authorized"), SignInPage], NOT_TAKEN, LOOK_THERE),
             Row::new(
                 &[Code("TF400813")],
@@ -178,7 +184,12 @@ pub(super) const GROUPS: &[Group] = &[
                 "too many requests by that identity",
                 "Run again later: the limit counts what was asked in five minutes.",
             ),
-            Row::new(&[Other], "what its message says", "Mend what the message names in the group or the connection."),
+            Row::new(&[Silent], "the service does not say why", REPORT_IT),
+            Row::new(
+                &[Other],
+                "what its message says",
+                "Fix the problem in the message above, in the group or the connection.",
+            ),
         ],
     },
     // That administrators alone may is documented; which of the two statuses others get is inferred.

@@ -2,12 +2,10 @@
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 //! The words without a number are for answers that carry none.
 
-use crate::advice::row::Answer::{Busy, Code, Other};
-use crate::advice::row::{Group, Row, Service};
+use crate::advice::row::Answer::{Busy, Code, Other, Silent};
+use crate::advice::row::{Group, REPORT_IT, Row, SIGN_IN_AGAIN, Service};
 use crate::model::api_error::By::{AgentUser, Browser, DeviceCode, Password, RefreshToken};
 
-const SIGN_IN_AGAIN: &str = "Let the rotating user sign in again: `rotate-pat sign-in` on a workstation, or \
-                             `command: signIn` in the pipeline.";
 const NO_PASSWORD: &str = "Use `refreshTokenSecret` in place of `password`.";
 const CONSENT: &str = "Grant the app the delegated permissions `vso.pats` and `vso.pats_manage`, with admin consent.";
 const PUBLIC_FLOWS: &str = "Turn on \"Allow public client flows\" for the app of `clientId` (Authentication).";
@@ -204,6 +202,12 @@ pub(super) const GROUPS: &[Group] = &[
                 "the tenant does not know the app",
                 "Check `clientId` and `tenantId`: the app must be registered in the tenant that the message names.",
             ),
+            // Recorded beside `unauthorized_client`.
+            Row::new(
+                &[Code("AADSTS700038")],
+                "what is given as the app is not an application id",
+                "Correct `clientId`: it must be the app's application (client) id, and so must the service connection's.",
+            ),
             Row::new(
                 &[Code("AADSTS7000112"), Code("AADSTS70001")],
                 "the app is disabled",
@@ -292,7 +296,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "Correct the service in `requestedScopes`, or leave it empty.",
             ),
             Row::new(
-                &[Code("AADSTS90002")],
+                &[Code("AADSTS90002"), Code("invalid_tenant")],
                 "there is no such tenant",
                 "Correct `tenantId`, or the tenant of the service connection.",
             ),
@@ -333,15 +337,32 @@ pub(super) const GROUPS: &[Group] = &[
                 "the same was asked too often: it looks like a loop",
                 "Wait some minutes, and let fewer jobs sign in at once.",
             ),
+            // The first three: Entra did not reach what checks the assertion (azure-workload-identity#642, #605).
             Row::new(
-                &[Code("AADSTS90055"), Code("temporarily_unavailable"), Busy],
+                &[
+                    Code("AADSTS50166"),
+                    Code("AADSTS501661"),
+                    Code("AADSTS90061"),
+                    Code("AADSTS90006"),
+                    Code("AADSTS90012"),
+                    Code("AADSTS90024"),
+                    Code("AADSTS90033"),
+                    Code("AADSTS90055"),
+                    Code("temporarily_unavailable"),
+                    Busy,
+                ],
                 "Entra cannot at the moment",
                 "Run again later.",
             ),
             Row::new(
+                &[Silent],
+                "Entra does not say why",
+                REPORT_IT,
+            ),
+            Row::new(
                 &[Other],
                 "what its sentence says",
-                "Look the number up at https://login.microsoftonline.com/error, and mend what it says there.",
+                "Fix the problem in the message above; https://login.microsoftonline.com/error explains its number.",
             ),
         ],
     ),

@@ -10,7 +10,8 @@ pub use self::row::{Answer, NO_PAT, Named, Row, Seen, Service};
 
 use self::row::Group;
 use crate::model::api_error::By;
-/// In the order of a run. Within a service the first row that fits is meant, so what is special comes first.
+/// In the order of a run. A row that names a code or words goes before one that does not, and a service's own row before
+/// one for any service; of those that are left, the first is meant.
 fn groups() -> impl Iterator<Item = &'static Group> {
     let parts = [azure::SIGNING_IN, entra::GROUPS, azure_devops::GROUPS, azure::VAULT_AND_ANY];
     parts.into_iter().flatten()
@@ -18,12 +19,12 @@ fn groups() -> impl Iterator<Item = &'static Group> {
 
 /// What an answer means, and what to do about it.
 pub fn of(service: Service, by: Option<By>, seen: Seen<'_>) -> Option<&'static Row> {
-    let fits = |row: &&Row| {
+    let fits = |row: &&Row, is_named: bool| {
         let is_so_signed_in = row.by.is_empty() || by.is_some_and(|by| row.by.contains(&by));
-        is_so_signed_in && row.answers.iter().any(|answer| answer.is(seen))
+        is_so_signed_in && row.answers.iter().any(|answer| answer.names_the_reason() == is_named && answer.is(seen))
     };
-    let of = |service: Option<Service>| groups().filter(move |group| group.service == service);
-    of(Some(service)).chain(of(None)).flat_map(|group| group.rows).find(fits)
+    let all = || rows(Some(service)).chain(rows(None));
+    all().find(|row| fits(row, true)).or_else(|| all().find(|row| fits(row, false)))
 }
 
 /// Every row about one service, or about any.

@@ -42,6 +42,8 @@ pub enum Answer {
     NoAnswer,
     /// Something that the service does not document.
     Unclear,
+    /// Any other refusal that comes without a sentence.
+    Silent,
     /// Any other refusal.
     Other,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Answer {
             Self::NoConnection => f.write_str("no connection"),
             Self::NoAnswer => f.write_str("no whole answer"),
             Self::Unclear => f.write_str("JSON that is not as documented"),
+            Self::Silent => f.write_str("any other refusal, without a sentence"),
             Self::Other => f.write_str("any other refusal"),
         }
     }
@@ -89,13 +92,25 @@ pub enum Seen<'a> {
 pub const NO_PAT: &str = "Give `accessToken` an Entra access token of a user: what it holds looks like a personal access \
                           token, and those cannot manage tokens.";
 
+/// What is left to do where nobody says why.
+pub(super) const REPORT_IT: &str = "Report it with the activity id if the next run ends like this, too.";
+/// What every end of a user's sign-in calls for.
+pub(super) const SIGN_IN_AGAIN: &str = "Let the rotating user sign in again: `rotate-pat sign-in` on a workstation, or \
+                                        `command: signIn` in the pipeline.";
+
 impl Answer {
+    /// Whether it is about the reason that a service gives, and not about how the answer came.
+    pub(super) fn names_the_reason(self) -> bool {
+        matches!(self, Self::Code(_) | Self::Says(_))
+    }
+
     pub(super) fn is(self, seen: Seen<'_>) -> bool {
         match (self, seen) {
             (Self::Code(wanted), Seen::Refused { code, .. }) => code == wanted,
             (Self::Says(words), Seen::Refused { message, .. }) => message.contains(words),
             (Self::Status(wanted), Seen::Refused { status, .. }) => status == wanted,
             (Self::Busy, Seen::Refused { status, .. }) => matches!(status, 408 | 429 | 500..=599),
+            (Self::Silent, Seen::Refused { message: "", .. }) => !Self::Busy.is(seen),
             (Self::Other, Seen::Refused { .. }) => !Self::Busy.is(seen),
             (Self::SignInPage, Seen::SignInPage)
             | (Self::NoConnection, Seen::NoConnection)
@@ -134,6 +149,11 @@ impl Row {
     /// Only for those who signed in like this.
     pub(super) const fn by(self, by: &'static [By]) -> Self {
         Self { by, ..self }
+    }
+
+    /// Whether it is about this code.
+    pub fn names(&self, code: &str) -> bool {
+        self.answers.iter().any(|answer| matches!(answer, Answer::Code(known) if *known == code))
     }
 
     /// What the answer means, in a few words.

@@ -1,6 +1,8 @@
 //! Microsoft Entra's token endpoint, version 2.
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
 
+use std::convert::Infallible;
+
 use serde::Deserialize;
 use url::Url;
 
@@ -15,6 +17,18 @@ use crate::model::user::UserName;
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 /// The resource of tokens that stand for an identity elsewhere. Documented.
 pub const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+/// Refusals that pass: Entra does not reach the issuer of an assertion (azure-workload-identity#642, #605), or a service
+/// of its own (documented as retryable or transient). The word is for numbers that nobody listed.
+const PASSING: &[&str] = &[
+    "AADSTS50166",
+    "AADSTS501661",
+    "AADSTS90061",
+    "AADSTS90006",
+    "AADSTS90012",
+    "AADSTS90024",
+    "AADSTS90033",
+    "temporarily_unavailable",
+];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How an application proves that it is itself.
@@ -112,6 +126,14 @@ impl<'a> Grant<'a> {
         }
     }
 
+    /// Whether a refused try costs nothing: a wrong password counts towards a lock-out, and a code is good for one use.
+    fn is_repeatable(self) -> bool {
+        match self {
+            Self::ClientCredentials | Self::AgentIdentity(_) | Self::AgentUser { .. } | Self::RefreshToken(_) => true,
+            Self::Password { .. } | Self::DeviceCode(_) | Self::AuthorizationCode { .. } => false,
+        }
+    }
+
     fn fields(self) -> Vec<(&'static str, &'a str)> {
         let mut fields = Vec::with_capacity(5);
         fields.push((
@@ -153,7 +175,7 @@ impl<'a> Grant<'a> {
     }
 }
 
-/// Asks for a token. Repeated while the service is busy; a refusal never is, as accounts get locked.
+/// Asks for a token. Repeated while the service cannot; a refusal never is, as accounts get locked.
 ///
 /// # Errors
 /// What became of the request; a refusal's code is `AADSTS` and its number.
@@ -165,7 +187,10 @@ pub async fn token(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Tokens, CallError> {
-    read(http.send_with_retry(&call(issuer, client, credential, grant, scope)).await, grant)
+    let call = call(issuer, client, credential, grant, scope);
+    let ask = async || Ok::<_, Infallible>(ask_once(http, &call, grant).await);
+    let Ok(answer) = http.retry_with(Service::Entra, ask).await;
+    answer?.json()
 }
 
 /// The same, sent once: with an assertion that may not be sent twice.
@@ -180,11 +205,14 @@ pub async fn token_once(
     grant: Grant<'_>,
     scope: &str,
 ) -> Result<Tokens, CallError> {
-    read(http.send_once(&call(issuer, client, credential, grant, scope), http.limits().reply).await, grant)
+    ask_once(http, &call(issuer, client, credential, grant, scope), grant).await?.json()
 }
 
-fn read(answer: Result<Reply, CallError>, grant: Grant<'_>) -> Result<Tokens, CallError> {
-    answer.map_err(|error| CallError { by: Some(grant.by()), ..error })?.json()
+async fn ask_once(http: &Http, call: &Call<'_>, grant: Grant<'_>) -> Result<Reply, CallError> {
+    http.send_once(call, http.limits().reply).await.map_err(|error| {
+        let error = CallError { by: Some(grant.by()), ..error };
+        if grant.is_repeatable() && error.codes().any(|code| PASSING.contains(&code)) { error.as_busy() } else { error }
+    })
 }
 
 fn call<'a>(issuer: Issuer<'_>, client: &str, credential: &Credential, grant: Grant<'_>, scope: &str) -> Call<'a> {

@@ -1,6 +1,9 @@
 //! Tokens of the managed identity of the machine that the agent runs on. They act for an app, never for a user.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
+use std::cell::Cell;
+use std::convert::Infallible;
+
 use crate::azure::entra::Tokens;
 use crate::http::{Auth, Body, Call, Http, Method};
 use crate::model::api_error::{CallError, Service};
@@ -8,6 +11,9 @@ use crate::model::service_connection::IdentityEndpoint;
 
 /// Documented, as the header that keeps forwarded requests out.
 const METADATA_VERSION: &str = "2018-02-01";
+/// How often a 404 is asked again. The metadata service answers so for seconds while it is updated (documented), and for
+/// ever on a machine that has none.
+const MISSING: u32 = 5;
 /// Seen in code: the Azure SDK for Rust.
 const APP_SERVICE_VERSION: &str = "2019-08-01";
 
@@ -35,5 +41,17 @@ pub async fn token(
         url.query_pairs_mut().append_pair("client_id", client);
     }
     let call = Call::new(Service::ManagedIdentity, Method::GET, url, auth, Body::Empty);
-    http.send_with_retry(&call).await?.json()
+    let missing = Cell::new(0);
+    let ask = async || {
+        let answer = http.send_once(&call, http.limits().reply).await;
+        Ok::<_, Infallible>(answer.map_err(|error| match (endpoint, error.refusal()) {
+            (IdentityEndpoint::Metadata(_), Some((410, _))) => error.as_busy(),
+            (IdentityEndpoint::Metadata(_), Some((404, _))) if missing.replace(missing.get() + 1) < MISSING => {
+                error.as_busy()
+            }
+            _ => error,
+        }))
+    };
+    let Ok(answer) = http.retry_within(http.limits().metadata_update, Service::ManagedIdentity, ask).await;
+    answer?.json()
 }

@@ -102,6 +102,19 @@ impl Http {
         service: Service,
         send: impl AsyncFn() -> Result<Result<T, CallError>, E>,
     ) -> Result<Result<T, CallError>, E> {
+        self.retry_within(self.limits.repeat_within, service, send).await
+    }
+
+    /// The same, until this long after the first try.
+    ///
+    /// # Errors
+    /// What became of the last try, or why there was none.
+    pub async fn retry_within<T, E>(
+        &self,
+        limit: Duration,
+        service: Service,
+        send: impl AsyncFn() -> Result<Result<T, CallError>, E>,
+    ) -> Result<Result<T, CallError>, E> {
         let started = Instant::now();
         let mut backoff = Backoff::new(&self.limits);
         let mut maybe_applied = false;
@@ -120,7 +133,7 @@ impl Http {
                 _ => Duration::ZERO,
             };
             let pause = backoff.pause().max(wanted);
-            if started.elapsed() + pause > self.limits.repeat_within {
+            if started.elapsed() + pause > limit {
                 return Ok(Err(error));
             }
             if let Err(cancelled) = self.pause(service, pause).await {

@@ -4,6 +4,7 @@ mod client;
 mod connect;
 pub mod private_key;
 pub mod rate_limit;
+mod reason;
 mod request;
 mod response;
 mod tls;

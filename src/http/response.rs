@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::http::rate_limit::RateLimit;
+use crate::http::reason::{Reason, as_id};
 use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::redaction::Redactor;
 use crate::model::secret::wipe;
-use crate::model::text;
 use crate::model::timestamp::Timestamp;
 
+/// What a challenge for claims says of itself, whatever stands beside it.
+const CLAIMS_CHALLENGE: &str = "insufficient_claims";
 /// No service asks for more than this, but a reply could.
 const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -77,28 +78,43 @@ impl Reply {
         let kind = match status {
             203 | 300..=399 => Kind::NotSignedIn { status },
             200..=299 => return Ok(self),
-            408 | 429 | 500..=599 => {
-                let (code, _) = self.reason();
-                Kind::Busy { status, code: word(&code), retry_after: self.retry_after() }
-            }
-            _ => {
-                let (code, mut message) = self.reason();
-                if let Some(tenant) = self.tenant_of_vault().filter(|tenant| !message.contains(*tenant)) {
-                    message.push_str(&format!(" (the vault's tenant is {tenant})"));
-                }
-                let message = if sensitive_response {
-                    String::new()
-                } else {
-                    text::one_line(message.trim().replace("\r\n", " ").trim_end_matches('.'))
-                };
-                Kind::Refused { status, code: word(&code), message }
-            }
+            _ => return Err(self.refusal(sensitive_response)),
         };
         Err(self.error(kind))
     }
 
-    fn reason(&self) -> (String, String) {
-        reason(without_bom(&self.body), &self.hidden)
+    fn refusal(&self, sensitive_response: bool) -> CallError {
+        let status = self.status;
+        let Reason { code, more_codes, mut message, trace } = self.reason();
+        let code = if self.wants_claims() { CLAIMS_CHALLENGE.to_owned() } else { word(&code) };
+        if let Some(tenant) = self.tenant_of_vault().filter(|tenant| !message.contains(*tenant)) {
+            message.push_str(&format!(" (the vault's tenant is {tenant})"));
+        }
+        if sensitive_response {
+            message.clear();
+        }
+        let kind = match status {
+            408 | 429 | 500..=599 => Kind::Busy { status, code, message, retry_after: self.retry_after() },
+            _ => Kind::Refused { status, code, message },
+        };
+        let mut error = self.error(kind);
+        error.more_codes = more_codes.iter().map(|code| word(code)).collect();
+        error.activity = error.activity.or(trace);
+        error
+    }
+
+    fn reason(&self) -> Reason {
+        let kind = self.header("content-type").unwrap_or_default();
+        // Only Azure DevOps sends it: the one thing that a HEAD tells.
+        let header = self.header("x-tfs-serviceerror").unwrap_or_default();
+        Reason::of(without_bom(&self.body), kind, header, &self.hidden)
+    }
+
+    /// Whether the service wants a token that shows more than this one does.
+    /// <https://learn.microsoft.com/entra/identity-platform/claims-challenge>
+    fn wants_claims(&self) -> bool {
+        let mut challenges = self.headers.get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok());
+        self.status == 401 && challenges.any(|challenge| challenge.contains("claims="))
     }
 
     /// The tenant whose tokens a vault takes, as it tells those whom it refuses.
@@ -149,48 +165,6 @@ pub fn rest_asked_for(retry_after: &str, date: Option<Timestamp>) -> Option<Dura
     Some(Timestamp::parse_http(value)?.since(date?).min(LONGEST_REST))
 }
 
-/// The short word and the sentence of an error body, in the shape of any of the services, without hidden values: what is
-/// left out or cut later could leave a part of one.
-fn reason(body: &[u8], hidden: &Redactor) -> (String, String) {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return <_>::default() };
-    let text = |value: &Value| hidden.redacted(value.as_str().unwrap_or_default());
-    match &body["error"] {
-        // Azure Key Vault: the inner code tells one 403 from another.
-        Value::Object(error) => {
-            let inner = error.get("innererror").map(|inner| text(&inner["code"])).unwrap_or_default();
-            let code = if inner.is_empty() { text(&body["error"]["code"]) } else { inner };
-            (code, text(&body["error"]["message"]))
-        }
-        // Microsoft Entra: the number tells more than the OAuth word; the description goes on with trace ids.
-        Value::String(error) => {
-            // These two are no refusals but answers, told apart by the word alone.
-            let is_answer = matches!(error.as_str(), "authorization_pending" | "slow_down");
-            let code = match body["error_codes"][0].as_u64() {
-                Some(number) if !is_answer => format!("AADSTS{number}"),
-                _ => hidden.redacted(error),
-            };
-            let description = text(&body["error_description"]);
-            let sentence = description.lines().next().unwrap_or_default();
-            let sentence = sentence.split(" Trace ID:").next().unwrap_or_default();
-            (code.clone(), sentence.trim_start_matches(&format!("{code}:")).trim().to_owned())
-        }
-        // Azure DevOps: a number in front of the sentence tells more than the exception's name.
-        _ => {
-            let message = text(&body["message"]);
-            match message.split_once(": ").filter(|(number, _)| is_number(number)) {
-                Some((number, rest)) => (number.to_owned(), rest.to_owned()),
-                None => (text(&body["typeKey"]), message),
-            }
-        }
-    }
-}
-
-/// Whether a word is one of the numbers that Azure DevOps puts in front of its sentences, such as `TF400813`.
-fn is_number(word: &str) -> bool {
-    let digits = word.strip_prefix("TF").or_else(|| word.strip_prefix("VS"));
-    digits.is_some_and(|digits| (4..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 /// A code as a single short word, so that it cannot carry anything else.
 pub fn word(code: &str) -> String {
     let fits = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
@@ -200,9 +174,7 @@ pub fn word(code: &str) -> String {
 fn activity(headers: &HeaderMap) -> Option<String> {
     let id =
         ["activityid", "x-vss-e2eid", "x-ms-request-id", "x-msedge-ref"].iter().find_map(|name| headers.get(*name));
-    let id = id?.to_str().ok()?;
-    let fits = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    fits.then(|| id.to_owned())
+    as_id(id?.to_str().ok()?)
 }
 
 fn without_bom(body: &[u8]) -> &[u8] {

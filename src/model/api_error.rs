@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
 
+/// An organization that was stopped, most often as nobody used it: a 503 without `Retry-After` (recorded).
+const STOPPED: &str = "TF24668";
+
 /// The service that a request goes to, as messages name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Service {
@@ -69,6 +72,8 @@ pub struct CallError {
     pub service: Service,
     /// What became of the request.
     pub kind: Kind,
+    /// Further codes of the same refusal, the more telling first: Entra gives several numbers and a word.
+    pub more_codes: Vec<String>,
     /// The service's id of the request, which its support asks for.
     pub activity: Option<String>,
     /// The server's time, where it answered.
@@ -99,6 +104,8 @@ pub enum Kind {
         status: u16,
         /// The service's own short word for the reason.
         code: String,
+        /// Its sentence.
+        message: String,
         /// When to come back.
         retry_after: Option<Duration>,
     },
@@ -144,12 +151,34 @@ impl CallError {
                 | Kind::Refused { .. }
                 | Kind::Abandoned
         );
-        Self { service, kind, activity: None, date: None, maybe_applied: !is_definite, by: None }
+        Self {
+            service,
+            kind,
+            more_codes: Vec::new(),
+            activity: None,
+            date: None,
+            maybe_applied: !is_definite,
+            by: None,
+        }
+    }
+
+    /// A refusal that says in its own way that the service cannot at the moment.
+    #[must_use]
+    pub fn as_busy(self) -> Self {
+        let kind = match self.kind {
+            Kind::Refused { status, code, message } => Kind::Busy { status, code, message, retry_after: None },
+            kind => kind,
+        };
+        Self { kind, ..self }
     }
 
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, Kind::NotSent(_) | Kind::NoAnswer(_) | Kind::Busy { .. })
+        match &self.kind {
+            // Nobody starts a stopped organization within a run.
+            Kind::Busy { code, retry_after, .. } => code != STOPPED || retry_after.is_some(),
+            kind => matches!(kind, Kind::NotSent(_) | Kind::NoAnswer(_)),
+        }
     }
 
     /// The status of a definite no.
@@ -158,6 +187,15 @@ impl CallError {
             Kind::Refused { status, code, .. } => Some((*status, code)),
             _ => None,
         }
+    }
+
+    /// Every code of a refusal, the one that is shown first.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        let first = match &self.kind {
+            Kind::Refused { code, .. } | Kind::Busy { code, .. } => Some(code.as_str()),
+            _ => None,
+        };
+        first.into_iter().chain(self.more_codes.iter().map(String::as_str))
     }
 
     /// Whether the service does not take the caller's credential.
@@ -172,13 +210,16 @@ impl fmt::Display for CallError {
         match &self.kind {
             Kind::NotSent(why) | Kind::Barred { why, .. } => write!(f, "could not connect to {service}: {why}")?,
             Kind::NoAnswer(why) => write!(f, "{service} gave no whole answer: {why}")?,
-            Kind::Busy { status, code, retry_after } => {
+            Kind::Busy { status, code, message, retry_after } => {
                 write!(f, "{service} answered {status}")?;
                 if !code.is_empty() {
                     write!(f, " {code}")?;
                 }
                 if let Some(time) = retry_after {
                     write!(f, " and asks to wait {} s", time.as_secs())?;
+                }
+                if !message.is_empty() {
+                    write!(f, ": {message}")?;
                 }
             }
             Kind::NotSignedIn { status } => write!(f, "{service} answered {status} with its sign-in page")?,

@@ -24,6 +24,8 @@ pub struct Limits {
     pub longest_pause: Duration,
     /// A request is repeated until this long after its first try; a longer `Retry-After` ends it at once.
     pub repeat_within: Duration,
+    /// The same for a machine's metadata service, whose updates take up to 70 s (documented).
+    pub metadata_update: Duration,
     /// For a new token to become valid everywhere. Not documented; a minute covers what others report.
     pub propagation: Duration,
     /// Creations tried in one run when replies are lost.
@@ -55,6 +57,7 @@ impl Default for Limits {
             first_pause: Duration::from_millis(400),
             longest_pause: Duration::from_secs(10),
             repeat_within: Duration::from_secs(60),
+            metadata_update: Duration::from_secs(80),
             propagation: Duration::from_secs(60),
             creations: 3,
             relistings: 4,

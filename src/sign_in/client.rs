@@ -62,8 +62,9 @@ pub(super) async fn ask(
     Ok(answer)
 }
 
+/// Whether a number is among those of a refusal.
 fn is_refused(answer: &Result<Tokens, CallError>, code: &str) -> bool {
-    answer.as_ref().err().and_then(CallError::refusal).is_some_and(|(_, told)| told == code)
+    answer.as_ref().is_err_and(|error| error.codes().any(|told| told == code))
 }
 
 fn is_app_of(connection: &ServiceConnection, client: &str) -> bool {

@@ -24,10 +24,12 @@ pub enum Fault {
     HangBefore,
     /// Handled, never answered.
     HangAfter,
-    /// Not handled: this status, in the service's error shape. 401 has its challenges, 403 and others a BOM.
+    /// Not handled: this status, in the service's error shape. 401 has its challenges.
     Status(u16),
     /// Handled, but a gateway answers this status.
     StatusAfter(u16),
+    /// Not handled: this status, these headers and this body, as somebody recorded them.
+    Recorded(u16, Vec<(String, String)>, Vec<u8>),
     /// Not handled: 503 with `Retry-After` in seconds.
     Unavailable(u64),
     /// Not handled: 429 with `Retry-After` in seconds.
@@ -104,6 +106,7 @@ impl Fault {
             | Self::ResetBefore
             | Self::HangBefore
             | Self::Status(_)
+            | Self::Recorded(..)
             | Self::Unavailable(_)
             | Self::Throttled(_)
             | Self::ThrottledUntil(_)
@@ -153,6 +156,7 @@ impl Fault {
             Self::HangAfter => "hang, handled".to_owned(),
             Self::Status(status) => format!("status {status}"),
             Self::StatusAfter(status) => format!("status {status} after it was handled"),
+            Self::Recorded(status, ..) => format!("status {status} as recorded"),
             Self::Unavailable(seconds) => format!("503, retry after {seconds} s"),
             Self::Throttled(seconds) => format!("429, retry after {seconds} s"),
             Self::ThrottledUntil(seconds) => format!("429, retry after the date in {seconds} s"),

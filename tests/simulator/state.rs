@@ -180,6 +180,7 @@ fn apply(world: &mut World, rules: &mut Rules, request: &Request, ticket: &Ticke
     reply.headers.push(("Date".to_owned(), wire::http_date(date)));
     reply.headers.push(("X-VSS-E2EID".to_owned(), "0e2e0000-0000-4000-8000-000000000000".to_owned()));
     reply.headers.push(("ActivityId".to_owned(), "0ac70000-0000-4000-8000-000000000000".to_owned()));
+    wire::dressed(world, &mut reply);
     let answered = matches!(delivery, Delivery::Whole | Delivery::Cut);
     let exchange = Exchange {
         target: wire::stable_target(world, request),

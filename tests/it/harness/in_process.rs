@@ -35,6 +35,7 @@ pub(crate) fn brief() -> Limits {
         first_pause: Duration::from_millis(2),
         longest_pause: Duration::from_millis(20),
         repeat_within: Duration::from_millis(400),
+        metadata_update: Duration::from_millis(600),
         propagation: Duration::from_millis(400),
         ..Limits::default()
     }

@@ -386,13 +386,13 @@ fn an_app_that_entra_does_not_take_is_explained() {
         Row {
             what: "a service connection that was disabled",
             arrange: |pipeline| {
-                pipeline.sim.inject(Fault::Status(404), When::every(Op::OidcToken));
+                pipeline.sim.world().connections[0].disabled = true;
                 Vec::new()
             },
             said: &[
                 "could not get an OIDC token",
                 "answered 404",
-                "Enable the service connection, or name another one",
+                "Enable the service connection (Project settings > Service connections), or name another one",
             ],
         },
     ]);

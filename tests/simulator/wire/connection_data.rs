@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     exchange::Op,
-    world::{Holder, World},
+    world::{Holder, NO_TENANT, ScopeRefusal, World},
 };
 use super::{
     callers,
@@ -19,6 +19,8 @@ const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let organization = match vss::organization(world, &request.segments()[0]) {
         Ok(name) => name,
+        // Whether an organization that is not there has no tenant, too, nobody has documented.
+        Err(reply) if reply.status == 404 => return reply.with("X-VSS-ResourceTenant", NO_TENANT),
         Err(reply) => return *reply,
     };
     let known = ["api-version", "connectOptions", "lastChangeId", "lastChangeId64"];
@@ -52,13 +54,36 @@ fn as_pat(world: &mut World, request: &Request, organization: &str) -> Reply {
         None => None,
     };
     match ready {
-        Some(owner) => user(world, organization, &owner),
-        None if world.anonymous_allowed => anonymous(world, organization),
-        None => {
-            Reply::html(401, "<html><body>Access Denied: The Personal Access Token used has expired.</body></html>")
-                .with("WWW-Authenticate", &format!("Basic realm=\"{}/\"", request.origin()))
+        Some(owner) if world.pats_fenced => {
+            // The words are those of others' reports; that the caller is named was seen.
+            let message = "VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed.";
+            named(world, &owner, vss::error(403, "VssServiceException", message))
         }
+        Some(owner) => match world.connection_data_refuses_scope {
+            None => user(world, organization, &owner),
+            Some(ScopeRefusal::Forbidden) => {
+                let reply = vss::error(403, vss::INVALID_ACCESS, "The requested operation is not allowed.");
+                named(world, &owner, reply)
+            }
+            Some(ScopeRefusal::Unauthorized) => expired(request),
+        },
+        None if world.anonymous_allowed => anonymous(world, organization),
+        None if world.bare_401 => vss::not_signed_in(world, request),
+        None => expired(request),
     }
+}
+
+fn expired(request: &Request) -> Reply {
+    Reply::html(401, "<html><body>Access Denied: The Personal Access Token used has expired.</body></html>")
+        .with("WWW-Authenticate", &format!("Basic realm=\"{}/\"", request.origin()))
+}
+
+/// With the caller's name.
+fn named(world: &World, name: &str, reply: Reply) -> Reply {
+    let user = world.user(name);
+    let data =
+        if world.user_data_is_id { user.identity.clone() } else { format!("{}:{}", user.identity, user.known_name()) };
+    reply.with("X-VSS-UserData", &data)
 }
 
 fn as_bearer(world: &World, request: &Request, organization: &str) -> Reply {
@@ -82,8 +107,12 @@ fn as_bearer(world: &World, request: &Request, organization: &str) -> Reply {
     }
 }
 
-fn challenge(world: &World, request: &Request, organization: &str) -> Reply {
-    let tenant = world.organization(organization).map(|found| found.tenant.clone()).unwrap_or_default();
+fn challenge(world: &mut World, request: &Request, organization: &str) -> Reply {
+    let mut tenant = world.organization(organization).map(|found| found.tenant.clone()).unwrap_or_default();
+    if world.zero_tenants > 0 {
+        world.zero_tenants -= 1;
+        NO_TENANT.clone_into(&mut tenant);
+    }
     let message = "TF400813: The user '' is not authorized to access this resource.";
     let mut reply = vss::challenged(vss::error(401, vss::UNAUTHORIZED, message), &tenant, &request.origin());
     if request.method == "HEAD" {
@@ -94,8 +123,7 @@ fn challenge(world: &World, request: &Request, organization: &str) -> Reply {
 
 fn user(world: &World, organization: &str, name: &str) -> Reply {
     let user = world.user(name);
-    identity(world, organization, &user.identity, &user.name, user.known_name())
-        .with("X-VSS-UserData", &format!("{}:{}", user.identity, user.known_name()))
+    named(world, name, identity(world, organization, &user.identity, &user.name, user.known_name()))
 }
 
 fn anonymous(world: &World, organization: &str) -> Reply {

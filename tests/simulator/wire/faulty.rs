@@ -18,6 +18,9 @@ pub fn instead(fault: &Fault, op: Op, world: &mut World, request: &Request) -> O
     Some(match fault {
         Fault::Status(429) => error_of(op, world, 429, throttled),
         Fault::Status(status) => error_of(op, world, *status, "A simulated fault."),
+        Fault::Recorded(status, headers, body) => {
+            Reply { headers: headers.clone(), body: body.clone(), ..Reply::empty(*status) }
+        }
         Fault::Unavailable(seconds) => {
             error_of(op, world, 503, "The service is unavailable.").with("Retry-After", &seconds.to_string())
         }

@@ -11,6 +11,7 @@ mod callers;
 mod connection_data;
 mod dates;
 mod devicecode;
+mod dress;
 mod endpoints;
 mod faulty;
 mod form;
@@ -30,6 +31,7 @@ mod vss;
 
 pub use callers::caller;
 pub use dates::http as http_date;
+pub use dress::dressed;
 pub use faulty::{instead, over};
 pub use request::{Reply, Request};
 pub use summary::{stable_target, summary};
@@ -106,7 +108,8 @@ fn handle(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::VaultRead | Op::VaultWrite | Op::VaultUpdate | Op::VaultVersions => key_vault::answer(op, world, request),
         _ => {
             let what = format!("unknown route {} {}", request.method, request.path);
-            vss::error(404, "VssServiceException", "The controller for path was not found.").violating(what)
+            let page = Reply { body: b"Page not found.".to_vec(), ..Reply::empty(404) };
+            page.with("Content-Type", "text/plain; charset=utf-8").violating(what)
         }
     }
 }
@@ -115,8 +118,12 @@ fn handle(op: Op, world: &mut World, request: &Request) -> Reply {
 fn error_of(op: Op, world: &World, status: u16, message: &str) -> Reply {
     match op {
         op if op.is_token() || op == Op::DeviceCode => {
-            let word = if status < 500 { "invalid_grant" } else { "temporarily_unavailable" };
-            let refusal = super::world::EntraRefusal::new(word, 90033, message);
+            let (word, code) = if status < 500 && status != 429 {
+                ("invalid_grant", 99_999)
+            } else {
+                ("temporarily_unavailable", 90033)
+            };
+            let refusal = super::world::EntraRefusal::new(word, code, message);
             Reply { status, ..token::refuse(world, &refusal) }
         }
         Op::ManagedIdentity | Op::AppServiceIdentity => managed_identity::error(op, status, "simulated_fault", message),

@@ -44,6 +44,10 @@ pub fn answer(world: &mut World, request: &Request) -> Reply {
                 let message = format!("The pipeline is not authorized to use the service connection {wanted}.");
                 return vss::error(403, "AccessDeniedException", &message);
             }
+            Some(known) if known.disabled => {
+                let message = format!("The service connection {wanted} does not exist or has been disabled.");
+                return vss::error(404, "ServiceEndpointNotFoundException", &message);
+            }
             Some(known) => (known.issuer.clone(), known.subject.clone()),
             None => {
                 let message = format!("The service connection {wanted} does not exist or has been disabled.");
@@ -56,6 +60,10 @@ pub fn answer(world: &mut World, request: &Request) -> Reply {
             (issuer, format!("p://{}/{}/rotate", organization.name, job.project))
         }
     };
+    if let Some(body) = world.oidc_answers.pop_front() {
+        let reply = Reply { body: body.as_bytes().to_vec(), ..Reply::empty(200) };
+        return reply.with("Content-Type", "application/json; charset=utf-8");
+    }
     let token = world.oidc_token(&issuer, &subject);
     Reply::json(200, &json!({"oidcToken": token}))
 }

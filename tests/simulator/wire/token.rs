@@ -148,10 +148,13 @@ pub fn refuse(world: &World, refusal: &EntraRefusal) -> Reply {
     let EntraRefusal { error, code, text, suberror, violation } = refusal;
     let (trace, correlation) = ("0f000000-0000-4000-8000-000000000001", "0f000000-0000-4000-8000-000000000002");
     let time = world.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    // Recorded with line ends; others show it with blanks, and in some texts there is nothing at all between.
+    let break_ = ["\r\n", " ", ""][*code as usize % 3];
+    let numbers: Vec<u32> = world.numbers_in_front.iter().copied().chain([*code]).collect();
     let mut body = json!({
         "error": error,
-        "error_description": format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}"),
-        "error_codes": [code],
+        "error_description": format!("AADSTS{code}: {text}{break_}Trace ID: {trace}{break_}Correlation ID: {correlation}{break_}Timestamp: {time}"),
+        "error_codes": numbers,
         "timestamp": time,
         "trace_id": trace,
         "correlation_id": correlation,

@@ -5,14 +5,12 @@ use serde_json::json;
 use super::super::world::{AccessDenial, Holder, World};
 use super::request::{Refusal, Reply, Request};
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
 /// The name of an exception, as `typeKey` has it.
 pub const INVALID_ACCESS: &str = "InvalidAccessException";
 /// Not allowed to this caller.
 pub const UNAUTHORIZED: &str = "UnauthorizedRequestException";
 
-/// An error in the shape of every Azure DevOps service, behind the byte order mark that some of them send.
+/// An error in the shape of every Azure DevOps service, unless the world dresses it in another one.
 pub fn error(status: u16, type_key: &str, message: &str) -> Reply {
     let body = json!({
         "$id": "1",
@@ -23,10 +21,9 @@ pub fn error(status: u16, type_key: &str, message: &str) -> Reply {
         "errorCode": 0,
         "eventId": 3000,
     });
-    let mut reply = Reply::json(status, &body);
-    reply.body.splice(0..0, BOM.iter().copied());
+    // Percent-encoded as .NET does it: a blank is no plus.
     let header: String = url::form_urlencoded::byte_serialize(message.as_bytes()).collect();
-    reply.with("X-TFS-ServiceError", &header)
+    Reply::json(status, &body).with("X-TFS-ServiceError", &header.replace('+', "%20"))
 }
 
 /// A request that no client may send: refused as the service would, and noticed by the tests.
@@ -57,6 +54,10 @@ pub fn not_signed_in(world: &World, request: &Request) -> Reply {
     let tenant = &world.organizations[0].tenant;
     let suppressed =
         request.header("x-tfs-fedauthredirect").is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
+    if suppressed && world.bare_401 {
+        // As recorded: no body, and neither a Bearer challenge nor the tenant.
+        return Reply::empty(401).with("WWW-Authenticate", "Basic realm=\"https://tfsprodsin1.app.visualstudio.com/\"");
+    }
     if suppressed {
         let message = "TF400813: The user '' is not authorized to access this resource.";
         return challenged(error(401, UNAUTHORIZED, message), tenant, &request.origin());
@@ -77,6 +78,19 @@ pub fn denied(world: &World, request: &Request) -> Option<Reply> {
             let message = format!("TF400813: The user '{identity}' is not authorized to access this resource.");
             error(401, UNAUTHORIZED, &message)
         }
+        AccessDenial::Nobody => {
+            let message = "TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource.";
+            error(401, UNAUTHORIZED, message)
+        }
+        AccessDenial::Anonymous => {
+            let message = "TF400813: Resource not available for anonymous access. Client authentication required.";
+            error(401, UNAUTHORIZED, message)
+        }
+        // The challenge is documented for all resources that evaluate access continuously, with these parameters.
+        AccessDenial::ClaimsChallenge => Reply::empty(401).with(
+            "WWW-Authenticate",
+            "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNzk1NDg5MjAwIn19fQ==\"",
+        ),
         AccessDenial::NeverSignedIn => {
             let (tenant, oid) = user.map_or(("", ""), |user| (user.tenant.as_str(), user.oid.as_str()));
             error(401, UNAUTHORIZED, &never_signed_in(tenant, oid))
@@ -165,10 +179,24 @@ pub fn version(request: &Request, in_preview: bool) -> Result<Version, Refusal> 
 
 /// The organization that the address names.
 pub fn organization(world: &World, name: &str) -> Result<String, Refusal> {
-    world.organization(name).map(|found| found.name.clone()).ok_or_else(|| {
+    let Some(found) = world.organization(name) else {
         let message = format!("TF400814: The organization '{name}' could not be found.");
-        error(404, "HostDoesNotExistException", &message).into()
-    })
+        return Err(error(404, "HostDoesNotExistException", &message).into());
+    };
+    if world.stopped_organizations.contains(&found.name) {
+        return Err(stopped(&found.name).into());
+    }
+    Ok(found.name.clone())
+}
+
+/// An organization that nobody used for long, as recorded: behind a byte order mark, and without `Retry-After`.
+fn stopped(name: &str) -> Reply {
+    let message = format!(
+        "TF24668: The following team project collection is stopped: {name}. Start the collection and then try again. Administrator Reason: This Azure DevOps organization has been deactivated due to inactivity. For more information please visit aka.ms/adofootprintreduction"
+    );
+    let mut reply = error(503, "VssServiceException", &message);
+    reply.body.splice(0..0, *b"\xef\xbb\xbf");
+    reply
 }
 
 /// A query field that no client may send so.

@@ -152,6 +152,8 @@ pub struct ServiceConnection {
     pub subject: String,
     /// The pipeline was not given it.
     pub unauthorized: bool,
+    /// Nobody used it for 100 days, so the service disabled it.
+    pub disabled: bool,
 }
 
 impl User {
@@ -345,6 +347,7 @@ impl World {
             issuer,
             subject,
             unauthorized: false,
+            disabled: false,
         });
         id
     }

@@ -67,11 +67,56 @@ pub enum UnknownIdReply {
     In200,
 }
 
+/// The shape of an error of Azure DevOps. Recorded, or seen in public reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// The exception, with message and type.
+    #[default]
+    Exception,
+    /// `{"count": 41, "value": "sentence"}`.
+    Counted,
+    /// `{"count": 1, "value": {"Message": "sentence"}}`.
+    CountedMessage,
+    /// `{"Message": "sentence"}`.
+    Message,
+    /// The sentence as text.
+    Text,
+    /// A page whose title is the sentence.
+    Html,
+}
+
+/// Which errors of Azure DevOps begin with a byte order mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marks {
+    /// One of four: most recorded ones have none.
+    #[default]
+    Sometimes,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+/// What Azure DevOps says to a PAT whose scopes do not reach connection data: nobody has documented it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeRefusal {
+    /// 403, with the caller's name in a header.
+    Forbidden,
+    /// 401, as to a PAT that has expired.
+    Unauthorized,
+}
+
 /// Why Azure DevOps does not let in somebody whose token is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessDenial {
     /// 401, `TF400813`.
     NotAuthorized,
+    /// 401, `TF400813` of the id that stands for nobody.
+    Nobody,
+    /// 401, `TF400813` about anonymous access.
+    Anonymous,
+    /// 401 with `claims=` in its challenge, as continuous access evaluation refuses.
+    ClaimsChallenge,
     /// 401, `TF401444`: the user has never been there.
     NeverSignedIn,
     /// 429, `TF400733`.
@@ -171,6 +216,28 @@ pub struct World {
     pub job_reaches_all_projects: bool,
     /// What every bearer token meets on the PAT API and on connection data.
     pub access_denied: Option<AccessDenial>,
+    /// The shape of errors of Azure DevOps.
+    pub error_shape: ErrorShape,
+    /// Which of them begin with a byte order mark.
+    pub marks: Marks,
+    /// How many errors of Azure DevOps were sent so far.
+    pub errors_sent: usize,
+    /// A 401 of Azure DevOps has no body and nothing but a Basic challenge.
+    pub bare_401: bool,
+    /// A policy on addresses refuses every PAT, by 403 with the owner's name in a header.
+    pub pats_fenced: bool,
+    /// What a PAT meets on connection data whose scopes do not reach it; none: all scopes do.
+    pub connection_data_refuses_scope: Option<ScopeRefusal>,
+    /// `X-VSS-UserData` is the id alone.
+    pub user_data_is_id: bool,
+    /// Organizations that were stopped as nobody used them.
+    pub stopped_organizations: Vec<String>,
+    /// How many of the next answers say that an organization has no tenant, by a passing fault.
+    pub zero_tenants: usize,
+    /// Bodies of the OIDC endpoint's next answers, each in a 200.
+    pub oidc_answers: VecDeque<&'static str>,
+    /// Numbers that stand before the number of each refusal of Entra, in `error_codes` only.
+    pub numbers_in_front: Vec<u32>,
     /// A PAT on the PAT API is 401 and not 403: both were seen.
     pub pat_as_caller_is_401: bool,
     /// A list of variable groups does not say which projects they belong to.
@@ -283,6 +350,17 @@ impl World {
             anonymous_allowed: false,
             job_reaches_all_projects: false,
             access_denied: None,
+            error_shape: ErrorShape::Exception,
+            marks: Marks::Sometimes,
+            errors_sent: 0,
+            bare_401: false,
+            pats_fenced: false,
+            connection_data_refuses_scope: None,
+            user_data_is_id: false,
+            stopped_organizations: Vec::new(),
+            zero_tenants: 0,
+            oidc_answers: VecDeque::new(),
+            numbers_in_front: Vec::new(),
             pat_as_caller_is_401: false,
             group_lists_omit_projects: true,
             unknown_endpoint_is_null: true,

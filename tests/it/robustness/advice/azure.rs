@@ -7,7 +7,7 @@ use crate::harness::in_process::LocalJob;
 use crate::harness::pipeline::REFRESH;
 use crate::sign_in::refusals::ELSEWHERE;
 use agent::Endpoint;
-use simulator::world::{Managed, VaultDenial};
+use simulator::world::{AccessDenial, ErrorShape, Managed, VaultDenial};
 use simulator::{Fault, Op, Simulator, When};
 
 #[test]
@@ -22,8 +22,23 @@ fn each_refusal_of_what_a_connection_signs_in_with_prints_its_remedy() {
     oidc.refuse("OIDC: 403, not authorized", &["answered 403", "Authorize this pipeline"], |scene| {
         scene.world(|world| world.connections[0].unauthorized = true);
     });
-    oidc.refuse("OIDC: 404, disabled", &["answered 404", "Enable the service connection"], |scene| {
+    oidc.refuse("OIDC: 404, deleted", &["answered 404", "Enable the service connection"], |scene| {
         scene.world(|world| drop(world.connections.remove(0)));
+    });
+    for shape in [ErrorShape::Exception, ErrorShape::CountedMessage] {
+        oidc.refuse("OIDC: 404, disabled", &["or has been disabled", "Enable the service connection"], |scene| {
+            scene.world(|world| {
+                world.error_shape = shape;
+                world.connections[0].disabled = true;
+            });
+        });
+    }
+    oidc.refuse("OIDC: the stage does not refer to it", &["no explicit reference to", "own name into"], |scene| {
+        // As dotnet/docker-tools#2012 shows it.
+        let body =
+            r#"{"count":151,"value":"There is no explicit reference to service connection 1 from current stage A.B."}"#;
+        let headers = vec![("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned())];
+        scene.inject(Fault::Recorded(404, headers, body.into()), Op::OidcToken);
     });
     oidc.is_complete_but_for(&[]);
 
@@ -52,14 +67,14 @@ fn each_refusal_of_what_a_connection_signs_in_with_prints_its_remedy() {
         scene.env.push(("IDENTITY_HEADER", "not-the-one-of-this-app".to_owned()));
         scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
     });
-    machine.refuse(
-        "managed identity: 404",
-        &["answered 404", "Run the job on an agent of your own in Azure"],
-        |scene| {
-            scene.inject(Fault::Status(404), Op::ManagedIdentity);
-            scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
-        },
-    );
+    for (status, remedy) in [(404, "Run the job on an agent of your own in Azure"), (410, "Run again in a minute.")] {
+        let answered = format!("answered {status}");
+        let what = format!("managed identity: {status} (in process)");
+        machine.refuse_in_process(&what, &[&answered, remedy], |sim, job| {
+            sim.inject(Fault::Status(status), When::every(Op::ManagedIdentity));
+            by_connection(sim, job, "ManagedServiceIdentity");
+        });
+    }
     machine.refuse("managed identity: 400", &["answered 400", "Check which managed identity"], |scene| {
         scene.inject(Fault::Status(400), Op::ManagedIdentity);
         scene.connect("ManagedServiceIdentity", |endpoint, _| endpoint);
@@ -134,9 +149,24 @@ fn each_refusal_of_the_vault_prints_its_remedy() {
 #[test]
 fn an_answer_that_is_in_no_services_rows_prints_a_remedy_all_the_same() {
     let mut table = Table::of(None);
-    table.refuse("an unknown refusal", &["Azure DevOps answered 418", "Mend what the message names."], |scene| {
+    table.refuse("an unknown refusal", &["Azure DevOps answered 418", "in the message above."], |scene| {
         scene.with_access_token();
         scene.inject(Fault::Status(418), Op::ListPats);
+    });
+    table.refuse("an unknown refusal without a sentence", &["DevOps answered 418", "Report it with"], |scene| {
+        scene.with_access_token();
+        scene.inject(Fault::Recorded(418, Vec::new(), Vec::new()), Op::ListPats);
+    });
+    table.refuse("a stopped organization", &["503 TF24668: The following team", "to reactivate it."], |scene| {
+        scene.input("organization", "fabrikam");
+        scene.world(|world| {
+            world.add_organization("fabrikam");
+            world.stopped_organizations.push("fabrikam".to_owned());
+        });
+    });
+    table.refuse("a challenge for claims", &["answered 401 insufficient_claims", "sign in again"], |scene| {
+        scene.with_access_token();
+        scene.world(|world| world.access_denied = Some(AccessDenial::ClaimsChallenge));
     });
     table.refuse("a busy service", &["answered 503 Simulated and asks to wait 300 s", "Run again later."], |scene| {
         scene.inject(Fault::Unavailable(300), Op::VaultRead);
@@ -163,7 +193,7 @@ fn nowhere() -> String {
 }
 
 /// The service connection itself signs in, in this process.
-fn by_connection(sim: &Simulator, job: &mut LocalJob, scheme: &str) {
+pub(crate) fn by_connection(sim: &Simulator, job: &mut LocalJob, scheme: &str) {
     let world = sim.world();
     let (app, id) = (world.app("pat-rotator").clone(), world.service_connection("pat-rotator").id.clone());
     drop(world);

@@ -11,6 +11,8 @@ fn each_refusal_of_the_organization_prints_its_remedy() {
     let mut table = Table::of(Service::AzureDevOps);
     for (what, denial, said) in [
         ("TF400813, the user", AccessDenial::NotAuthorized, ["401 TF400813", "Add the rotating user"]),
+        ("TF400813, the id of nobody", AccessDenial::Nobody, ["aaaaaaaa-aaaa", "blocks the agent's address"]),
+        ("TF400813, anonymous", AccessDenial::Anonymous, ["for anonymous access", "blocks the agent's address"]),
         ("TF401444", AccessDenial::NeverSignedIn, ["401 TF401444", "sign in to the organization once with a browser"]),
         (
             "the service-principal refusal",

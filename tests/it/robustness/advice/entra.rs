@@ -13,7 +13,8 @@ use simulator::{Fault, Op, World};
 /// The refusals of users and of their refresh tokens, by number, with words of the remedy.
 const OF_USERS: &[(&[u32], &str)] = &[
     (
-        &[700_082, 70008, 50173, 50132, 50133],
+        // The last one is in no list: its word has a row.
+        &[700_082, 70008, 50173, 50132, 50133, 99_999],
         "Let the rotating user sign in again: `rotate-pat sign-in` on a workstation",
     ),
     (&[70000], "Let the rotating user sign in again to the app that this pipeline uses"),
@@ -29,7 +30,6 @@ const OF_USERS: &[(&[u32], &str)] = &[
     (&[50057], "Enable the rotating user's account in Entra"),
     (&[50105], "Assign the rotating user to the app"),
     (&[65001, 90094], "Grant the app the delegated permissions `vso.pats` and `vso.pats_manage`"),
-    (&[99_999], "Look the number up at https://login.microsoftonline.com/error"),
 ];
 
 /// The refusals of apps, whatever they ask for.
@@ -43,6 +43,8 @@ const OF_APPS: &[(&[u32], &str)] = &[
     (&[700_229], "Use a service connection with workload identity federation or a managed identity."),
     (&[70052], "Register an app in the organization's tenant"),
     (&[900_382, 900_432], "Use an app of the public cloud"),
+    (&[700_038], "it must be the app's application (client) id"),
+    (&[99_999], "Check the app of the service connection and its credential in Entra."),
     (&[50196], "let fewer jobs sign in at once"),
     (&[90055], "Run again later."),
 ];
@@ -62,6 +64,23 @@ fn each_number_of_entra_prints_its_remedy() {
         }
     }
     let mut refuse = |what: &str, said: &[&str], arrange: fn(&mut Scenario)| table.refuse(what, said, arrange);
+    refuse("a number behind one that is in no list", &["AADSTS1234567", "Set the clock of"], |scene| {
+        scene.world(|world| {
+            world.numbers_in_front.push(1_234_567);
+            world.app_mut("pat-rotator").refused_with = Some(700_024);
+        });
+    });
+    refuse(
+        "a word and a number that are in no list",
+        &["AADSTS99999: Something new", "explains its number"],
+        |scene| {
+            let body = r#"{"error":"new_word","error_description":"AADSTS99999: Something new."}"#;
+            scene.inject(Fault::Recorded(400, Vec::new(), body.into()), Op::TokenRefresh);
+        },
+    );
+    refuse("a word without a sentence", &["answered 400 new_word", "Report it with the activity id"], |scene| {
+        scene.inject(Fault::Recorded(400, Vec::new(), br#"{"error":"new_word"}"#.into()), Op::TokenRefresh);
+    });
 
     // What the app proves itself with.
     refuse("AADSTS7000215, a wrong client secret", &["AADSTS7000215", "not its id"], |scene| {
@@ -196,7 +215,5 @@ fn each_number_of_entra_prints_its_remedy() {
     table.is_complete_but_for(&[
         // The workstation's browser is not driven here.
         "Sign in from a workstation that the Conditional Access policy allows.",
-        // Entra always gives a number with these words.
-        "Check the app of the service connection and its credential in Entra.",
     ]);
 }

@@ -2,7 +2,7 @@
 //! word and one remedy, which is a row of the table, and nothing was changed. With `--nocapture`, the table of all lines.
 
 mod administration;
-mod azure;
+pub(crate) mod azure;
 mod azure_devops;
 mod entra;
 

@@ -122,6 +122,9 @@ impl EntraRefusal {
     /// A refusal of an app, whatever it asks for, by number. Words as in the reference, where it has any.
     pub fn of_app(code: u32) -> Self {
         let (error, text) = match code {
+            50166 | 90061 => ("invalid_request", "Request to External OIDC endpoint failed."),
+            90033 => ("temporarily_unavailable", "A transient error has occurred. Please try again."),
+            700_038 => ("unauthorized_client", "x is not a valid application identifier."),
             50196 => (
                 "invalid_grant",
                 "The server terminated an operation because it encountered a client request loop. Please contact your app vendor.",
