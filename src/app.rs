@@ -174,7 +174,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
         Ok(http) => http,
         Err(error) => return told(StepError::new(error).now("Nothing was changed.").tell(&console), StageExit::Failed),
     };
-    let context = Context { access, http, console, clock, tokens: <_>::default() };
+    let context = Context { access, http, console, clock, tokens: <_>::default(), warned_of_issuer: <_>::default() };
     let version = env!("CARGO_PKG_VERSION");
     let organization = context.access.organization.clone();
     let (ended, context) = match (command, handed) {

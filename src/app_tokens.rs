@@ -3,6 +3,11 @@
 
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
 use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Tokens};
 use crate::azure::{managed_identity, oidc};
 use crate::context::Context;
@@ -93,7 +98,8 @@ pub async fn authenticate_client(
     };
     let answer = context.http.retry_with(Service::Entra, sign_and_send).await?;
     if let Err(error) = &answer
-        && let (Some((_, UNTIMELY)), Some(date)) = (error.refusal(), error.date)
+        && error.codes().any(|code| code == UNTIMELY)
+        && let Some(date) = error.date
     {
         context.clock.correct(date);
         return context.http.retry_with(Service::Entra, sign_and_send).await;
@@ -135,10 +141,31 @@ async fn federated(context: &Context, connection: &ServiceConnection) -> Result<
         return Err(StepError::new(error)
             .advise("Run this task in a pipeline job of Azure DevOps Services, on a current agent."));
     };
-    oidc::assertion(&context.http, uri, &connection.id, job_token).await.map_err(|error| {
+    let assertion = oidc::assertion(&context.http, uri, &connection.id, job_token).await.map_err(|error| {
         let what = format!("could not get an OIDC token for the service connection {}", connection.id);
         StepError::new(on(error, &what))
-    })
+    })?;
+    if is_from_retiring_issuer(&assertion) && !context.warned_of_issuer.replace(true) {
+        context.console.warn(&format!(
+            "the service connection {} gets its tokens from vstoken.dev.azure.com, which Azure DevOps retires on \
+             2027-07-01. Convert it to the Entra issuer before then: edit the service connection, and put the issuer and \
+             subject shown there into the app's federated credential.",
+            connection.id
+        ));
+    }
+    Ok(assertion)
+}
+
+/// Whether an assertion comes from the issuer of older service connections. It only leads to a warning: the token is
+/// made for Entra.
+fn is_from_retiring_issuer(assertion: &Secret) -> bool {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let claims = assertion.reveal().split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let claims = claims.map(Zeroizing::new).and_then(|claims| serde_json::from_slice::<Claims>(&claims).ok());
+    claims.is_some_and(|claims| claims.iss.starts_with("https://vstoken.dev.azure.com/"))
 }
 
 pub fn service_connection(context: &Context) -> Result<&ServiceConnection, StepError> {

@@ -1,6 +1,6 @@
 //! What every part that acts is given: where to work and as whom, a way to send, a log and the time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -46,6 +46,8 @@ pub struct Context {
     pub clock: Clock,
     /// Tokens of service connections, by app and scope, each asked for once.
     pub tokens: RefCell<BTreeMap<String, Rc<OnceCell<Secret>>>>,
+    /// Whether the warning about the retiring issuer was printed: several tokens are asked for in a run.
+    pub warned_of_issuer: Cell<bool>,
 }
 
 impl Context {

@@ -10,6 +10,8 @@ use crate::model::api_error::{CallError, Service};
 use crate::model::organization::Organization;
 
 const API_VERSION: &str = "7.1-preview";
+/// The types of refusals for want of a right or a scope. Policies have numbers, or other types.
+const LACKS_RIGHTS: [&str; 3] = ["InvalidAccessException", "AccessDeniedException", "AccessCheckException"];
 /// The identity of a caller who is nobody (seen in code).
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
@@ -20,13 +22,24 @@ const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 pub async fn identity(http: &Http, organization: &Organization, auth: Auth<'_>) -> Result<Option<Identity>, CallError> {
     let call = Call::get(Service::AzureDevOps, address(organization, "_apis/connectionData"), auth);
     let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
-    if reply.status == 403
-        && let Some((id, account)) = reply.header("x-vss-userdata").and_then(|user| user.split_once(':'))
-    {
-        // Signed in, but its scopes do not reach this page; the header names the caller (seen in code).
-        return Ok(Some(Identity { id: id.to_ascii_lowercase(), account: account.to_owned() }));
+    let named = caller(&reply);
+    match reply.success(false) {
+        Ok(reply) => read(&reply),
+        // Signed in, but its scopes do not reach this page. A policy's refusal can name the caller, too, and proves
+        // nothing: only these types are about the caller's rights.
+        Err(error) if error.refusal().is_some_and(|(status, code)| status == 403 && LACKS_RIGHTS.contains(&code)) => {
+            named.map_or(Err(error), |named| Ok(Some(named)))
+        }
+        Err(error) => Err(error),
     }
-    read(&reply.success(false)?)
+}
+
+/// The caller by the header of an answer (seen in code): `id:account`, or the id alone.
+fn caller(reply: &Reply) -> Option<Identity> {
+    let named = reply.header("x-vss-userdata")?.trim();
+    let (id, account) = named.split_once(':').unwrap_or((named, ""));
+    let is_id = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    (is_id && id != ANONYMOUS).then(|| Identity { id: id.to_ascii_lowercase(), account: account.to_owned() })
 }
 
 fn read(reply: &Reply) -> Result<Option<Identity>, CallError> {
@@ -55,26 +68,42 @@ fn read(reply: &Reply) -> Result<Option<Identity>, CallError> {
 pub enum Tenant {
     /// This one.
     Entra(String),
-    /// None: the organization is backed by Microsoft accounts.
-    MicrosoftAccounts,
+    /// None: the organization is backed by Microsoft accounts, or the service cannot tell.
+    Missing,
     /// The organization does not tell.
     Untold,
 }
 
-/// Asks, as nobody, which tenant an organization belongs to (seen in code: the agent, Git Credential Manager).
+/// Asks, as nobody, which tenant an organization belongs to (seen in code: the agent, Git Credential Manager). That there
+/// is none may be a passing fault, so it takes two answers.
 ///
 /// # Errors
-/// When there is no answer at all.
+/// When there is no answer at all, or no such organization.
 pub async fn tenant(http: &Http, organization: &Organization) -> Result<Tenant, CallError> {
+    match tenant_once(http, organization).await? {
+        Tenant::Missing => {
+            http.pause(Service::AzureDevOps, http.limits().first_pause).await?;
+            tenant_once(http, organization).await
+        }
+        told => Ok(told),
+    }
+}
+
+async fn tenant_once(http: &Http, organization: &Organization) -> Result<Tenant, CallError> {
     let url = address(organization, "_apis/connectiondata");
     let call = Call::new(Service::AzureDevOps, Method::HEAD, url, Auth::Nobody, Body::Empty);
     let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
-    Ok(match reply.header("x-vss-resourcetenant").map(str::to_owned) {
+    let told = match reply.header("x-vss-resourcetenant") {
         None => Tenant::Untold,
-        Some(id) if id.bytes().all(|byte| byte == b'0' || byte == b'-') => Tenant::MicrosoftAccounts,
-        Some(id) if id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') => Tenant::Entra(id),
+        Some(id) if id.bytes().all(|byte| byte == b'0' || byte == b'-') => Tenant::Missing,
+        Some(id) if id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') => Tenant::Entra(id.to_owned()),
         Some(_) => Tenant::Untold,
-    })
+    };
+    match (told, reply.status) {
+        (Tenant::Entra(tenant), _) => Ok(Tenant::Entra(tenant)),
+        (told, 404) => reply.success(false).map(|_| told),
+        (told, _) => Ok(told),
+    }
 }
 
 fn address(organization: &Organization, path: &str) -> Url {

@@ -11,7 +11,7 @@ use crate::azure::pats::{Change, Pats};
 use crate::context::RotationContext;
 use crate::failure::{StepError, on};
 use crate::http::Auth;
-use crate::model::api_error::Service;
+use crate::model::api_error::{CallError, Service};
 use crate::model::secret::Secret;
 use crate::model::text::{one_line, quoted};
 use crate::model::user::Identity;
@@ -22,6 +22,10 @@ use crate::runtime::limits::Backoff;
 
 /// The service rounds what it stores, and reads it back in another rounding.
 const ROUNDING: Duration = Duration::from_secs(60);
+
+/// No document says which scope the call needs: one PAT that lacks it was seen to get the 401 of an expired one.
+const NOT_ACCEPTED: &str = "Find out whether a policy of the organization blocks new tokens of this user; if none does, \
+                            add a scope such as `vso.profile` to `scopes`.";
 
 /// Everything between the creation and the first hand that holds the new value. Failing, it leaves the new one unheld.
 pub(super) async fn prove(
@@ -44,9 +48,9 @@ pub(super) async fn prove(
         return Err(StepError::new(changed).advise("Report this to us with the organization's token policies."));
     }
     verify(work, &new.created.secret, owner).await.map_err(|error| {
-        let advice =
-            "Check in the organization's policies whether new tokens of this user work at all, then run again.";
-        StepError::new(error.context(could_not)).advise(advice)
+        let is_refused = error.downcast_ref::<CallError>().is_some_and(|error| error.refusal().is_some());
+        let step = StepError::new(error.context(could_not));
+        if is_refused { step } else { step.advise(NOT_ACCEPTED) }
     })?;
     let speaks = owner.map_or("whom it speaks for could not be compared".to_owned(), |owner| {
         format!("speaks for {}", one_line(if owner.account.is_empty() { &owner.id } else { &owner.account }))
@@ -109,7 +113,11 @@ pub(super) async fn verify(work: &RotationContext, value: &Secret, owner: Option
         }
         let pause = backoff.pause();
         if started.elapsed() + pause > limits.propagation {
-            bail!("{organization} does not accept it after {} s", limits.propagation.as_secs());
+            bail!(
+                "{organization} still rejects it after {} s: it does not work, or its scopes do not reach \
+                 `connectionData`, the page that was called",
+                limits.propagation.as_secs()
+            );
         }
         work.context.http.pause(Service::AzureDevOps, pause).await?;
     }

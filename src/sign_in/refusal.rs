@@ -26,7 +26,7 @@ pub async fn explain_refusal(context: &Context, user: &UserToken, error: &CallEr
 
 /// Whether the service refuses the caller without saying why.
 fn is_vague(error: &CallError) -> bool {
-    let says_why = error.refusal().is_some_and(|(_, code)| ["TF401444", "VS403463"].contains(&code));
+    let says_why = error.codes().any(|code| ["TF401444", "VS403463", "insufficient_claims"].contains(&code));
     let is_about_the_caller = error.is_about_signing_in() || error.refusal().is_some_and(|(status, _)| status == 403);
     is_about_the_caller && !says_why
 }
@@ -37,8 +37,10 @@ async fn explain_by_claims(context: &Context, user: &UserToken) -> Option<String
     }
     let tenant = match connection_data::tenant(&context.http, &context.access.organization).await {
         Ok(Tenant::Entra(tenant)) => Some(tenant),
-        Ok(Tenant::MicrosoftAccounts) => {
-            return Some(format!("The organization is backed by Microsoft accounts. {NEEDS_ENTRA}"));
+        Ok(Tenant::Missing) => {
+            return Some(format!(
+                "The organization is backed by Microsoft accounts, or there is none of that name. {NEEDS_ENTRA}"
+            ));
         }
         _ => None,
     };

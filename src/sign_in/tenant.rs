@@ -5,8 +5,8 @@ use crate::context::Context;
 use crate::failure::{StepError, on};
 use crate::model::service_connection::ServiceConnection;
 
-pub(super) const NEEDS_ENTRA: &str =
-    "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs Entra users.";
+pub(super) const NEEDS_ENTRA: &str = "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs \
+                                      Entra users. If it is connected, check `organization` and run again.";
 
 /// The tenant that user tokens come from.
 ///
@@ -20,9 +20,11 @@ pub(super) async fn users_tenant(context: &Context) -> Result<Option<String>, St
     match connection_data::tenant(&context.http, organization).await {
         Ok(Tenant::Entra(tenant)) => Ok(Some(tenant)),
         Ok(Tenant::Untold) => Ok(None),
-        Ok(Tenant::MicrosoftAccounts) => {
-            let error =
-                anyhow::anyhow!("the organization {organization} is backed by Microsoft accounts, not by Entra");
+        Ok(Tenant::Missing) => {
+            let error = anyhow::anyhow!(
+                "the organization {organization} has no Entra tenant: it is backed by Microsoft accounts, or there is no \
+                 organization of that name"
+            );
             Err(StepError::new(error).advise(NEEDS_ENTRA))
         }
         Err(error) => {
