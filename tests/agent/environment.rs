@@ -69,6 +69,14 @@ impl Endpoint {
 
 pub const SYSTEM_CONNECTION: &str = "SYSTEMVSSCONNECTION";
 
+/// The order in which the agent happens to write its variables: the last of two spellings of one name wins. Forward, a
+/// name with `_` is written after the same one with `.`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Forward,
+    Backward,
+}
+
 /// The environment of one process; later settings win, as in the agent.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
@@ -90,21 +98,28 @@ impl Environment {
         self.0.into_iter().collect()
     }
 
-    /// Public ones plainly, secret ones as `SECRET_*`, and both lists of names (agent: Handler.cs).
-    pub fn add_variables(&mut self, variables: &Variables) {
-        let mut names: [Vec<&str>; 2] = [Vec::new(), Vec::new()];
-        for variable in variables.iter() {
-            let name =
-                if variable.preserve_case { variable.name.replace(['.', ' '], "_") } else { env_name(&variable.name) };
-            let name = if variable.secret { format!("SECRET_{name}") } else { name };
-            self.set(name, variable.value.as_str());
-            names[usize::from(variable.secret)].push(&variable.name);
-        }
-        let [public, secret] = names.map(|names| serde_json::json!(names).to_string());
-        self.set("VSTS_PUBLIC_VARIABLES", public);
-        self.set("VSTS_SECRET_VARIABLES", secret);
-        if let Some(status) = variables.value("agent.jobstatus") {
-            self.set("agent.jobstatus", status);
+    /// Public ones plainly, then secret ones as `SECRET_*`, each with the list of their names (agent: Handler.cs). Two
+    /// spellings of one name become one: which value stays depends on the order of a hash table in the agent.
+    pub fn add_variables(&mut self, variables: &Variables, order: Order) {
+        for (secret, list) in [(false, "VSTS_PUBLIC_VARIABLES"), (true, "VSTS_SECRET_VARIABLES")] {
+            let mut all: Vec<_> = variables.iter().filter(|variable| variable.secret == secret).collect();
+            if order == Order::Backward {
+                all.reverse();
+            }
+            for variable in &all {
+                if !secret && variable.name.eq_ignore_ascii_case("agent.jobstatus") {
+                    self.set(variable.name.as_str(), variable.value.as_str());
+                }
+                let name = if variable.preserve_case {
+                    variable.name.replace(['.', ' '], "_")
+                } else {
+                    env_name(&variable.name)
+                };
+                let name = if secret { format!("SECRET_{name}") } else { name };
+                self.set(name, variable.value.as_str());
+            }
+            let names: Vec<&str> = all.iter().map(|variable| variable.name.as_str()).collect();
+            self.set(list, serde_json::json!(names).to_string());
         }
     }
 
@@ -210,8 +225,9 @@ impl Manifest {
             inputs.insert(input["name"].as_str().expect("an input has a name").to_owned(), default);
         }
         for (name, value) in &step.inputs {
-            let input = self.input(name).unwrap_or_else(|| panic!("task.json has no input or alias `{name}`"));
-            inputs.insert(input["name"].as_str().unwrap_or_default().to_owned(), value.trim().to_owned());
+            // One that task.json does not have is handed over all the same.
+            let declared = self.input(name).and_then(|input| input["name"].as_str());
+            inputs.insert(declared.unwrap_or(name).to_owned(), value.trim().to_owned());
         }
         let mut referenced: Vec<Endpoint> = Vec::new();
         for (name, value) in &mut inputs {

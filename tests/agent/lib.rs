@@ -32,7 +32,7 @@ mod watch;
 
 pub use command::{Command, escape, unescape};
 pub use descendants::Orphan;
-pub use environment::{Endpoint, Environment, Stage, env_name};
+pub use environment::{Endpoint, Environment, Order, Stage, env_name};
 pub use host::{Host, Place};
 pub use process::{CancelWhen, Interruption, Line, Stream, When};
 pub use step::{Attachment, JobStatus, Step, StepRun, TaskResult};
@@ -65,6 +65,8 @@ pub struct Job {
     /// Files that earlier stages had uploaded.
     uploaded: Vec<Attachment>,
     raw_env: Vec<(OsString, OsString)>,
+    order: Order,
+    is_before_july_2026: bool,
     status: JobStatus,
     host: Host,
     scale: f64,
@@ -93,6 +95,8 @@ impl Job {
             prepend_path: Vec::new(),
             uploaded: Vec::new(),
             raw_env: Vec::new(),
+            order: Order::Forward,
+            is_before_july_2026: false,
             status: JobStatus::Succeeded,
             host: Host::Node(defaults::find_on_path("node").expect("node is on PATH")),
             scale: 1.0,
@@ -120,6 +124,13 @@ impl Job {
         self.system_connection.url = uri.into();
         let oidc = defaults::oidc_request_uri(&self.variables);
         self.oidc_request_uri(&oidc)
+    }
+
+    /// The system connection's own address, where it is not that of the collection: a classic release has
+    /// `https://vsrm.dev.azure.com/ORG/` there.
+    pub fn system_connection_uri(mut self, uri: &str) -> Self {
+        self.system_connection.url = uri.into();
+        self
     }
 
     pub fn oidc_request_uri(self, uri: &str) -> Self {
@@ -186,6 +197,19 @@ impl Job {
     /// Set last, over everything the agent sets; may be anything the system allows.
     pub fn raw_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.raw_env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Which of two spellings of one variable's name wins.
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// An agent from before agent pull request 5606 (2026-07-16), which writes variables after inputs and connections, so
+    /// that a variable overwrites them.
+    pub fn before_july_2026(mut self) -> Self {
+        self.is_before_july_2026 = true;
         self
     }
 

@@ -205,6 +205,42 @@ fn inputs_variables_and_connections_arrive_as_environment() {
     assert_eq!(run.raw[2].text, "closed");
 }
 
+/// agent: Handler.cs and NodeHandler.cs, before and after pull request 5606.
+#[test]
+fn a_variable_takes_the_place_of_what_is_not_written_after_it() {
+    let script = "say(JSON.stringify(env)); say('##vso[task.settaskvariable variable=left]the task');";
+    let folder = Folder::new(script, "say(JSON.stringify(env))");
+    let mut all = Vec::new();
+    for (order, is_older) in [(Order::Forward, false), (Order::Backward, false), (Order::Forward, true)] {
+        let mut job = folder.job().order(order);
+        for name in ["system_hosttype", "agent_jobstatus", "input.patName", "endpoint.url.systemVssConnection"] {
+            job = job.variable(name, "forged");
+        }
+        for name in ["vsts.taskvariable.left", "vsts.taskvariable.missing", "secret.adopat"] {
+            job = job.variable(name, "forged");
+        }
+        job = job.secret_variable("adoPat", "hidden-value");
+        if is_older {
+            job = job.before_july_2026();
+        }
+        let main = job.run_task("rotate", &[("patName", "given"), ("undeclared", "1")]);
+        let post = job.run_post("rotate");
+        let parsed = |run: &StepRun| serde_json::from_str::<serde_json::Value>(&run.raw[0].text).unwrap();
+        let (main, post) = (parsed(&main), parsed(&post));
+        let seen = |name: &str| post[name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(seen("agent.jobstatus"), "Succeeded", "no formatted name has a dot");
+        assert_eq!((seen("VSTS_TASKVARIABLE_LEFT"), seen("SECRET_ADOPAT")), ("the task".into(), "hidden-value".into()));
+        assert_eq!(main["VSTS_TASKVARIABLE_LEFT"], "forged");
+        assert_eq!(seen("VSTS_TASKVARIABLE_MISSING"), "forged");
+        assert_eq!(seen("INPUT_UNDECLARED"), "1");
+        all.push(["SYSTEM_HOSTTYPE", "AGENT_JOBSTATUS", "INPUT_PATNAME", "ENDPOINT_URL_SYSTEMVSSCONNECTION"].map(seen));
+    }
+    let own = "https://dev.azure.com/contoso/";
+    assert_eq!(all[0], ["forged", "forged", "given", own]);
+    assert_eq!(all[1], ["build", "Succeeded", "given", own]);
+    assert_eq!(all[2], ["forged", "forged", "forged", "forged"]);
+}
+
 #[test]
 fn commands_change_the_job_and_the_log_hides_them() {
     let main = r"

@@ -49,10 +49,15 @@ impl Job {
             let mut environment = agent.clone();
             let expand = |text: &String| effects.variables.expand_text(text.trim());
             step.env.iter().for_each(|(name, value)| environment.set(name, expand(value)));
-            environment.add_variables(effects.variables);
+            if !self.is_before_july_2026 {
+                environment.add_variables(effects.variables, self.order);
+            }
             inputs.iter().for_each(|(name, value)| environment.set(format!("INPUT_{}", env_name(name)), value));
             self.system_connection.add_to(SYSTEM_CONNECTION, &mut environment);
             endpoints.iter().for_each(|endpoint| endpoint.add_to(&endpoint.id, &mut environment));
+            if self.is_before_july_2026 {
+                environment.add_variables(effects.variables, self.order);
+            }
             environment.add_task_variables(effects.task_variables);
             defaults::prepend(&mut environment, effects.prepend_path);
             self.raw_env.iter().for_each(|(name, value)| environment.set(name, value));
