@@ -79,10 +79,11 @@ fn generate(path: &Path) -> Result<String, Box<dyn Error>> {
             Value::String(default) => default.clone(),
             other => other.to_string(),
         };
+        let aliases: Vec<_> = input["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let options: Vec<_> = input["options"].as_object().into_iter().flat_map(|o| o.keys()).collect();
         writeln!(
             code,
-            "    Input {{ name: {name:?}, label: {label:?}, default: {default:?}, help: {help:?}, options: &{options:?} }},"
+            "    Input {{ name: {name:?}, aliases: &{aliases:?}, label: {label:?}, default: {default:?}, help: {help:?}, options: &{options:?} }},"
         )?;
     }
     writeln!(code, "];")?;

@@ -143,14 +143,28 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             }
             // The main stage was skipped, failed or had nothing to rotate.
             Ok(None) => return told(console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
-            Err(handoff::Unusable) => {
+            Err(handoff::Unusable::Unreadable) => {
                 let error = anyhow::anyhow!("could not read what the main step left in its task variables");
                 let now = "Nothing was changed; what the main step made, the next run finds.";
                 return told(StepError::new(error).advise("Run again.").now(now).tell(&console), StageExit::Failed);
             }
+            Err(handoff::Unusable::Forged(variable)) => {
+                let variable = text::quoted(&variable);
+                let error = anyhow::anyhow!("the job's variable {variable} can pass for what the main step left");
+                let advice = "Remove the variable, and find out who set it; then run again.";
+                let now = "Nothing was sent and nothing was changed.";
+                return told(StepError::new(error).advise(advice).now(now).tell(&console), StageExit::Failed);
+            }
         },
     };
     let ready = settings::read(&environment).and_then(|settings| {
+        if stage == Stage::Main
+            && let Command::Rotate(rotate) = &settings.command
+            && let Some(variable) = rotate.confirm_variable.as_deref()
+            && job_status::is_confirmed(&environment, variable)
+        {
+            return Err(vec![Fault::confirmed_before(variable)]);
+        }
         let files = Files::read(&settings.network)?;
         Ok((settings, files))
     });
@@ -164,6 +178,14 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             return told(tell_faults(&console, &faults), StageExit::Failed);
         }
     };
+    if let Some(handed) = &handed
+        && let Some(whose) = not_of(&command, handed)
+    {
+        let error = anyhow::anyhow!("what the main step left is not this job's: {whose}");
+        let advice = "Find out what set this step's task variables; then run again.";
+        let now = "Nothing was sent and nothing was changed.";
+        return told(StepError::new(error).advise(advice).now(now).tell(&console), StageExit::Failed);
+    }
     for remark in network.remarks().iter().chain(files.warnings()) {
         console.warn(remark);
     }
@@ -204,6 +226,19 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     match ended {
         Ok(()) => told(context.console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
         Err(failure) => told(failure.tell(&context.console), StageExit::Failed),
+    }
+}
+
+/// Whose hand-over it is, where it is not that of this job's own rotation.
+fn not_of(command: &Command, handed: &handoff::Handoff) -> Option<String> {
+    let (name, run) = (&handed.state.name, &handed.state.run);
+    match command {
+        Command::Rotate(own) if own.request.name == *name && own.request.run == *run => None,
+        Command::Rotate(own) => Some(format!(
+            "it is of {name} and run {run}, and this step rotates {} as run {}",
+            own.request.name, own.request.run
+        )),
+        _ => Some(format!("it is of {name} and run {run}, and this step does not rotate")),
     }
 }
 

@@ -143,7 +143,7 @@ async fn play(variables: &[(&str, &str)], data: &[u8]) {
         .collect();
     if !handed.is_empty() {
         environment.extend(handed);
-        environment.push(("AGENT_JOBSTATUS".to_owned(), "Succeeded".to_owned()));
+        environment.push(("agent.jobstatus".to_owned(), "Succeeded".to_owned()));
         stage(Stage::Settle, &environment).await;
     }
     accepting.abort();

@@ -43,7 +43,7 @@ function environment(all) {
     const upper = name.toUpperCase();
     const withheld = upper.startsWith('SECRET_')
       ? !secrets.includes(upper.slice(7))
-      : upper.startsWith('SECUREFILE_') || upper === 'VSTS_SECRET_VARIABLES' || upper === 'VSTS_PUBLIC_VARIABLES';
+      : upper.startsWith('SECUREFILE_');
     if (!withheld) env[name] = all[name];
   }
   return env;

@@ -42,7 +42,8 @@ names.bind(53, '127.0.0.1', () => server.listen(443, '127.0.0.1', () => {
   const env = {
     INPUT_COMMAND: 'rotate', INPUT_PATNAME: 'nuget-publish', INPUT_ACCESSTOKEN: 'none', INPUT_DRYRUN: 'true',
     INPUT_VALIDFORDAYS: '30', INPUT_OVERLAPHOURS: '24', INPUT_RETIREOLDPAT: 'afterJob', INPUT_VARIABLE: 'PAT',
-    SYSTEM_COLLECTIONURI: 'https://dev.azure.com/contoso/', SYSTEM_TEAMPROJECTID: '00000000-0000-4000-8000-000000000001',
+    ENDPOINT_URL_SYSTEMVSSCONNECTION: 'https://dev.azure.com/contoso/', VSTS_PUBLIC_VARIABLES: '[]', VSTS_SECRET_VARIABLES: '[]',
+    SYSTEM_TEAMPROJECTID: '00000000-0000-4000-8000-000000000001',
     BUILD_BUILDID: '1', SYSTEM_JOBATTEMPT: '1',
   };
   const program = spawn('chroot', [path.join(folder, 'root'), '/program', 'task'], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });

@@ -42,6 +42,33 @@ impl Environment {
         secret.or_else(|| self.variables.get(&name)).map(String::as_str)
     }
 
+    /// The job's public variables, as the pipeline spells them.
+    ///
+    /// # Errors
+    /// The name of the list, where the agent did not give it.
+    pub fn public_variables(&self) -> Result<Vec<String>, &'static str> {
+        self.names("VSTS_PUBLIC_VARIABLES")
+    }
+
+    /// The job's secret variables, likewise.
+    ///
+    /// # Errors
+    /// The name of the list, where the agent did not give it.
+    pub fn secret_variables(&self) -> Result<Vec<String>, &'static str> {
+        self.names("VSTS_SECRET_VARIABLES")
+    }
+
+    fn names(&self, list: &'static str) -> Result<Vec<String>, &'static str> {
+        self.get(list).and_then(|names| serde_json::from_str(names).ok()).ok_or(list)
+    }
+
+    /// The job's variables that share this one's name in the environment, itself among them: the task sees one value.
+    pub fn spellings(&self, variable: &str) -> Vec<String> {
+        let lists = [self.public_variables(), self.secret_variables()];
+        let all = lists.into_iter().flatten().flatten();
+        all.filter(|name| format_name(name) == format_name(variable)).collect()
+    }
+
     /// Every variable.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))

@@ -62,7 +62,12 @@ pub struct Handoff {
 
 /// Why a hand-over cannot be used.
 #[derive(Debug)]
-pub struct Unusable;
+pub enum Unusable {
+    /// It is not whole, or of another version.
+    Unreadable,
+    /// A public variable of the job can stand in its place.
+    Forged(String),
+}
 
 impl State {
     /// How long the service let the new one live: the cap on lifetimes is at least this.
@@ -113,16 +118,30 @@ impl State {
 /// Takes over what the main stage left; `None` when it left nothing.
 ///
 /// # Errors
-/// When what is there is not whole.
+/// When what is there is not whole, or need not be the main stage's.
 pub fn take(environment: &Environment) -> Result<Option<Handoff>, Unusable> {
-    let variable = |name: &str| environment.get(&format!("VSTS_TASKVARIABLE_{}", format_name(name)));
+    // The agent writes task variables last, so a variable of that name shows where the main stage left nothing.
+    let public = environment.public_variables().unwrap_or_default();
+    if let Some(variable) = public.into_iter().find(|variable| is_of_the_handoff(&format_name(variable))) {
+        return Err(Unusable::Forged(variable));
+    }
+    let variable = |name: &str| environment.get(&in_the_environment(name));
     let Some(state) = variable(STATE) else { return Ok(None) };
-    let secret = |name: &str| variable(name).map(|value| Secret::new(value.to_owned())).ok_or(Unusable);
+    let secret = |name: &str| variable(name).map(|value| Secret::new(value.to_owned())).ok_or(Unusable::Unreadable);
     Ok(Some(Handoff {
-        state: read(state).ok_or(Unusable)?,
+        state: read(state).ok_or(Unusable::Unreadable)?,
         new_pat: secret(NEW_PAT)?,
         user_token: secret(USER_TOKEN)?,
     }))
+}
+
+/// Whether a variable of this name in the environment is one of the hand-over's.
+pub fn is_of_the_handoff(name: &str) -> bool {
+    [STATE, NEW_PAT, USER_TOKEN].into_iter().any(|own| in_the_environment(own) == name)
+}
+
+fn in_the_environment(name: &str) -> String {
+    format!("VSTS_TASKVARIABLE_{}", format_name(name))
 }
 
 fn read(encoded: &str) -> Option<State> {

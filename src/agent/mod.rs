@@ -7,3 +7,4 @@ pub mod environment;
 pub mod handoff;
 pub mod job_status;
 pub mod logging_commands;
+pub mod trust;

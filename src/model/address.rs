@@ -10,11 +10,6 @@ pub fn local(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| is_loopback(url) || (url.scheme() == "http" && is_link_local(url)))
 }
 
-/// The address where the pipeline asks for OIDC tokens: the agent's word, but never in clear over a network.
-pub fn oidc(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| url.scheme() == "https" || is_loopback(url))
-}
-
 /// A text as one segment of a path.
 pub fn segment(text: &str) -> String {
     const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -7,6 +7,11 @@ use url::Url;
 use crate::model::address::{below, is_loopback, origin, segment, unescape};
 use crate::model::cloud::LOGIN_HOSTS;
 
+/// The service itself, and Release Management.
+const HOSTS: [&str; 2] = ["dev.azure.com", "vsrm.dev.azure.com"];
+/// The same behind an organization's name, in addresses of the older form.
+const OLD_HOSTS: [&str; 2] = [".visualstudio.com", ".vsrm.visualstudio.com"];
+
 /// An Azure DevOps organization and where its services are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Organization {
@@ -41,15 +46,17 @@ impl Organization {
             let name = segments.next().ok_or(NoOrganization::Malformed)?;
             return Self::on(&url, &unescape(name));
         }
-        if is_secure && host == "dev.azure.com" {
+        // A classic release names the host of Release Management (azure-pipelines-tasks#17867).
+        if is_secure && HOSTS.contains(&host.as_str()) {
             let name = segments.next().ok_or(NoOrganization::Malformed)?;
             return Self::in_the_cloud(&unescape(name));
         }
-        if is_secure && let Some(name) = host.strip_suffix(".visualstudio.com").filter(|name| !name.contains('.')) {
+        let name = OLD_HOSTS.iter().find_map(|suffix| host.strip_suffix(suffix).filter(|name| !name.contains('.')));
+        if is_secure && let Some(name) = name {
             return Self::in_the_cloud(name);
         }
         // What is Microsoft's own, but in another form, is a slip and no server.
-        let is_microsofts = host == "dev.azure.com" || host.ends_with(".visualstudio.com");
+        let is_microsofts = HOSTS.contains(&host.as_str()) || host.ends_with(".visualstudio.com");
         Err(if is_microsofts { NoOrganization::Malformed } else { NoOrganization::Server(host) })
     }
 
@@ -85,6 +92,16 @@ impl Organization {
         Ok(Self { name: name.to_owned(), core: below(&core)?, identity: below(&identity)?, login })
     }
 
+    /// Whether an address is at a host of this organization, in any form that Azure DevOps has for it.
+    pub fn has_host(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let name = self.name.to_ascii_lowercase();
+        let is_own = |suffix: &&str| host.strip_suffix(suffix).is_some_and(|own| own == name);
+        let is_in_the_cloud = url.scheme() == "https" && url.port().is_none() && self.loopback().is_none();
+        let is_known = HOSTS.contains(&host) || OLD_HOSTS.iter().any(|suffix| is_own(&suffix));
+        url.origin() == self.core.origin() || (is_in_the_cloud && is_known)
+    }
+
     /// An address of the organization itself, such as its `_apis/connectionData`.
     pub fn core(&self, path: &str) -> Url {
         below(&self.core, path)
@@ -118,9 +135,13 @@ mod tests {
 
     #[test]
     fn every_form_of_an_organizations_address_reaches_the_same_services() {
-        for address in
-            ["https://dev.azure.com/contoso/", "https://dev.azure.com/contoso", "https://contoso.visualstudio.com/"]
-        {
+        for address in [
+            "https://dev.azure.com/contoso/",
+            "https://dev.azure.com/contoso",
+            "https://contoso.visualstudio.com/",
+            "https://vsrm.dev.azure.com/contoso/",
+            "https://contoso.vsrm.visualstudio.com/",
+        ] {
             let organization = Organization::parse(address).unwrap();
             assert_eq!(organization.core("_apis/x").as_str(), "https://dev.azure.com/contoso/_apis/x");
             assert_eq!(organization.identity("_apis/x").as_str(), "https://vssps.dev.azure.com/contoso/_apis/x");
@@ -144,6 +165,7 @@ mod tests {
             "https://tfs.contoso.com/tfs/DefaultCollection",
             "https://dev.azure.com.evil.example/contoso",
             "https://evil.example/.visualstudio.com",
+            "https://vsrm.dev.azure.com.evil.example/contoso",
             "http://127.0.0.1.evil.example/contoso",
             "http://192.168.0.1/contoso",
         ] {
@@ -157,6 +179,8 @@ mod tests {
             "http://dev.azure.com/contoso",
             "https://dev.azure.com:8443/contoso",
             "https://user@dev.azure.com/contoso",
+            "https://vsrm.dev.azure.com/",
+            "https://contoso.other.visualstudio.com/",
         ] {
             assert!(Organization::parse(address).is_err(), "{address}");
         }

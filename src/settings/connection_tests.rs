@@ -113,7 +113,7 @@ fn the_login_host_is_that_of_the_connections_cloud_and_on_loopback_its_own() {
         assert_eq!(at(&[(&authority, &url), (&cloud, named)]), format!("https://{own}/"), "{named} {host}");
     }
     assert_eq!(at(&[(&authority, "https://login.chinacloudapi.cn/")]), "https://login.partner.microsoftonline.cn/");
-    assert_eq!(at(&[("SYSTEM_COLLECTIONURI", "http://127.0.0.1:9/contoso/")]), "http://127.0.0.1:9/");
+    assert_eq!(at(&[("ENDPOINT_URL_SYSTEMVSSCONNECTION", "http://127.0.0.1:9/contoso/")]), "http://127.0.0.1:9/");
 }
 
 #[test]

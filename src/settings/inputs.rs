@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::agent::environment::{Environment, unexpanded_macro};
+use crate::agent::environment::{Environment, format_name, unexpanded_macro};
 use crate::model::secret::{Secret, is_like_a_secret};
 use crate::settings::fault::Fault;
 use crate::settings::manifest::INPUTS;
@@ -75,6 +75,7 @@ const SECRETS: [&str; 3] = ["refreshToken", "password", "accessToken"];
 /// # Errors
 /// When nothing can be read, which no value can cause: every field is optional text.
 pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result<Inputs, envy::Error> {
+    faults.extend(unknown(environment));
     let mut values = Vec::new();
     for input in INPUTS {
         let variable = format!("INPUT_{}", input.name.to_uppercase());
@@ -99,6 +100,54 @@ pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result
         }
     }
     envy::from_iter(values)
+}
+
+/// Whether a name in the environment is that of an input.
+pub(super) fn is_declared(name: &str) -> bool {
+    name.strip_prefix("INPUT_").is_some_and(|name| INPUTS.iter().any(|input| input.name.to_uppercase() == name))
+}
+
+/// Inputs that the task does not have: the agent hands over whatever the step names. A job's variable can be called so
+/// too, and is nobody's mistake; `INPUT_METHOD` belongs to desktops.
+fn unknown(environment: &Environment) -> Vec<Fault> {
+    let public = environment.public_variables().unwrap_or_default();
+    let is_variable = |name: &str| name == "INPUT_METHOD" || public.iter().any(|own| format_name(own) == name);
+    let names = environment.iter().map(|(name, _)| name).filter(|name| environment.get(name).is_some());
+    let unknown = names.filter(|name| !is_declared(name) && !is_variable(name));
+    unknown
+        .filter_map(|name| name.strip_prefix("INPUT_"))
+        .map(|name| Fault::unknown_input(name, nearest(name)))
+        .collect()
+}
+
+/// The input or alias that was probably meant.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let spellings = INPUTS.iter().flat_map(|input| {
+        std::iter::once((input.name, input.name)).chain(
+            // An alias reaches a task only under the input's own name.
+            input.aliases.iter().map(|alias| (*alias, if alias.to_lowercase() == name { input.name } else { alias })),
+        )
+    });
+    let distances = spellings.map(|(spelling, shown)| (distance(&name, &spelling.to_lowercase()), shown));
+    let (distance, shown) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 2.max(name.chars().count() / 3)).then_some(shown)
+}
+
+/// By how many letters two words differ (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, wanted) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *wanted);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 #[cfg(test)]
@@ -131,6 +180,22 @@ mod tests {
         serde::forward_to_deserialize_any! {
             bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
             unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn misspelled_input_is_near_to_the_right_one() {
+        for (given, meant) in [
+            ("DRYRUNS", Some("dryRun")),
+            ("PATNAMES", Some("patName")),
+            ("AZURESUBSCRIPTON", Some("azureSubscription")),
+            ("AZURESUBSCRIPTION", Some("serviceConnection")),
+            ("RETIREOLD", Some("retireOldPat")),
+            ("COMMENT", Some("command")),
+            ("XYZ", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(given), meant, "{given}");
         }
     }
 

@@ -5,6 +5,8 @@
 pub struct Input {
     /// Its name, as in YAML.
     pub name: &'static str,
+    /// Its other names in YAML.
+    pub aliases: &'static [&'static str],
     /// What the form calls it.
     pub label: &'static str,
     /// Its default; empty when there is none.

@@ -24,6 +24,7 @@ pub use self::fault::Fault;
 use self::network::Network;
 use self::reader::Reader;
 use crate::agent::environment::Environment;
+use crate::agent::trust;
 use crate::model::secret::Secret;
 
 /// Reads the settings.
@@ -31,6 +32,13 @@ use crate::model::secret::Secret;
 /// # Errors
 /// Every fault there is.
 pub fn read(environment: &Environment) -> Result<Settings, Vec<Fault>> {
+    // Where one value may be forged, what is wrong with another says nothing.
+    let shadows = trust::shadows(environment, inputs::is_declared).map_err(|list| {
+        vec![Fault::new(list, "the names of the job's variables, as every agent gives them to a task")]
+    })?;
+    if !shadows.is_empty() {
+        return Err(shadows.iter().map(Fault::shadow).collect());
+    }
     let mut faults = Vec::new();
     let Ok(inputs) = inputs::read(environment, &mut faults) else {
         return Err(vec![Fault::new("command", "inputs that can be read")]);

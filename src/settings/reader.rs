@@ -3,10 +3,9 @@
 use url::Url;
 
 use crate::agent::environment::Environment;
-use crate::model::address;
+use crate::agent::trust;
 use crate::model::organization::{NoOrganization, Organization};
 use crate::model::pat::AuthorizationId;
-use crate::model::secret::Secret;
 use crate::model::service_connection::ServiceConnection;
 use crate::model::text::quoted;
 use crate::settings::access::{Access, Pipeline, Purpose, Source};
@@ -112,26 +111,23 @@ impl Reader<'_> {
 
     fn pipeline(&mut self) -> Option<Pipeline> {
         let get = |name: &str| self.environment.get(name);
-        let collection = get("SYSTEM_COLLECTIONURI").or_else(|| get("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"));
         let project = get("SYSTEM_TEAMPROJECTID").or_else(|| get("SYSTEM_TEAMPROJECT")).unwrap_or_default().to_owned();
-        let token = [
-            "ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN",
-            "SECRET_SYSTEM_ACCESSTOKEN",
-            "SYSTEM_ACCESSTOKEN",
-        ];
-        let job_token = token.into_iter().find_map(get).map(|token| Secret::new(token.to_owned()));
-        let oidc = get("SYSTEM_OIDCREQUESTURI").and_then(address::oidc);
-        let organization = match collection.map(Organization::parse) {
-            Some(Ok(organization)) => organization,
-            Some(Err(why)) => {
-                self.fault("organization", &not_services(collection.unwrap_or_default(), &why));
+        let job_token = trust::job_token(self.environment);
+        let organization = match trust::organization(self.environment) {
+            Ok(organization) => organization,
+            Err((address, _)) if address.is_empty() => {
+                self.fault("organization", &format!("a pipeline job: `{}` is not set", trust::CONNECTION));
                 return None;
             }
-            None => {
-                self.fault("organization", "a pipeline job: `SYSTEM_COLLECTIONURI` is not set");
+            Err((address, why)) => {
+                self.fault("organization", &not_services(&address, &why));
                 return None;
             }
         };
+        let oidc = trust::oidc(self.environment, &organization).unwrap_or_else(|address| {
+            self.fault(trust::OIDC, &format!("an address of {organization}: got {}", shown(address)));
+            None
+        });
         Some(Pipeline { organization, project, job_token, oidc })
     }
 
@@ -139,7 +135,14 @@ impl Reader<'_> {
         let Some(given) = given else { return pipeline.map(|pipeline| pipeline.organization.clone()) };
         let parsed =
             if given.contains("://") { Organization::parse(given) } else { pipeline?.organization.beside(given) };
-        parsed.map_err(|why| self.fault("organization", &not_services(given, &why))).ok()
+        let parsed = parsed.map_err(|why| self.fault("organization", &not_services(given, &why))).ok()?;
+        // Locally every service is one host, without TLS.
+        if parsed.loopback().is_some() && pipeline?.organization.loopback().is_none() {
+            let needed = format!("an organization of Azure DevOps Services: {} is a local address", quoted(given));
+            self.fault("organization", &needed);
+            return None;
+        }
+        Some(parsed)
     }
 
     /// A value of a list in the manifest, in any case.
@@ -191,11 +194,15 @@ impl Reader<'_> {
     }
 }
 
+/// What stands before an `@` may be a password.
+fn shown(address: &str) -> String {
+    if address.contains('@') { "what is given".to_owned() } else { quoted(address) }
+}
+
 fn not_services(given: &str, why: &NoOrganization) -> String {
     match why {
         NoOrganization::Malformed => {
-            // What stands before an `@` may be a password.
-            let given = if given.contains('@') { "what is given".to_owned() } else { quoted(given) };
+            let given = shown(given);
             format!("an organization's name or address, such as `https://dev.azure.com/contoso`: {given} is none")
         }
         NoOrganization::Server(host) => format!(

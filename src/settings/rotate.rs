@@ -37,6 +37,12 @@ impl Reader<'_> {
         {
             self.fault("confirmVariable", "another variable than `variable`, which this task sets itself");
         }
+        let spellings = confirm_variable.as_deref().map(|name| self.environment.spellings(name)).unwrap_or_default();
+        if spellings.len() > 1 {
+            let spellings: Vec<String> = spellings.iter().map(|name| quoted(name)).collect();
+            let needed = "a variable that no other takes the place of: the task sees only one value of";
+            self.fault("confirmVariable", &format!("{needed} {}", spellings.join(" and ")));
+        }
         let retirement = match self.choice("retireOldPat", inputs.retire_old_pat.as_deref()) {
             Some("immediately") => Retirement::Immediately,
             _ => Retirement::AfterJob,

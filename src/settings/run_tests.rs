@@ -95,16 +95,15 @@ fn an_organization_is_the_jobs_own_or_named_or_addressed() {
         assert_eq!(access.organization.to_string(), address);
         assert_eq!(access.pipeline.organization.to_string(), "https://dev.azure.com/contoso");
     }
-    let old =
-        [("SYSTEM_COLLECTIONURI", ""), ("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI", "https://contoso.visualstudio.com/")];
-    assert_eq!(access(&old).organization.name, "contoso");
+    let old = [("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://fabrikam.visualstudio.com/")];
+    assert_eq!(access(&old).organization.name, "fabrikam");
 }
 
 #[test]
 fn azure_devops_server_is_told_that_it_cannot_do_this() {
     for changes in [
-        ("SYSTEM_COLLECTIONURI", "https://tfs.contoso.com/tfs/DefaultCollection/"),
-        ("SYSTEM_COLLECTIONURI", "http://tfs:8080/tfs/DefaultCollection/"),
+        ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://tfs.contoso.com/tfs/DefaultCollection/"),
+        ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "http://tfs:8080/tfs/DefaultCollection/"),
         ("INPUT_ORGANIZATION", "https://tfs.contoso.com/tfs/DefaultCollection"),
     ] {
         let told = faults(&[changes]);
@@ -112,7 +111,7 @@ fn azure_devops_server_is_told_that_it_cannot_do_this() {
         assert!(fault.starts_with("`organization` needs ") && fault.contains("tfs"), "{fault}");
         assert!(fault.contains("Azure DevOps Server has no PAT lifecycle API"), "{fault}");
     }
-    assert_eq!(inputs_at_fault(&[("SYSTEM_COLLECTIONURI", "")]), ["organization"]);
+    assert_eq!(inputs_at_fault(&[("ENDPOINT_URL_SYSTEMVSSCONNECTION", "")]), ["organization"]);
 }
 
 #[test]
@@ -184,7 +183,7 @@ fn at_its_end_a_job_has_succeeded_or_not_and_has_confirmed_or_not() {
         ("Canceled", other("Canceled")),
         ("", other("unknown")),
     ] {
-        assert_eq!(end_of(&job(&[("AGENT_JOBSTATUS", told)])).status, status, "{told}");
+        assert_eq!(end_of(&job(&[("agent.jobstatus", told)])).status, status, "{told}");
     }
     for (value, confirmed) in [("true", true), (" True ", true), ("false", false), ("", false), ("1", false)] {
         assert_eq!(end_of(&job(&[("IS_STORED", value)])).confirmed, Some(confirmed), "{value}");

@@ -85,7 +85,7 @@ fn no_secret_is_in_the_text_of_a_fault() {
             "https://user:hunter2-21@contoso-kv.vault.azure.net/secrets/a\nhttps://evil.example/?sig=hunter2-22",
         ),
         ("INPUT_ORGANIZATION", "https://user:hunter2-23@dev.azure.com/contoso"),
-        ("SYSTEM_COLLECTIONURI", "https://user:hunter2-24@tfs.contoso.com/"),
+        ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://user:hunter2-24@tfs.contoso.com/"),
     ];
     let changes: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(wrong).collect();
     let told = read(&job(&changes)).unwrap_err();
@@ -100,7 +100,7 @@ fn a_password_in_an_address_is_not_shown() {
     {
         for path in ["", "/", "/contoso", "/%zz"] {
             let address = format!("https://user:hunter2@{host}{path}");
-            for variable in ["INPUT_ORGANIZATION", "SYSTEM_COLLECTIONURI", "INPUT_REFRESHTOKENSECRET"] {
+            for variable in ["INPUT_ORGANIZATION", "ENDPOINT_URL_SYSTEMVSSCONNECTION", "INPUT_REFRESHTOKENSECRET"] {
                 let told = faults(&[(variable, &address)]).concat();
                 assert!(!told.contains("hunter2"), "{variable}={address}: {told}");
             }

@@ -27,7 +27,9 @@ fn job(changes: &[(&str, &str)]) -> Environment {
 fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     let connection = |part: &str| format!("ENDPOINT_AUTH_{part}");
     let mut variables: BTreeMap<String, String> = [
-        ("SYSTEM_COLLECTIONURI".to_owned(), "https://dev.azure.com/contoso/"),
+        ("ENDPOINT_URL_SYSTEMVSSCONNECTION".to_owned(), "https://dev.azure.com/contoso/"),
+        ("VSTS_PUBLIC_VARIABLES".to_owned(), "[]"),
+        ("VSTS_SECRET_VARIABLES".to_owned(), "[]"),
         ("SYSTEM_TEAMPROJECTID".to_owned(), GUID),
         ("BUILD_BUILDID".to_owned(), "4711"),
         ("SYSTEM_JOBATTEMPT".to_owned(), "2"),
@@ -113,7 +115,7 @@ fn every_wrong_input_is_named_as_the_manifest_spells_it() {
 #[test]
 fn all_faults_are_told_together() {
     let wrong = [
-        ("SYSTEM_COLLECTIONURI", "https://tfs.contoso.com/tfs/"),
+        ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://tfs.contoso.com/tfs/"),
         ("BUILD_BUILDID", ""),
         ("INPUT_PATNAME", ""),
         ("INPUT_SERVICECONNECTION", "unknown"),

@@ -5,8 +5,10 @@ use crate::service::{SECRET, run};
 
 /// A job that rotates with an access token, among services that are all at one address.
 fn with<'a>(more: &[(&'a str, &'a str)], data: &[u8]) {
-    let own = [("SYSTEM_COLLECTIONURI", "http://ORIGIN/contoso/"), ("SYSTEM_ACCESSTOKEN", SECRET)];
-    let own = own.into_iter().chain([("ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", SECRET)]);
+    let own = [
+        ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "http://ORIGIN/contoso/"),
+        ("ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", SECRET),
+    ];
     run(&JOB.into_iter().chain(own).chain(more.iter().copied()).collect::<Vec<_>>(), data);
 }
 

@@ -8,8 +8,10 @@ pub(crate) const CONNECTION: &str = "11111111-1111-1111-1111-111111111111";
 const SECRET: &str = "hunter2hunter2";
 
 /// A job that rotates.
-pub(crate) const JOB: [(&str, &str); 10] = [
-    ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/contoso/"),
+pub(crate) const JOB: [(&str, &str); 12] = [
+    ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://dev.azure.com/contoso/"),
+    ("VSTS_PUBLIC_VARIABLES", "[]"),
+    ("VSTS_SECRET_VARIABLES", "[]"),
     ("SYSTEM_TEAMPROJECTID", "22222222-2222-2222-2222-222222222222"),
     ("SYSTEM_TEAMPROJECT", "Web"),
     ("SYSTEM_DEFINITIONID", "7"),

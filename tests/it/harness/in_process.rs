@@ -64,7 +64,9 @@ impl LocalJob {
         let job = world.job.clone();
         let origin = sim.origin();
         let mut environment: BTreeMap<String, String> = [
-            ("SYSTEM_COLLECTIONURI", format!("{origin}/contoso/")),
+            ("ENDPOINT_URL_SYSTEMVSSCONNECTION", format!("{origin}/contoso/")),
+            ("VSTS_PUBLIC_VARIABLES", "[]".to_owned()),
+            ("VSTS_SECRET_VARIABLES", "[]".to_owned()),
             ("SYSTEM_TEAMPROJECTID", job.project_id),
             ("SYSTEM_DEFINITIONID", job.definition_id.to_string()),
             ("SYSTEM_JOBATTEMPT", "1".to_owned()),
@@ -113,7 +115,7 @@ impl LocalJob {
 
     /// The settle stage, after a job that ended like this.
     pub(crate) fn settle(&mut self, status: &str) -> StageExit {
-        self.set("AGENT_JOBSTATUS", status);
+        self.set("agent.jobstatus", status);
         self.stage(Stage::Settle)
     }
 

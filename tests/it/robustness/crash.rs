@@ -56,7 +56,9 @@ mod with_the_real_program {
             let mut command = Command::new("bash");
             command.args(["-c", "ulimit -c unlimited && exec ./program task"]).current_dir(&folder);
             command.env_clear().env("INPUT_ACCESSTOKEN", TOKEN).env("INPUT_PATNAME", "nuget-publish");
-            command.env("SYSTEM_COLLECTIONURI", format!("http://{}/contoso/", service.local_addr().unwrap()));
+            let address = format!("http://{}/contoso/", service.local_addr().unwrap());
+            command.env("ENDPOINT_URL_SYSTEMVSSCONNECTION", address);
+            command.env("VSTS_PUBLIC_VARIABLES", "[]").env("VSTS_SECRET_VARIABLES", "[]");
             command.envs([("SYSTEM_TEAMPROJECTID", "p"), ("SYSTEM_DEFINITIONID", "7"), ("BUILD_BUILDID", "101")]);
             command.env("SYSTEM_JOBATTEMPT", "1").stdout(Stdio::null());
             if fs::metadata("/proc/self").unwrap().uid() == 0 {

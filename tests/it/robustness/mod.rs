@@ -14,4 +14,5 @@ pub(crate) mod matrix;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod stopping;
+mod trust;
 pub(crate) mod wire;

@@ -119,7 +119,7 @@ impl Rivals {
         let mut job = LocalJob::new(&self.sim, &inputs);
         job.limits = limits();
         job.slept = Arc::clone(&self.passed);
-        job.set("SYSTEM_COLLECTIONURI", &format!("{origin}/contoso/"));
+        job.set("ENDPOINT_URL_SYSTEMVSSCONNECTION", &format!("{origin}/contoso/"));
         if self.rivalry == Rivalry::Jobs {
             job.set("SYSTEM_JOBNAME", &format!("leg {number}"));
         }
@@ -138,13 +138,13 @@ impl Rivals {
         let is_late = matches!(self.rivalry, Rivalry::SettledLate | Rivalry::HeldLate);
         if is_late {
             // Undisturbed, as nobody has a turn yet.
-            jobs[0].set("SYSTEM_COLLECTIONURI", &format!("{}/contoso/", self.sim.origin()));
+            jobs[0].set("ENDPOINT_URL_SYSTEMVSSCONNECTION", &format!("{}/contoso/", self.sim.origin()));
             if jobs[0].main() != Succeeded {
                 return Err(jobs[0].log());
             }
             self.store(&jobs[0]);
             self.sim.world().advance(LONG);
-            jobs[0].set("SYSTEM_COLLECTIONURI", &format!("{}/contoso/", doors[0].origin()));
+            jobs[0].set("ENDPOINT_URL_SYSTEMVSSCONNECTION", &format!("{}/contoso/", doors[0].origin()));
         }
         let (sim, passed) = (Arc::clone(&self.sim), Arc::clone(&self.passed));
         let sleeps: Meanwhile = Box::new(move || {
