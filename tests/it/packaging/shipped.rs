@@ -240,3 +240,17 @@ fn every_example_uses_this_task_with_inputs_that_it_has() {
     }
     assert!(steps >= 2, "{steps}");
 }
+
+#[test]
+fn security_page_names_only_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let named: Vec<&str> = page.split('`').filter(|text| text.contains("::") && !text.contains(' ')).collect();
+    assert!(named.len() > 12, "{named:?}");
+    for test in named {
+        let (file, name) = test.rsplit_once("::").unwrap();
+        let file = root.join("tests/it").join(file.replace("::", "/")).with_extension("rs");
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{test}: {error}"));
+        assert!(text.contains(&format!("fn {name}()")), "{test} is no test");
+    }
+}
