@@ -96,9 +96,9 @@ impl Organization {
     pub fn has_host(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let name = self.name.to_ascii_lowercase();
-        let is_own = |suffix: &&str| host.strip_suffix(suffix).is_some_and(|own| own == name);
+        let is_own = |suffix: &&str| host.strip_suffix(*suffix).is_some_and(|own| own == name);
         let is_in_the_cloud = url.scheme() == "https" && url.port().is_none() && self.loopback().is_none();
-        let is_known = HOSTS.contains(&host) || OLD_HOSTS.iter().any(|suffix| is_own(&suffix));
+        let is_known = HOSTS.contains(&host) || OLD_HOSTS.iter().any(is_own);
         url.origin() == self.core.origin() || (is_in_the_cloud && is_known)
     }
 

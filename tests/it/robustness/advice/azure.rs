@@ -179,7 +179,10 @@ fn an_answer_that_is_in_no_services_rows_prints_a_remedy_all_the_same() {
     });
     table.refuse_in_process("no connection (in process)", &["could not connect to the pipeline's OIDC"], |sim, job| {
         by_connection(sim, job, "WorkloadIdentityFederation");
-        job.set("SYSTEM_OIDCREQUESTURI", &format!("{}/oidctoken", nowhere()));
+        // The pipeline is of another organization than the token.
+        job.set("INPUT_ORGANIZATION", &format!("{}/contoso/", sim.origin()));
+        job.set("ENDPOINT_URL_SYSTEMVSSCONNECTION", &format!("{}/fabrikam/", nowhere()));
+        job.set("SYSTEM_OIDCREQUESTURI", &format!("{}/fabrikam/oidctoken", nowhere()));
     });
     table.refuse_in_process("no answer (in process)", &["gave no whole answer", "Run again."], |sim, _| {
         sim.inject(Fault::HangBefore, When::every(Op::ListPats));
