@@ -23,6 +23,18 @@ impl Secret {
         &self.0
     }
 
+    /// The value without what editors, shells and web pages leave around a pasted one: a byte order mark, blanks, line
+    /// ends, quotes. `None` where it is JSON, such as the whole answer that a token came in.
+    pub fn pasted(&self) -> Option<Self> {
+        let is_around = |c: char| {
+            c.is_whitespace()
+                || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}')
+                || matches!(c, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}')
+        };
+        let value = self.reveal().trim_matches(is_around);
+        (!value.starts_with(['{', '['])).then(|| Self::new(value.to_owned()))
+    }
+
     /// The value as it appears in an `Authorization: Basic` header whose user name is empty.
     pub fn as_basic_password(&self) -> Self {
         let pair = Zeroizing::new(format!(":{}", self.reveal()));
@@ -81,6 +93,24 @@ mod tests {
         let secret = Secret::new("hunter2hunter2".to_owned());
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(format!("{:?}", Some(&secret)), "Some(Secret(…))");
+    }
+
+    #[test]
+    fn pasted_value_is_stripped_and_json_is_refused() {
+        for pasted in [
+            "1.abc",
+            "\u{feff}1.abc\r\n",
+            "\"1.abc\"",
+            " '1.abc' ",
+            "\u{201c}1.abc\u{201d}",
+            "\"\u{feff}1.abc\u{200b}\"",
+        ] {
+            let value = Secret::new(pasted.to_owned()).pasted();
+            assert_eq!(value.as_ref().map(Secret::reveal), Some("1.abc"), "{pasted:?}");
+        }
+        for json in ["{\"refresh_token\":\"1.abc\"}", "\u{feff} [1]", "\"{}\""] {
+            assert!(Secret::new(json.to_owned()).pasted().is_none(), "{json}");
+        }
     }
 
     #[test]

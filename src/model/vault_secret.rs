@@ -11,6 +11,8 @@ use crate::model::cloud::LOGIN_HOSTS;
 #[derive(Clone, Debug)]
 pub struct VaultSecret {
     url: Url,
+    /// Whether a version was given, which is ignored.
+    has_version: bool,
     suffix: Option<&'static str>,
 }
 
@@ -25,38 +27,58 @@ impl PartialEq for VaultSecret {
 const VAULT_SUFFIXES: [&str; 3] = ["vault.azure.net", "vault.usgovcloudapi.net", "vault.azure.cn"];
 
 impl VaultSecret {
-    /// From `https://VAULT.vault.azure.net/secrets/NAME`.
+    /// From what people paste: `https://VAULT.vault.azure.net/secrets/NAME`, with a version or without, or `VAULT/NAME`;
+    /// `keyVault:` or `- ` may stand in front.
     ///
     /// # Errors
     /// A sentence on what is expected instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let expected =
-            || "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`".to_owned();
-        let mut url = Url::parse(text.trim()).map_err(|_| expected())?;
+        let expected = || {
+            "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`, or `contoso-kv/NAME`"
+                .to_owned()
+        };
+        let text = text.trim();
+        let text = text.strip_prefix("- ").unwrap_or(text).trim_start();
+        let text = match text.split_once(':') {
+            Some((kind, rest)) if kind.trim_end().eq_ignore_ascii_case("keyVault") => rest.trim_start(),
+            _ => text,
+        };
+        let mut url = match text.split_once('/') {
+            _ if text.contains("://") => Url::parse(text).map_err(|_| expected())?,
+            Some((vault, name)) if is_plain(vault) && is_plain(name) => {
+                Url::parse(&format!("https://{vault}.vault.azure.net/secrets/{name}")).map_err(|_| expected())?
+            }
+            _ => return Err(expected()),
+        };
         let host = url.host_str().ok_or_else(expected)?.to_ascii_lowercase();
         let suffix = VAULT_SUFFIXES.into_iter().find(|suffix| {
             host.strip_suffix(suffix).and_then(|host| host.strip_suffix('.')).is_some_and(|vault| !vault.contains('.'))
         });
-        let is_plain = url.username().is_empty() && url.password().is_none();
+        let has_no_user = url.username().is_empty() && url.password().is_none();
         let is_vault = suffix.is_some() && url.scheme() == "https" && url.port().is_none();
-        if !is_plain || !(is_vault || is_loopback(&url)) {
+        if !has_no_user || !(is_vault || is_loopback(&url)) {
             return Err(format!("{}: {} is not a vault's", expected(), crate::model::text::quoted(&host)));
         }
         url.set_query(None);
         url.set_fragment(None);
         let segments: Vec<&str> = url.path_segments().into_iter().flatten().filter(|s| !s.is_empty()).collect();
-        let is_name = |name: &str| {
-            !name.is_empty() && name.len() <= 127 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        let (name, has_version) = match segments[..] {
+            ["secrets", name] => (name, false),
+            ["secrets", name, version] if is_plain(version) => (name, true),
+            _ => return Err(expected()),
         };
-        match segments[..] {
-            ["secrets", name] if is_name(name) => {
-                let path = format!("/secrets/{name}");
-                url.set_path(&path);
-                Ok(Self { url, suffix })
-            }
-            ["secrets", _, _] => Err(format!("{} without a version, as each run may write a new one", expected())),
-            _ => Err(expected()),
+        if !is_plain(name) || name.len() > 127 {
+            return Err(expected());
         }
+        let path = format!("/secrets/{name}");
+        url.set_path(&path);
+        Ok(Self { url, has_version, suffix })
+    }
+
+    /// What to say where a version was given.
+    pub fn note(&self) -> Option<String> {
+        let why = "the current version is read, and each write makes a new one";
+        self.has_version.then(|| format!("note: the version in the address of {self} is ignored: {why}"))
     }
 
     /// The address.
@@ -87,6 +109,11 @@ impl VaultSecret {
     }
 }
 
+/// Letters, digits and hyphens: the name of a vault, of a secret or of a version.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 impl fmt::Display for VaultSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.url.host_str().unwrap_or_default();
@@ -105,10 +132,21 @@ mod tests {
         assert_eq!(secret.to_string(), "secret \"refresh\" in vault \"contoso-kv\"");
         assert_eq!(secret.scope(), "https://vault.azure.net/.default");
         assert_eq!(secret.url().as_str(), "https://contoso-kv.vault.azure.net/secrets/refresh");
+        for (pasted, has_version) in [
+            ("contoso-kv/refresh", false),
+            (" - keyvault: Contoso-KV/Refresh\n", false),
+            ("https://contoso-kv.vault.azure.net/secrets/refresh?api-version=7.4", false),
+            ("https://contoso-kv.vault.azure.net/secrets/refresh/0123456789abcdef", true),
+        ] {
+            let same = VaultSecret::parse(pasted).unwrap();
+            assert_eq!((same.clone(), same.note().is_some()), (secret.clone(), has_version), "{pasted}");
+        }
         for wrong in [
-            "contoso-kv/refresh",
+            "contoso-kv",
+            "contoso-kv/refresh/0123",
+            "contoso.kv/refresh",
             "https://contoso-kv.vault.azure.net/keys/refresh",
-            "https://contoso-kv.vault.azure.net/secrets/refresh/0123",
+            "https://contoso-kv.vault.azure.net/secrets/refresh/0123/x",
             "https://contoso-kv.vault.azure.net.evil.example/secrets/refresh",
             "https://evil.example/secrets/refresh",
             "http://contoso-kv.vault.azure.net/secrets/refresh",

@@ -11,7 +11,9 @@ const EXAMPLES: &str = "lines such as `keyVault: contoso-kv/nuget-pat`, `variabl
 /// goes without saying.
 pub(super) fn read(lines: &str, own_project: &[String]) -> (Vec<Destination>, Vec<String>) {
     let (mut destinations, mut faults) = (Vec::<Destination>::new(), Vec::new());
-    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    // A YAML list that was pasted as text has `- ` before each line.
+    let lines = lines.lines().map(str::trim).map(|line| line.strip_prefix("- ").unwrap_or(line).trim_start());
+    for line in lines.filter(|line| !line.is_empty()) {
         match parse(line).map(|new| new.in_own_project(own_project)) {
             Ok(new) => match destinations.iter().find(|known| known.clashes(&new)) {
                 Some(known) => faults.push(format!("each place once: {new} and {known} write to the same")),
@@ -30,15 +32,7 @@ fn parse(line: &str) -> Result<Destination, String> {
     let (kind, place) = line.split_once(':').unwrap_or((line, ""));
     let place = place.trim();
     match kind.trim().to_ascii_lowercase().as_str() {
-        "keyvault" if place.contains("://") => VaultSecret::parse(place).map(Destination::KeyVault),
-        "keyvault" => {
-            let (vault, name) = place.split_once('/').unwrap_or((place, ""));
-            let is_vault = !vault.is_empty() && vault.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if !is_vault || name.is_empty() {
-                return Err(format!("{EXAMPLES}: {} names no vault and secret", quoted(line)));
-            }
-            VaultSecret::parse(&format!("https://{vault}.vault.azure.net/secrets/{name}")).map(Destination::KeyVault)
-        }
+        "keyvault" => VaultSecret::parse(place).map(Destination::KeyVault),
         "variablegroup" => match &parts(place)[..] {
             [group, variable] => group_variable(None, group, variable),
             [project, group, variable] => group_variable(Some(project), group, variable),
@@ -101,6 +95,9 @@ mod tests {
             ("keyVault: contoso-kv/a", "secret \"a\" in vault \"contoso-kv\""),
             ("keyvault:https://contoso-kv.vault.azure.net/secrets/a", "secret \"a\" in vault \"contoso-kv\""),
             ("https://contoso-kv.vault.azure.net/secrets/a", "secret \"a\" in vault \"contoso-kv\""),
+            ("- keyVault: contoso-kv/a", "secret \"a\" in vault \"contoso-kv\""),
+            ("https://contoso-kv.vault.azure.net/secrets/a/0123", "secret \"a\" in vault \"contoso-kv\""),
+            ("- variableGroup: Prod/A", "variable \"A\" in variable group \"Prod\""),
             ("variableGroup: Prod secrets/NUGET_PAT", "variable \"NUGET_PAT\" in variable group \"Prod secrets\""),
             ("variableGroup: Web/Prod/PAT", "variable \"PAT\" in variable group \"Prod\" of project \"Web\""),
             ("variableGroup: a%2Fb/PAT", "variable \"PAT\" in variable group \"a/b\""),

@@ -97,7 +97,7 @@ fn every_wrong_input_is_named_as_the_manifest_spells_it() {
         ("INPUT_PUBLISHTO", "vault: x/y", "publishTo", "\"vault: x/y\" is of no known kind"),
         ("INPUT_RETIREOLDPAT", "never", "retireOldPat", "\"never\" is none"),
         ("INPUT_CONFIRMVARIABLE", "pat", "confirmVariable", "another variable than `variable`"),
-        ("INPUT_REFRESHTOKENSECRET", "contoso-kv/refresh", "refreshTokenSecret", "the address of a secret"),
+        ("INPUT_REFRESHTOKENSECRET", "contoso-kv", "refreshTokenSecret", "the address of a secret"),
         ("INPUT_REFRESHTOKENSTORE", "keyVault: a/b", "refreshTokenStore", "it belongs to `refreshToken`"),
         ("INPUT_TENANTID", "contoso.com", "tenantId", "a GUID"),
         ("INPUT_CLIENTID", "my-app", "clientId", "a GUID"),

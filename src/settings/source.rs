@@ -152,9 +152,14 @@ impl Reader<'_> {
     }
 
     fn word(&mut self, input: &'static str, token: Option<&Secret>) -> Option<Secret> {
-        if token.is_some_and(|token| !token.reveal().bytes().all(|byte| byte.is_ascii_graphic())) {
+        let Some(token) = token?.pasted() else {
+            let name = if input == "refreshToken" { "refresh_token" } else { "access_token" };
+            self.fault(input, &format!("the value of `{name}` alone: what is given is JSON"));
+            return None;
+        };
+        if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
             self.fault(input, "a token of one word, without blanks or line ends");
         }
-        token.cloned()
+        Some(token)
     }
 }
