@@ -75,12 +75,12 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
         service: Some(Service::KeyVault),
         rows: &[
             Row::new(
-                &[Code("ForbiddenByFirewall")],
+                &[Code("ForbiddenByFirewall"), Says("Client address is not authorized")],
                 "the vault's firewall keeps the agent out",
                 "Allow the agent's address in the vault's firewall (Networking).",
             ),
             Row::new(
-                &[Code("ForbiddenByConnection")],
+                &[Code("ForbiddenByConnection"), Says("Public network access is disabled")],
                 "the vault takes private connections only",
                 "Use a self-hosted agent in a network that is connected to the vault: hosted agents are in none.",
             ),
@@ -100,10 +100,21 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
                 "the current version is disabled",
                 "Enable the secret's current version, or write a new one.",
             ),
+            // Inferred: the words are those of Azure Resource Manager.
+            Row::new(
+                &[Code("RequestDisallowedByPolicy"), Says("disallowed by policy")],
+                "an Azure Policy denies it",
+                "Ask who assigned the Azure Policy that the message names to exempt the vault, or to allow secrets that expire as late as this one.",
+            ),
             Row::new(
                 &[Status(403)],
                 "the app may not do this",
-                "Give the service connection's app the role Key Vault Secrets Officer on the vault.",
+                "Give the service connection's app the role Key Vault Secrets Officer on the vault, unless the message names another cause.",
+            ),
+            Row::new(
+                &[Status(400)],
+                "a value is over a limit of the vault",
+                "Correct what the message names: a secret can have 15 tags, for instance.",
             ),
             Row::new(
                 &[Status(401)],

@@ -17,6 +17,25 @@ const API_VERSION: &str = "7.4";
 /// A secret has some dozens of versions; a list need not end.
 const MOST_PAGES: usize = 200;
 
+/// Tags that a secret can have. Documented.
+/// <https://learn.microsoft.com/azure/key-vault/secrets/about-secrets#secret-tags>
+const MOST_TAGS: usize = 15;
+/// What to do where they are too many.
+pub const FEWER_TAGS: &str = "Remove some of the secret's tags, or name another secret.";
+
+/// Whether a secret with these tags has room for those of ours.
+///
+/// # Errors
+/// How many there are, and how many fit.
+pub fn check_tags(tags: &BTreeMap<String, String>, ours: &[&str]) -> Result<(), String> {
+    let foreign = tags.keys().filter(|name| !ours.contains(&name.as_str())).count();
+    if foreign + ours.len() <= MOST_TAGS {
+        return Ok(());
+    }
+    let ours = ours.len();
+    Err(format!("has {foreign} tags of others and needs {ours} more, and a secret can have at most {MOST_TAGS}"))
+}
+
 /// One version of a secret.
 #[derive(Debug)]
 pub struct Version {
@@ -60,14 +79,20 @@ pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<O
     }
 }
 
-/// Reads the current version for what stands beside its value. One that is disabled counts as none: it is about to be
-/// replaced.
+/// Reads the current version for what stands beside its value. One that is disabled has an empty value: it is about to be
+/// replaced, and its tags stay.
 ///
 /// # Errors
 /// What became of the request.
 pub async fn look(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
     match read(http, secret, token).await {
-        Err(error) if error.refusal() == Some((403, "SecretDisabled")) => Ok(None),
+        Err(error) if error.refusal() == Some((403, "SecretDisabled")) => {
+            let newest = versions(http, secret, token).await?.into_iter().max_by_key(|version| version.created);
+            Ok(newest.map(|Listed { id, created, tags, content_type, .. }| {
+                let value = Secret::new(String::new());
+                Version { id, value, created, tags, content_type, read_at: None }
+            }))
+        }
         read => read,
     }
 }
@@ -106,9 +131,13 @@ pub async fn write(
 #[derive(Debug)]
 pub struct Listed {
     /// Its id.
-    id: String,
+    pub id: String,
     /// Whether it can be read.
     is_enabled: bool,
+    /// When it was written.
+    created: Option<Timestamp>,
+    /// What its writer said it is.
+    content_type: Option<String>,
     /// What its writer noted beside it.
     pub tags: BTreeMap<String, String>,
 }
@@ -137,31 +166,35 @@ async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<V
 }
 
 /// Disables a version, so that its value cannot be read any more.
-async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
+///
+/// # Errors
+/// What became of the request.
+pub async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
     let body = Body::json(&json!({ "attributes": { "enabled": false } }));
     let url = address(secret, Some(version));
     http.send_with_retry(&Call::new(Service::KeyVault, Method::PATCH, url, Auth::Bearer(token), body)).await.map(|_| ())
 }
 
-/// Disables every enabled version but the current one, where it is meant. Returns their ids.
+/// Every enabled version but the current one.
 ///
 /// # Errors
 /// What became of the first request that failed.
-pub async fn disable_older(
-    http: &Http,
-    secret: &VaultSecret,
-    token: &Secret,
-    is_meant: impl Fn(&Listed) -> bool,
-) -> Result<Vec<String>, CallError> {
+pub async fn older(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Vec<Listed>, CallError> {
     // In this order: what another run writes meanwhile is not listed, or else is what is read.
     let listed = versions(http, secret, token).await?;
     let Some(current) = read(http, secret, token).await? else { return Ok(Vec::new()) };
-    let mut disabled = Vec::new();
-    for version in listed.into_iter().filter(|v| v.is_enabled && v.id != current.id && is_meant(v)) {
+    Ok(listed.into_iter().filter(|version| version.is_enabled && version.id != current.id).collect())
+}
+
+/// Disables every enabled version but the current one.
+///
+/// # Errors
+/// What became of the first request that failed.
+pub async fn disable_older(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<(), CallError> {
+    for version in older(http, secret, token).await? {
         disable(http, secret, &version.id, token).await?;
-        disabled.push(version.id);
     }
-    Ok(disabled)
+    Ok(())
 }
 
 fn address(secret: &VaultSecret, version: Option<&str>) -> Url {
@@ -192,8 +225,10 @@ struct Attributes {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WireItem {
     id: String,
+    content_type: Option<String>,
     #[serde(default)]
     attributes: Attributes,
     #[serde(default)]
@@ -205,6 +240,8 @@ impl WireItem {
         Listed {
             id: last_segment(&self.id),
             is_enabled: self.attributes.enabled.unwrap_or(true),
+            created: self.attributes.created.and_then(Timestamp::from_unix),
+            content_type: self.content_type,
             tags: self.tags.unwrap_or_default(),
         }
     }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::OnceCell;
+
 use crate::app_tokens;
 use crate::azure::connection_data;
 use crate::azure::key_vault::{self, NewVersion};
+use crate::azure::pats::Pats;
 use crate::context::Context;
 use crate::destinations::not_written::NotWritten;
 use crate::failure::{StepError, on};
@@ -18,14 +21,29 @@ use crate::settings::RotateSettings;
 
 const CONTENT_TYPE: &str = "Azure DevOps personal access token";
 const ID_TAG: &str = "authorizationId";
+const ORGANIZATION_TAG: &str = "organization";
+const TAGS: [&str; 5] = [ID_TAG, "validTo", ORGANIZATION_TAG, "patName", "run"];
 
-/// What the secret holds by its tags, and whether that still works.
-pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<Record, StepError> {
+/// The tags of a secret that other people or policies put there.
+pub(super) type ForeignTags = BTreeMap<String, String>;
+
+/// What the secret holds by its tags, and whether that still works; with the tags of others, which stay. A current
+/// version that somebody disabled holds nothing.
+pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<(Record, ForeignTags), StepError> {
     let failed = |error: CallError, what: String| StepError::new(on(error, &what));
+    if let Some(note) = secret.note() {
+        context.console.say(&note);
+    }
     let token = app_tokens::token_for(context, &secret.scope()).await?;
-    let stored = key_vault::read(&context.http, secret, &token)
+    let stored = key_vault::look(&context.http, secret, &token)
         .await
         .map_err(|error| failed(error, format!("could not read the {secret}")))?;
+    let mut foreign = stored.as_ref().map(|stored| stored.tags.clone()).unwrap_or_default();
+    foreign.retain(|name, _| !TAGS.contains(&name.as_str()));
+    key_vault::check_tags(&foreign, &TAGS).map_err(|why| {
+        StepError::new(anyhow::anyhow!("cannot publish to the {secret}: it {why}")).advise(key_vault::FEWER_TAGS)
+    })?;
+    let stored = stored.filter(|stored| !stored.value.reveal().is_empty());
     let id = stored.as_ref().and_then(|stored| AuthorizationId::parse(stored.tags.get(ID_TAG)?));
     let holds = match (stored, id) {
         (Some(stored), Some(id)) => {
@@ -37,7 +55,7 @@ pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<Re
         }
         _ => RecordedPat::Nothing,
     };
-    Ok(Record { destination: secret.to_string(), holds })
+    Ok((Record { destination: secret.to_string(), holds }, foreign))
 }
 
 async fn works(context: &Context, value: &Secret) -> Result<bool, CallError> {
@@ -55,20 +73,25 @@ pub(super) async fn publish(
     secret: &VaultSecret,
     pat: &Pat,
     value: &Secret,
+    foreign: ForeignTags,
 ) -> Result<(), NotWritten> {
     let token = app_tokens::token_for(context, &secret.scope()).await?;
-    let tags = BTreeMap::from([
-        (ID_TAG.to_owned(), pat.id.to_string()),
-        ("validTo".to_owned(), pat.valid_to.to_string()),
-        ("organization".to_owned(), context.access.organization.name.clone()),
-        ("patName".to_owned(), settings.request.name.as_str().to_owned()),
-        ("run".to_owned(), settings.request.run.to_string()),
-    ]);
+    let ours = [
+        pat.id.to_string(),
+        pat.valid_to.to_string(),
+        context.access.organization.name.clone(),
+        settings.request.name.as_str().to_owned(),
+        settings.request.run.to_string(),
+    ];
+    let ours: BTreeMap<String, String> = TAGS.map(str::to_owned).into_iter().zip(ours).collect();
+    let mut tags = foreign;
+    tags.extend(ours.clone());
     let new = NewVersion { value, content_type: CONTENT_TYPE, tags: &tags, expires: Some(pat.valid_to) };
     key_vault::write(&context.http, secret, &token, &new).await?;
     let stored = key_vault::read(&context.http, secret, &token).await;
     match stored {
-        Ok(Some(stored)) if stored.value == *value && stored.tags == tags => Ok(()),
+        // A policy may add tags of its own to what is written.
+        Ok(Some(stored)) if stored.value == *value && ours.iter().all(|(k, v)| stored.tags.get(k) == Some(v)) => Ok(()),
         Ok(_) => Err(NotWritten::unconfirmed("the vault gives another value than the one just written".to_owned())),
         Err(error) => Err(NotWritten { may_hold_it: true, ..NotWritten::from(error) }),
     }
@@ -84,27 +107,51 @@ pub(super) async fn ready_to_tidy<'a>(context: &Context, secret: &'a VaultSecret
     Cleanup { secret, token: app_tokens::token_for(context, &secret.scope()).await }
 }
 
+/// The ids of the personal access tokens that are active, listed once they are needed.
+pub(super) type Active = OnceCell<Vec<AuthorizationId>>;
+
 impl Cleanup<'_> {
-    /// Disables the older versions that this task wrote.
-    pub(super) async fn disable_older(self, context: &Context) {
-        let Self { secret, token } = self;
-        let warn = |why: String| {
-            context
-                .console
-                .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again."));
-        };
-        let token = match token {
-            Ok(token) => token,
-            Err(failure) => return warn(failure.to_string()),
-        };
-        let is_ours = |version: &key_vault::Listed| version.tags.contains_key(ID_TAG);
-        match key_vault::disable_older(&context.http, secret, &token, is_ours).await {
+    /// Disables the older versions that this task wrote and whose personal access token is no longer active: while an
+    /// overlap lasts, a reference with a version must still be readable.
+    pub(super) async fn disable_older(self, context: &Context, pats: &Pats<'_>, active: &Active) {
+        let secret = self.secret;
+        match self.try_disable_older(context, pats, active).await {
             Ok(disabled) if disabled.is_empty() => {}
             Ok(disabled) => {
                 let disabled = disabled.join(", ");
                 context.console.say(&format!("disabled older versions of the {secret}: {disabled}"));
             }
-            Err(error) => warn(error.to_string()),
+            Err(why) => context
+                .console
+                .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again.")),
         }
+    }
+
+    async fn try_disable_older(
+        self,
+        context: &Context,
+        pats: &Pats<'_>,
+        active: &Active,
+    ) -> Result<Vec<String>, String> {
+        let Self { secret, token } = self;
+        let token = token.map_err(|failure| failure.to_string())?;
+        let organization = &context.access.organization.name;
+        let older = key_vault::older(&context.http, secret, &token).await.map_err(|error| error.to_string())?;
+        let ours = older.into_iter().filter_map(|version| {
+            let id = AuthorizationId::parse(version.tags.get(ID_TAG)?)?;
+            // Of another organization, nothing is known of what is active.
+            version.tags.get(ORGANIZATION_TAG)?.eq_ignore_ascii_case(organization).then_some((id, version.id))
+        });
+        let mut disabled = Vec::new();
+        for (id, version) in ours {
+            let list = async || Ok(pats.list().await?.pats.into_iter().map(|pat| pat.id).collect());
+            let active = active.get_or_try_init(list).await.map_err(|error: CallError| error.to_string())?;
+            if !active.contains(&id) {
+                let gone = key_vault::disable(&context.http, secret, &version, &token).await;
+                gone.map_err(|error| error.to_string())?;
+                disabled.push(version);
+            }
+        }
+        Ok(disabled)
     }
 }

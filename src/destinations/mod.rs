@@ -6,20 +6,24 @@ mod service_connection;
 pub(crate) mod variable_group;
 pub(crate) mod writers;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
 
 pub use self::key_vault::Cleanup;
+use self::key_vault::{Active, ForeignTags};
 pub use self::not_written::{MayStart, NotWritten};
 use self::service_connection::Connections;
 use self::variable_group::Groups;
 use self::writers::Writers;
+use crate::azure::pats::Pats;
 use crate::context::{Context, RotationContext};
 use crate::failure::StepError;
 use crate::model::destination::Destination;
 use crate::model::pat::Pat;
 use crate::model::secret::Secret;
+use crate::model::vault_secret::VaultSecret;
 use crate::plan::Record;
 use crate::settings::RotateSettings;
 
@@ -29,6 +33,8 @@ pub struct Destinations<'a> {
     settings: &'a RotateSettings,
     groups: Groups<'a>,
     connections: Connections<'a>,
+    /// By secret, as it was read: the tags that are not ours.
+    foreign_tags: RefCell<Vec<(VaultSecret, ForeignTags)>>,
 }
 
 impl<'a> Destinations<'a> {
@@ -38,7 +44,7 @@ impl<'a> Destinations<'a> {
         let writers = Rc::new(Writers::new(context));
         let groups = Groups::new(context, Rc::clone(&writers));
         let connections = Connections::new(context, writers);
-        Self { context, settings, groups, connections }
+        Self { context, settings, groups, connections, foreign_tags: RefCell::default() }
     }
 
     /// Reads what every destination holds; finds early what would fail late.
@@ -47,7 +53,11 @@ impl<'a> Destinations<'a> {
     /// The first, in the order of the settings, that is not fit; nothing was changed.
     pub async fn records(&self) -> Result<Vec<Record>, StepError> {
         let reads = self.settings.publish_to.iter().map(async |destination| match destination {
-            Destination::KeyVault(secret) => key_vault::record(self.context, secret).await,
+            Destination::KeyVault(secret) => {
+                let (record, foreign) = key_vault::record(self.context, secret).await?;
+                self.foreign_tags.borrow_mut().push((secret.clone(), foreign));
+                Ok(record)
+            }
             Destination::VariableGroup(variable) => self.groups.record(variable).await,
             Destination::ServiceConnection(connection) => self.connections.record(connection).await,
         });
@@ -63,7 +73,9 @@ impl<'a> Destinations<'a> {
             may_start().map_err(NotWritten::not_begun)?;
             match destination {
                 Destination::KeyVault(secret) => {
-                    key_vault::publish(self.context, self.settings, secret, pat, value).await
+                    let known = self.foreign_tags.borrow().iter().find(|(known, _)| known == secret).cloned();
+                    let foreign = known.map(|(_, foreign)| foreign).unwrap_or_default();
+                    key_vault::publish(self.context, self.settings, secret, pat, value, foreign).await
                 }
                 Destination::ServiceConnection(connection) => self.connections.publish(connection, value).await,
                 Destination::VariableGroup(variable) => {
@@ -86,10 +98,11 @@ impl<'a> Destinations<'a> {
     }
 
     /// Takes the older values out of reach, once nobody needs them. A failure is a warning.
-    pub async fn tidy(&self, ready: Vec<Cleanup<'_>>) {
+    pub async fn tidy(&self, ready: Vec<Cleanup<'_>>, pats: &Pats<'_>) {
+        let active = Active::new();
         for tidying in ready {
             if self.context.check_wanted().is_ok() {
-                tidying.disable_older(self.context).await;
+                tidying.disable_older(self.context, pats, &active).await;
             }
         }
     }

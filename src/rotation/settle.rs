@@ -135,7 +135,7 @@ pub async fn carry_out(
     };
     let ready = async { Ok(destinations.ready_to_tidy().await) };
     let ((), ready) = tokio::try_join!(settled, ready)?;
-    destinations.tidy(ready).await;
+    destinations.tidy(ready, pats).await;
     Ok(())
 }
 

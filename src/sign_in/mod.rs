@@ -16,7 +16,7 @@ mod user;
 mod user_token;
 
 pub use self::refusal::explain_refusal;
-pub use self::scope::qualified;
+pub use self::scope::{qualified, with_identity};
 pub use self::user_token::{UserToken, is_nearly_over};
 
 use self::user::meant;
@@ -30,10 +30,11 @@ use crate::settings::Source;
 /// What failed; nothing that anybody uses was changed.
 pub async fn sign_in(context: &Context) -> Result<UserToken, StepError> {
     let user = match &context.access.source {
-        Source::AccessToken(token) => meant(context, access_token::sign_in(context, token))?,
-        Source::AgentUser(agent) => meant(context, agent_user::sign_in(context, agent).await?)?,
+        Source::AccessToken(token) => meant(context, access_token::sign_in(context, token)).await?,
+        // The requests of these two name the user, so Entra gives a token for nobody else.
+        Source::AgentUser(agent) => agent_user::sign_in(context, agent).await?,
+        Source::Password(password) => password::sign_in(context, password).await?,
         Source::Connection => connection::sign_in(context).await?,
-        Source::Password(password) => meant(context, password::sign_in(context, password).await?)?,
         Source::RefreshTokenSecret(secret) => refresh_token::from_vault(context, secret).await?,
         Source::RefreshToken(token, store) => refresh_token::from_variable(context, token, store.as_ref()).await?,
         Source::Person => {

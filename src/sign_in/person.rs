@@ -3,7 +3,7 @@
 
 use crate::sign_in::client;
 use crate::sign_in::refusal::explain_refusal;
-use crate::sign_in::scope::requested_scope;
+use crate::sign_in::scope::{requested_scope, with_identity};
 use crate::sign_in::tenant;
 use crate::sign_in::user;
 use crate::sign_in::user::Expected;
@@ -27,8 +27,6 @@ use crate::sign_in::store::StoredToken;
 
 /// What is true until something is stored.
 pub const NOTHING_STORED: &str = "Nothing was stored.";
-/// Who signed in is asked for too, and a token for later.
-pub const AND_WHO: &str = "openid profile offline_access";
 /// Documented defaults, where the answer does not say.
 const EXPIRES_IN: u64 = 900;
 const INTERVAL: u64 = 5;
@@ -84,10 +82,11 @@ async fn wait_for<'a>(
     user: &UserName,
 ) -> Result<(StoredToken<'a>, String, Tokens), StepError> {
     let kept = StoredToken::read(context, &settings.store).await?;
+    kept.check_tags()?;
     let tenant = tenant::tenant(context).await?;
     let issuer = Issuer { authority: context.access.organization.login(), tenant: &tenant };
     let app = client::id(context, None, "the sign-in")?;
-    let scope = format!("{} {AND_WHO}", requested_scope(context));
+    let scope = with_identity(&requested_scope(context));
     let code = entra::device_code(&context.http, issuer, &app, &scope)
         .await
         .map_err(|error| StepError::new(on(error, "could not get a code for the sign-in")))?;
@@ -144,10 +143,9 @@ pub struct Person {
 /// What is missing or not as it should be.
 pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Result<Person, StepError> {
     let failed = |error, advice: &str| Err(StepError::new(error).advise(advice));
-    let claims = tokens.id_token.as_ref().and_then(Claims::read);
-    let Some(claims) = claims.or_else(|| Claims::read(&tokens.access_token)) else {
-        let error = anyhow::anyhow!("who signed in is not told in a form that can be read");
-        return failed(error, "Run again; if it stays so, report it.");
+    let Some(claims) = tokens.id_token.as_ref().and_then(Claims::read) else {
+        let error = anyhow::anyhow!("Entra sent no id token that can be read, so it is not known who signed in");
+        return failed(error, "Allow the app the scopes `openid` and `profile`, then run again.");
     };
     let (Some(object_id), Some(tenant)) = (&claims.oid, &claims.tid) else {
         let error = anyhow::anyhow!("the object id and the tenant of {} are not told", claims.in_words());

@@ -3,7 +3,7 @@
 
 use crate::sign_in::client;
 use crate::sign_in::scope::note_scopes;
-use crate::sign_in::scope::requested_scope;
+use crate::sign_in::scope::{requested_scope, with_identity};
 use crate::sign_in::tenant;
 use crate::sign_in::user;
 use crate::sign_in::user::meant;
@@ -21,8 +21,9 @@ use crate::model::vault_secret::VaultSecret;
 use crate::sign_in::store::{IDLE_LIFE, StoredToken};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A stored one older than this is replaced by the newer one that each use brings.
-const STORED_AT_LEAST_EVERY: Duration = DAY;
+/// A stored one older than this is replaced by the newer one that each use brings. Not each time: every write is a
+/// version of the vault's secret, and one with over 500 versions cannot be backed up (azure-sdk-for-net#20934).
+const STORED_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * DAY.as_secs());
 /// With less than this left, somebody must look.
 const WARN_BELOW: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
@@ -37,10 +38,12 @@ pub(super) async fn from_vault(context: &Context, secret: &VaultSecret) -> Resul
     };
     let tagged = stored.tags.get(user::CLIENT_TAG).cloned();
     let from = format!("in {secret}");
-    // Stored by hand, it may have a line end behind it.
-    let token = Secret::new(stored.value.reveal().trim().to_owned());
+    let Some(token) = stored.value.pasted() else {
+        let error = anyhow::anyhow!("the {secret} holds JSON, not a refresh token");
+        return Err(StepError::new(error).advise("Store the value of `refresh_token` alone, without quotes."));
+    };
     let (user, newer) = redeem(context, &tenant, tagged, &token, &from).await?;
-    user::check(context, user.claims.as_ref(), &kept.whose())?;
+    user::check(context, &user, &kept.whose()).await?;
     keep_fresh(context, &kept, &from, newer, "stored").await;
     Ok(user)
 }
@@ -62,7 +65,7 @@ pub(super) async fn from_variable(
     };
     match StoredToken::read(context, store).await {
         Ok(kept) => {
-            user::check(context, user.claims.as_ref(), &kept.whose())?;
+            user::check(context, &user, &kept.whose()).await?;
             keep_fresh(context, &kept, &format!("in {store}"), newer, "used").await;
         }
         Err(failure) => {
@@ -85,20 +88,20 @@ async fn redeem(
 ) -> Result<(UserToken, Option<Secret>), StepError> {
     context.console.redact(token);
     let app = client::id(context, tagged, "the refresh token")?;
-    let scope = requested_scope(context);
-    let scope = if scope.contains("offline_access") { scope } else { format!("{scope} offline_access") };
+    let scope = with_identity(&requested_scope(context));
     let issuer = Issuer { authority: context.access.organization.login(), tenant };
     let what = format!("could not redeem the refresh token {from}");
     let tokens = client::redeem(context, issuer, &app, Grant::RefreshToken(token), &scope, &what).await?;
     let user = UserToken::new(tokens.access_token, tokens.expires_in, &context.clock);
+    let user = user.with_identity(tokens.id_token.as_ref());
     context.console.redact(&user.token);
     if let Some(newer) = &tokens.refresh_token {
         context.console.redact(newer);
     }
-    let who = user.claims.as_ref().and_then(|claims| claims.user()).unwrap_or("the user who signed in");
+    let who = user.user().unwrap_or("the user who signed in");
     context.console.say(&format!("signed in as {} with the refresh token {from}", crate::model::text::one_line(who)));
     note_scopes(context, tokens.scope.as_deref());
-    Ok((meant(context, user)?, tokens.refresh_token.filter(|newer| newer != token)))
+    Ok((meant(context, user).await?, tokens.refresh_token.filter(|newer| newer != token)))
 }
 
 /// Stores the newer refresh token. Failing to is no failure of the run: the one stored or used stays valid.
@@ -115,7 +118,7 @@ async fn keep_fresh(context: &Context, kept: &StoredToken<'_>, place: &str, newe
         }
     };
     let Some(newer) = newer.filter(|newer| !kept.holds(newer)) else { return warn_of_age() };
-    if age.is_some_and(|age| age < STORED_AT_LEAST_EVERY) {
+    if age.is_some_and(|age| age <= STORED_AT_LEAST_EVERY) {
         return;
     }
     match kept.write(context, &newer, &BTreeMap::new()).await {

@@ -8,7 +8,6 @@ use crate::model::api_error::CallError;
 use crate::model::secret::is_like_a_pat;
 use crate::settings::{Purpose, Source};
 use crate::sign_in::access_token;
-use crate::sign_in::claims::Claims;
 use crate::sign_in::tenant::NEEDS_ENTRA;
 use crate::sign_in::user_token::UserToken;
 
@@ -16,7 +15,7 @@ use crate::sign_in::user_token::UserToken;
 /// decided nothing.
 pub async fn explain_refusal(context: &Context, user: &UserToken, error: &CallError) -> Option<String> {
     let by_claims = if is_vague(error) { explain_by_claims(context, user).await } else { None };
-    let named = user.claims.as_ref().and_then(Claims::user).map(crate::model::text::one_line);
+    let named = user.user().map(crate::model::text::one_line);
     let named = Named { user: named.as_deref(), ..Named::default() };
     by_claims.or_else(|| match context.access.purpose {
         Purpose::OrganizationReport => row_for(error, Service::Administration).map(|row| row.remedy(named)),

@@ -10,6 +10,15 @@ pub(super) fn requested_scope(context: &Context) -> String {
     context.access.requested_scopes.as_deref().map_or_else(default, qualified)
 }
 
+/// Who signed in, and a token for later.
+const IDENTITY: &str = "openid profile offline_access";
+
+/// These scopes, with those for a refresh token and for an id token, which says who signed in.
+pub fn with_identity(scopes: &str) -> String {
+    let is_missing = |one: &&str| !scopes.split(' ').any(|known| known == *one);
+    [scopes].into_iter().chain(IDENTITY.split(' ').filter(is_missing)).collect::<Vec<_>>().join(" ")
+}
+
 /// Short names of scopes are Azure DevOps' own.
 pub fn qualified(scopes: &str) -> String {
     let qualify = |scope: &str| match scope {

@@ -18,7 +18,7 @@ use crate::model::destination::{GroupVariable, Store};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::vault_secret::VaultSecret;
-use crate::sign_in::user::Expected;
+use crate::sign_in::user::{self, Expected};
 
 /// A refresh token that nobody uses ends after this. Documented; not configurable any more.
 pub const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -84,13 +84,26 @@ impl<'a> StoredToken<'a> {
             let what = format!("could not read the refresh token from {secret}");
             StepError::new(on(error, &what))
         })?;
+        if let Some(note) = secret.note() {
+            context.console.say(&note);
+        }
         if let Some(stored) = &stored {
-            context.console.redact(&stored.value);
+            if !stored.value.reveal().is_empty() {
+                context.console.redact(&stored.value);
+            }
             if let Some(date) = stored.read_at {
                 context.clock.correct(date);
             }
         }
         Ok(Self::Vault { secret, token, stored })
+    }
+
+    /// Whether a vault has room for the tags that say whose it is: found before a person signs in.
+    pub(super) fn check_tags(&self) -> Result<(), StepError> {
+        match self {
+            Self::Vault { secret, stored: Some(stored), .. } => check_tags(secret, &stored.tags),
+            _ => Ok(()),
+        }
     }
 
     /// How long ago the stored one was written, where there is one that tells.
@@ -145,6 +158,16 @@ impl<'a> StoredToken<'a> {
     }
 }
 
+/// Whether a vault's secret with these tags has room for those that say whose it is.
+///
+/// # Errors
+/// How many there are, and how many fit.
+pub fn check_tags(secret: &VaultSecret, tags: &BTreeMap<String, String>) -> Result<(), StepError> {
+    key_vault::check_tags(tags, &user::TAGS).map_err(|why| {
+        StepError::new(anyhow::anyhow!("cannot write the {secret}: it {why}")).advise(key_vault::FEWER_TAGS)
+    })
+}
+
 /// What stands beside a new version: what stood beside the one before, and whose it is now.
 pub fn beside<'a>(
     stored: Option<&'a Version>,
@@ -166,7 +189,7 @@ pub async fn replace(
     new: &NewVersion<'_>,
 ) -> Result<Option<String>, CallError> {
     key_vault::write(http, secret, token, new).await?;
-    let disabled = key_vault::disable_older(http, secret, token, |_| true).await;
+    let disabled = key_vault::disable_older(http, secret, token).await;
     Ok(disabled.err().map(|error| {
         format!(
             "could not disable the older versions of {secret}: {error}. The new one is in place; disable the older ones \

@@ -1,12 +1,17 @@
-//! Is the user who signed in the one who is meant? Compared by object id and tenant where those are known, else by name.
+//! Is the user who signed in the one who is meant? The id token says who it is, by object id and tenant; without one,
+//! the organization says the name. The claims of an access token are not made for its client and are not compared.
+//! Where nothing can be compared, the run fails.
 
 use std::collections::BTreeMap;
 
+use crate::azure::connection_data;
 use crate::context::Context;
-use crate::failure::StepError;
+use crate::failure::{StepError, on};
+use crate::http::Auth;
 use crate::model::text::one_line;
 use crate::model::user::UserName;
 use crate::sign_in::claims::Claims;
+use crate::sign_in::refusal::explain_refusal;
 use crate::sign_in::user_token::UserToken;
 
 /// The tags beside a stored refresh token that say whose it is.
@@ -14,6 +19,7 @@ pub(super) const OBJECT_ID_TAG: &str = "userObjectId";
 pub(super) const TENANT_TAG: &str = "tenantId";
 pub(super) const NAME_TAG: &str = "userName";
 pub(super) const CLIENT_TAG: &str = "clientId";
+pub(super) const TAGS: [&str; 4] = [OBJECT_ID_TAG, TENANT_TAG, NAME_TAG, CLIENT_TAG];
 
 /// Who is meant, as far as that is known.
 #[derive(Clone, Debug, Default)]
@@ -35,9 +41,7 @@ impl Expected {
     /// The user whose refresh token was stored with these tags.
     pub(super) fn tagged(tags: &BTreeMap<String, String>) -> Self {
         let tag = |name: &str| tags.get(name).filter(|value| !value.is_empty()).cloned();
-        let object_id = tag(OBJECT_ID_TAG);
-        // Names change; a user with an id is known by that.
-        let name = if object_id.is_some() { None } else { tag(NAME_TAG) };
+        let (object_id, name) = (tag(OBJECT_ID_TAG), tag(NAME_TAG));
         let tenant = object_id.is_some().then(|| tag(TENANT_TAG)).flatten();
         Self { name, object_id, tenant }
     }
@@ -46,25 +50,26 @@ impl Expected {
         self.name.is_none() && self.object_id.is_none() && self.tenant.is_none()
     }
 
-    /// Whether a token's user is this one; `None` where it does not say.
+    /// Whether the user of an id token is this one; `None` where it does not say. Names change, so a user with an id is
+    /// known by that.
     pub(super) fn is_met_by(&self, claims: &Claims) -> Option<bool> {
-        let same = |wanted: &Option<String>, is: Option<&str>| match wanted {
+        if let Some(id) = &self.object_id {
+            let is_same_tenant = match &self.tenant {
+                None => true,
+                Some(tenant) => tenant.eq_ignore_ascii_case(claims.tid.as_deref()?),
+            };
+            return Some(id.eq_ignore_ascii_case(claims.oid.as_deref()?) && is_same_tenant);
+        }
+        match &self.name {
             None => Some(true),
-            Some(wanted) => Some(wanted.eq_ignore_ascii_case(is?)),
-        };
-        let is_same_name = match &self.name {
-            None => true,
-            Some(wanted) => plain(wanted) == plain(claims.user()?),
-        };
-        Some(
-            is_same_name && same(&self.object_id, claims.oid.as_deref())? && same(&self.tenant, claims.tid.as_deref())?,
-        )
+            Some(name) => Some(is_same_name(name, claims.user()?)),
+        }
     }
 
     fn words(&self) -> String {
         let who = match (&self.name, &self.object_id) {
-            (Some(name), _) => one_line(name),
-            (None, Some(id)) => format!("the user with the object id {}", one_line(id)),
+            (_, Some(id)) => format!("the user with the object id {}", one_line(id)),
+            (Some(name), None) => one_line(name),
             (None, None) => "another user".to_owned(),
         };
         match &self.tenant {
@@ -74,38 +79,58 @@ impl Expected {
     }
 }
 
-/// Compares who a token says it acts for with who is meant.
-pub(super) fn check(context: &Context, claims: Option<&Claims>, expected: &Expected) -> Result<(), StepError> {
+/// Compares who signed in with who is meant.
+pub(super) async fn check(context: &Context, user: &UserToken, expected: &Expected) -> Result<(), StepError> {
     if expected.is_anybody() {
         return Ok(());
     }
-    let met = claims.and_then(|claims| Some((claims, expected.is_met_by(claims)?)));
-    match met {
-        Some((_, true)) => Ok(()),
-        Some((claims, false)) => {
-            let is = claims.in_words();
-            let error = anyhow::anyhow!("the token acts for {is}, and {} is meant", expected.words());
-            Err(StepError::new(error).advise(
-                "Sign in again as the user who is meant, or, where the other one is right, say so in `userName` and in \
-                 the tags of the stored refresh token.",
-            ))
+    if let Some(claims) = &user.identity
+        && let Some(is_met) = expected.is_met_by(claims)
+    {
+        return if is_met { Ok(()) } else { Err(another(&claims.in_words(), expected)) };
+    }
+    let unknown = || {
+        let expected = expected.words();
+        let error = anyhow::anyhow!("whether the token acts for {expected} could not be compared");
+        StepError::new(error).advise(
+            "Set `userName` to the sign-in name of the rotating user. If it is set, allow the app the scopes `openid` and \
+             `profile`.",
+        )
+    };
+    let Some(name) = &expected.name else { return Err(unknown()) };
+    let organization = &context.access.organization;
+    match connection_data::identity(&context.http, organization, Auth::Bearer(&user.token)).await {
+        Ok(Some(identity)) if !identity.account.is_empty() => {
+            let is_met = is_same_name(name, &identity.account);
+            if is_met { Ok(()) } else { Err(another(&one_line(&identity.account), expected)) }
         }
-        None => {
-            context.console.say(&format!(
-                "note: whether the token acts for {} could not be compared, as it does not say",
-                expected.words()
-            ));
-            Ok(())
+        Ok(_) => Err(unknown()),
+        Err(error) => {
+            let advice = explain_refusal(context, user, &error).await;
+            let what = format!("could not learn who the token acts for in {organization}");
+            Err(StepError::new(on(error, &what)).advise_if(advice))
         }
     }
 }
 
+fn another(is: &str, expected: &Expected) -> StepError {
+    let error = anyhow::anyhow!("the token acts for {is}, and {} is meant", expected.words());
+    StepError::new(error).advise(
+        "Sign in again as the user who is meant, or, where the other one is right, say so in `userName` and in the tags \
+         of the stored refresh token.",
+    )
+}
+
 /// The token, unless it acts for somebody else than `userName` says. Compared before anything is stored.
-pub(super) fn meant(context: &Context, user: UserToken) -> Result<UserToken, StepError> {
+pub(super) async fn meant(context: &Context, user: UserToken) -> Result<UserToken, StepError> {
     if let Some(wanted) = &context.access.user {
-        check(context, user.claims.as_ref(), &Expected::named(wanted))?;
+        check(context, &user, &Expected::named(wanted)).await?;
     }
     Ok(user)
+}
+
+fn is_same_name(one: &str, other: &str) -> bool {
+    plain(one) == plain(other)
 }
 
 /// A sign-in name as its owner knows it: a guest's name hides the one at home.

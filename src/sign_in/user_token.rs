@@ -16,8 +16,10 @@ pub struct UserToken {
     /// The token.
     pub token: Secret,
     expires: Option<Expiry>,
-    /// What its claims say, where they can be read.
+    /// What its claims say, where they can be read. They explain a refusal and decide nothing.
     pub claims: Option<Claims>,
+    /// Who signed in, by the id token that came with it.
+    pub(super) identity: Option<Claims>,
 }
 
 /// When a token ends, by whose clock.
@@ -35,7 +37,17 @@ impl UserToken {
         let claims = Claims::read(&token);
         let told = lives.map(|lives| Expiry::Agents(clock.uncorrected().plus(Duration::from_secs(lives))));
         let expires = told.or_else(|| Timestamp::from_unix(claims.as_ref()?.exp?).map(Expiry::Servers));
-        Self { token, expires, claims }
+        Self { token, expires, claims, identity: None }
+    }
+
+    /// With the id token that came with it.
+    pub(super) fn with_identity(self, id_token: Option<&Secret>) -> Self {
+        Self { identity: id_token.and_then(Claims::read), ..self }
+    }
+
+    /// The user's name, for messages.
+    pub(super) fn user(&self) -> Option<&str> {
+        [&self.identity, &self.claims].into_iter().flatten().find_map(Claims::user)
     }
 
     /// When it ends, by the server's clock, where that is known.

@@ -23,8 +23,9 @@ use crate::model::text::quoted;
 use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
 use crate::settings;
-use crate::sign_in::person::{AND_WHO, NOTHING_STORED, accept};
-use crate::sign_in::store::{IDLE_LIFE, beside, replace};
+use crate::sign_in::person::{NOTHING_STORED, accept};
+use crate::sign_in::store::{IDLE_LIFE, beside, check_tags, replace};
+use crate::sign_in::with_identity;
 
 pub use self::arguments::USAGE;
 pub use self::listener::asked_for;
@@ -163,10 +164,14 @@ impl Station {
     /// What the vault holds so far.
     async fn look(&self, token: &Secret) -> Result<Option<Version>, StepError> {
         let secret = &self.arguments.secret;
-        key_vault::look(&self.http, secret, token).await.map_err(|error| {
+        let stored = key_vault::look(&self.http, secret, token).await.map_err(|error| {
             let advice = advice(&error);
             StepError::new(on(error, &format!("could not look into {secret}"))).advise_if(advice)
-        })
+        })?;
+        if let Some(stored) = &stored {
+            check_tags(secret, &stored.tags)?;
+        }
+        Ok(stored)
     }
 
     /// A token for the vault by the same sign-in: the person who signed in must be allowed to write there.
@@ -188,7 +193,7 @@ impl Station {
         const WHAT: &str = "could not sign in with the browser";
         let failed = |error: anyhow::Error| StepError::new(error.context(WHAT));
         let default = format!("{}/.default", entra::AZURE_DEVOPS);
-        let scope = format!("{} {AND_WHO}", self.arguments.scopes.as_deref().unwrap_or(&default));
+        let scope = with_identity(self.arguments.scopes.as_deref().unwrap_or(&default));
         let asked = listener::Asked::new(self.issuer(), &self.arguments.client, &self.arguments.user, &scope)
             .await
             .map_err(failed)?;

@@ -314,7 +314,7 @@ fn places_that_disagree_make_a_run_due_and_are_brought_together() {
 fn a_vault_that_lets_nobody_in_is_found_before_anything_is_made_and_the_remedy_is_named() {
     for (denial, said) in [
         (VaultDenial::Role, ["ForbiddenByRbac", "Key Vault Secrets Officer"]),
-        (VaultDenial::AccessPolicy, ["403 AccessDenied", "an access policy for secrets: get, list and set"]),
+        (VaultDenial::AccessPolicy, ["403 ForbiddenByPolicy", "an access policy for secrets: get, list and set"]),
         (VaultDenial::Firewall, ["ForbiddenByFirewall", "Allow the agent's address in the vault's firewall"]),
         (VaultDenial::PrivateConnection, ["ForbiddenByConnection", "Use a self-hosted agent"]),
     ] {
@@ -416,8 +416,12 @@ fn lines_that_name_no_place_or_one_twice_are_named_together_before_anything_is_s
 fn a_place_that_two_lines_reach_through_two_projects_is_right_and_stays_shared() {
     let places = Places::new();
     let before = places.siblings();
-    let lines =
-        [GROUP, "variableGroup: Gadgets/Prod secrets/NUGET_PAT", FEED, "serviceConnection: Gadgets/contoso-feed"];
+    let lines = [
+        GROUP,
+        "variableGroup: Gadgets/Prod secrets/NUGET_PAT",
+        FEED,
+        "serviceConnection: Gadgets/contoso-feed-Gadgets",
+    ];
     places.rotate(&mut places.job(), &lines, &[PUBLISHER]);
     assert_eq!((places.held(), places.pipeline.active(), places.siblings()), ([1, 2, 2], replaced(2), before));
     places.has_right_record();

@@ -106,6 +106,26 @@ fn a_new_sign_in_takes_the_place_of_the_old_one_and_disables_it() {
 }
 
 #[test]
+fn too_many_tags_are_found_before_a_person_signs_in() {
+    let signing_in = SigningIn::new();
+    let names: Vec<String> = (0..12).map(|n| format!("tag{n}")).collect();
+    let tags: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    signing_in.pipeline.sim.world().set_secret(REFRESH, "x", &tags);
+    let run = signing_in.runs(&mut signing_in.pipeline.job(), &[]);
+    assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
+    says(&run, &["has 12 tags of others and needs 4 more", "at most 15", "Nothing was stored."]);
+    assert_eq!(signing_in.pipeline.sim.count(Op::DeviceCode), 0);
+}
+
+#[test]
+fn without_an_id_token_nobody_is_taken_for_the_user() {
+    let signing_in = SigningIn::new();
+    signing_in.pipeline.sim.world().id_tokens_withheld = true;
+    signing_in.at_poll(1, signs_in);
+    signing_in.fails(&[], &["Entra sent no id token", "Nothing was stored."]);
+}
+
+#[test]
 fn a_refresh_token_that_was_disabled_after_a_leak_is_replaced() {
     let signing_in = SigningIn::new();
     {

@@ -65,7 +65,7 @@ fn in_vault() -> Grouped {
         let refresh = world.refresh_token_for("rotator", "pat-rotator");
         world.set_secret(REFRESH, &refresh, &[]);
     }
-    age(&grouped.pipeline, 48);
+    age(&grouped.pipeline, 8 * 24);
     grouped
 }
 

@@ -123,8 +123,8 @@ fn a_group_gets_the_newer_token_before_anything_else_with_its_end_beside_it_and_
 }
 
 #[test]
-fn a_group_is_written_again_once_its_token_is_a_day_old() {
-    for (hours, writes) in [(23, 1), (25, 2)] {
+fn group_is_written_again_once_its_token_is_a_week_old() {
+    for (hours, writes) in [(7 * 24 - 1, 1), (7 * 24 + 1, 2)] {
         let grouped = Grouped::new();
         grouped.main(&mut grouped.job());
         grouped.age(hours);
@@ -258,8 +258,8 @@ fn a_group_that_cannot_be_written_is_a_louder_warning_near_the_end() {
 }
 
 #[test]
-fn a_vault_as_the_store_of_a_variable_is_written_once_a_day_and_made_where_there_is_none() {
-    for (is_there, hours, writes) in [(false, 0, 1), (true, 23, 0), (true, 25, 1)] {
+fn a_vault_as_the_store_of_a_variable_is_written_once_a_week_and_made_where_there_is_none() {
+    for (is_there, hours, writes) in [(false, 0, 1), (true, 7 * 24 - 1, 0), (true, 7 * 24 + 1, 1)] {
         let pipeline = Pipeline::with_pat(5);
         if is_there {
             age(&pipeline, hours);

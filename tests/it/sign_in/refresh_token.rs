@@ -144,7 +144,7 @@ fn the_tags_of_the_stored_refresh_token_are_kept_when_a_newer_one_is_stored() {
     let client = pipeline.sim.world().app("pat-rotator-public").client_id.clone();
     let tags = [("clientId", client.as_str()), ("owner", "platform")];
     public_client(&pipeline, &tags);
-    age(&pipeline, 25);
+    age(&pipeline, 8 * 24);
     let mut job = pipeline.job();
     pipeline.rotate(&mut job, &[]);
     let stored = versions(&pipeline).pop().unwrap();
@@ -167,9 +167,9 @@ fn an_app_that_was_made_public_redeems_without_a_credential_and_says_so() {
 }
 
 #[test]
-fn a_newer_refresh_token_is_stored_before_anything_else_once_the_stored_one_is_a_day_old() {
+fn newer_refresh_token_is_stored_first_once_the_stored_one_is_a_week_old() {
     let pipeline = Pipeline::with_pat(5);
-    age(&pipeline, 25);
+    age(&pipeline, 7 * 24 + 1);
     let mut job = pipeline.job();
     let run = pipeline.main(&mut job, &[]);
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
@@ -184,12 +184,65 @@ fn a_newer_refresh_token_is_stored_before_anything_else_once_the_stored_one_is_a
 }
 
 #[test]
-fn a_refresh_token_stored_less_than_a_day_ago_is_left_alone() {
+fn refresh_token_stored_less_than_a_week_ago_is_left_alone() {
     let pipeline = Pipeline::with_pat(5);
-    age(&pipeline, 23);
+    age(&pipeline, 7 * 24 - 1);
     let mut job = pipeline.job();
     pipeline.rotate(&mut job, &[]);
     assert_eq!(versions(&pipeline).len(), 1);
+    settled(&pipeline);
+}
+
+#[test]
+fn pasted_refresh_token_is_stripped_of_what_editors_add() {
+    let whole = |token: &str| -> Vec<String> {
+        [("\u{feff}", ""), ("\"", "\"\r\n"), ("'", "'"), (" \u{a0}", "\t\n"), ("\u{feff}\"\u{feff}", "\"\u{200b}")]
+            .map(|(before, after)| format!("{before}{token}{after}"))
+            .into()
+    };
+    let count = whole("").len();
+    for form in 0..count {
+        let pipeline = Pipeline::with_pat(5);
+        let refresh = pipeline.sim.world().vault.value(REFRESH).to_owned();
+        let pasted = whole(&refresh)[form].clone();
+        pipeline.sim.world().set_secret(REFRESH, &pasted, &[]);
+        pipeline.rotate(&mut pipeline.job(), &[]);
+        settled(&pipeline);
+        // The same from a variable of the job.
+        let pipeline = Pipeline::with_pat(5);
+        let refresh = pipeline.sim.world().vault.value(REFRESH).to_owned();
+        let mut job = pipeline.job().secret_variable("refresh", &whole(&refresh)[form]);
+        pipeline.rotate(&mut job, &[("refreshTokenSecret", ""), ("refreshToken", "$(refresh)")]);
+        settled(&pipeline);
+    }
+}
+
+#[test]
+fn whole_json_answer_in_place_of_the_refresh_token_is_refused_unquoted() {
+    let pipeline = Pipeline::with_pat(5);
+    let refresh = pipeline.sim.world().vault.value(REFRESH).to_owned();
+    let json = format!("\u{feff}{{\"token_type\": \"Bearer\", \"refresh_token\": \"{refresh}\"}}\n");
+    pipeline.sim.world().vault.secrets.clear();
+    pipeline.sim.world().set_secret(REFRESH, &json, &[]);
+    let run = pipeline.main(&mut pipeline.job(), &[]);
+    failed_without_a_trace(&pipeline, &run, &["holds JSON, not a refresh token", "the value of `refresh_token` alone"]);
+    assert!(!run.log.contains("token_type"), "{}", run.log);
+    assert_eq!(pipeline.sim.count(Op::TokenRefresh), 0);
+
+    let mut job = pipeline.job().secret_variable("refresh", json.trim_end());
+    let run = pipeline.main(&mut job, &[("refreshTokenSecret", ""), ("refreshToken", "$(refresh)")]);
+    assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
+    says(&run, &["`refreshToken` needs the value of `refresh_token` alone", "nothing was sent"]);
+    assert!(!run.log.contains("token_type"), "{}", run.log);
+}
+
+#[test]
+fn vault_secret_of_the_refresh_token_may_be_named_with_a_version() {
+    let pipeline = Pipeline::with_pat(5);
+    let version = "0123456789abcdef0123456789abcdef";
+    let line = format!("- {}/secrets/{REFRESH}/{version}", pipeline.sim.origin());
+    let (run, _) = pipeline.rotate(&mut pipeline.job(), &[("refreshTokenSecret", &line)]);
+    says(&run, &["note: the version in the address of secret \"rotator-refresh-token\"", "is ignored"]);
     settled(&pipeline);
 }
 
@@ -215,7 +268,7 @@ fn the_refresh_token_is_kept_fresh_whatever_the_run_does() {
 
 #[test]
 fn a_refresh_token_that_cannot_be_stored_is_a_warning_and_a_louder_one_near_its_end() {
-    for (days, left) in [(2, None), (74, None), (76, Some("about 14 days left")), (89, Some("about 1 day left"))] {
+    for (days, left) in [(8, None), (74, None), (76, Some("about 14 days left")), (89, Some("about 1 day left"))] {
         let pipeline = Pipeline::with_pat(5);
         pipeline.sim.world().vault.writers.clear();
         age(&pipeline, days * 24 - 12);
@@ -237,7 +290,7 @@ fn a_refresh_token_that_cannot_be_stored_is_a_warning_and_a_louder_one_near_its_
 #[test]
 fn an_older_version_that_cannot_be_disabled_is_a_warning() {
     let pipeline = Pipeline::with_pat(5);
-    age(&pipeline, 48);
+    age(&pipeline, 8 * 24);
     pipeline.sim.inject(Fault::Status(403), When::every(Op::VaultUpdate));
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);
@@ -249,7 +302,7 @@ fn an_older_version_that_cannot_be_disabled_is_a_warning() {
 #[test]
 fn a_run_killed_right_after_the_newer_refresh_token_was_stored_locks_nobody_out() {
     let pipeline = Pipeline::with_pat(5);
-    age(&pipeline, 48);
+    age(&pipeline, 8 * 24);
     let stored = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&stored);
     pipeline.sim.inject(Fault::after(move |_| seen.store(true, Ordering::SeqCst)), When::nth(Op::VaultWrite, 1));
@@ -342,13 +395,16 @@ fn an_organization_that_does_not_tell_its_tenant_is_taken_for_the_connections() 
 #[test]
 fn the_scopes_asked_for_are_those_of_the_input_or_what_was_consented_to() {
     for (given, asked) in [
-        ("", "scope {azure-devops}/.default offline_access"),
-        ("vso.pats vso.pats_manage", "scope {azure-devops}/vso.pats {azure-devops}/vso.pats_manage offline_access"),
+        ("", "scope {azure-devops}/.default openid profile offline_access"),
+        (
+            "vso.pats vso.pats_manage",
+            "scope {azure-devops}/vso.pats {azure-devops}/vso.pats_manage openid profile offline_access",
+        ),
         (
             "vso.pats,\n vso.pats_manage offline_access",
-            "scope {azure-devops}/vso.pats {azure-devops}/vso.pats_manage offline_access",
+            "scope {azure-devops}/vso.pats {azure-devops}/vso.pats_manage offline_access openid profile",
         ),
-        (".default", "scope {azure-devops}/.default offline_access"),
+        (".default", "scope {azure-devops}/.default openid profile offline_access"),
     ] {
         let pipeline = Pipeline::with_pat(20);
         let mut job = pipeline.job();

@@ -231,7 +231,7 @@ fn another_confidential_app_cannot_be_proved_with_a_secret_and_the_message_says_
 fn whatever_entra_says_of_the_refresh_token_the_vault_stays_as_it_is() {
     for code in [50057, 50076, 50173, 53003, 65001, 70000, 70008, 70043, 700_082] {
         let pipeline = Pipeline::with_pat(5);
-        age(&pipeline, 48);
+        age(&pipeline, 8 * 24);
         let before = versions(&pipeline)[0].value.clone();
         pipeline.sim.world().break_refresh_tokens("rotator", code);
         let mut job = pipeline.job();

@@ -100,7 +100,7 @@ fn a_vault_keeps_the_names_of_deleted_secrets_and_says_why_it_lets_nobody_in() {
     sim.world().set_secret("feed-pat", "one", &[]);
     for (denial, code, lets_the_reader_in) in [
         (VaultDenial::Role, "ForbiddenByRbac", true),
-        (VaultDenial::AccessPolicy, "AccessDenied", true),
+        (VaultDenial::AccessPolicy, "ForbiddenByPolicy", true),
         (VaultDenial::Firewall, "ForbiddenByFirewall", false),
         (VaultDenial::PrivateConnection, "ForbiddenByConnection", false),
     ] {

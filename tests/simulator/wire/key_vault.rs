@@ -87,8 +87,8 @@ fn denial(why: VaultDenial) -> (&'static str, &'static str) {
             "ForbiddenByRbac",
         ),
         VaultDenial::AccessPolicy => (
-            "The user, group or application does not have the secrets permission that is needed on the key vault.",
-            "AccessDenied",
+            "The user, group or application 'appid=simulated;oid=simulated;numgroups=1' does not have secrets get permission on key vault 'contoso-kv;location=westeurope'.",
+            "ForbiddenByPolicy",
         ),
         VaultDenial::Firewall => (
             "Client address is not authorized and caller is not a trusted service.\r\nClient address: 127.0.0.1",
@@ -115,6 +115,13 @@ fn write(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
         return Err(bad_parameter("the value is longer than 25 000 bytes"));
     }
     let change = change(&body)?;
+    if world.vault.writes_denied_by_policy {
+        // The words are those of Azure Resource Manager; how a vault words it is not documented.
+        let message = format!(
+            "Operation set on secret '{name}' was disallowed by policy. Policy: 'Secrets should have a maximum validity'."
+        );
+        return Err(error(403, "Forbidden", &message, Some("RequestDisallowedByPolicy")).into());
+    }
     let now = world.now();
     let written = world.vault.write(&name, value, change, now).map_err(|why| refusal(why, &name))?;
     Ok(Reply::json(200, &bundle(request, &name, written, true)))
@@ -193,7 +200,7 @@ fn change(body: &Map<String, Value>) -> Result<SecretChange, Refusal> {
                 read.insert(name.clone(), text.to_owned());
             }
             if read.len() > 15 {
-                return Err(bad_parameter("more than 15 tags"));
+                return Err(bad_parameter("The number of tags is over the limit of 15."));
             }
             change.tags = Some(read);
         }

@@ -70,6 +70,10 @@ pub struct Vault {
     pub writers: Vec<String>,
     /// Why it lets nobody in, or nobody but readers and writers.
     pub denial: VaultDenial,
+    /// Tags that a policy puts on every version that is written.
+    pub policy_tags: BTreeMap<String, String>,
+    /// An Azure Policy denies every write.
+    pub writes_denied_by_policy: bool,
     /// Versions made so far.
     made: u64,
 }
@@ -164,6 +168,8 @@ impl Vault {
         if self.secret(name).is_none() {
             self.secrets.push(VaultSecret { name: name.to_owned(), versions: Vec::new(), deleted: false });
         }
+        let mut tags = with.tags.unwrap_or_default();
+        tags.extend(self.policy_tags.clone());
         self.made += 1;
         let version = ids::hex32("version", self.made);
         let secret = self
@@ -181,7 +187,7 @@ impl Vault {
             created: now,
             updated: now,
             content_type: with.content_type,
-            tags: with.tags.unwrap_or_default(),
+            tags,
         });
         secret.versions.last().ok_or(VaultRefusal::NotFound)
     }

@@ -99,7 +99,11 @@ fn each_refusal_of_the_vault_prints_its_remedy() {
     let mut table = Table::of(Service::KeyVault);
     for (what, denial, said) in [
         ("vault: no role", VaultDenial::Role, ["403 ForbiddenByRbac", "the role Key Vault Secrets Officer"]),
-        ("vault: no access policy", VaultDenial::AccessPolicy, ["403 AccessDenied", "an access policy for secrets"]),
+        (
+            "vault: no access policy",
+            VaultDenial::AccessPolicy,
+            ["403 ForbiddenByPolicy", "an access policy for secrets"],
+        ),
         ("vault: firewall", VaultDenial::Firewall, ["403 ForbiddenByFirewall", "Allow the agent's address"]),
         ("vault: private", VaultDenial::PrivateConnection, ["403 ForbiddenByConnection", "Use a self-hosted agent"]),
     ] {
@@ -138,7 +142,15 @@ fn each_refusal_of_the_vault_prints_its_remedy() {
             job.set("INPUT_REFRESHTOKENSECRET", &format!("{}/secrets/{REFRESH}", nowhere()));
         },
     );
+    table.refuse("vault: 403", &["Azure Key Vault answered 403", "unless the message names another cause"], |scene| {
+        scene.inject(Fault::Status(403), Op::VaultRead);
+    });
+    table.refuse("vault: 400", &["Azure Key Vault answered 400", "Correct what the message names"], |scene| {
+        scene.inject(Fault::Status(400), Op::VaultRead);
+    });
     table.is_complete_but_for(&[
+        // Only a write: see `destinations`.
+        "Ask who assigned the Azure Policy",
         // A write that meets a deleted secret comes after the creation: see `destinations`.
         "Recover or purge the deleted secret of that name.",
         // A secret that is not there is no refusal where it is read; and only what was listed is disabled.
