@@ -14,6 +14,7 @@ use crate::azure::pats::Pats;
 use crate::http::Http;
 use crate::model::api_error::Service;
 use crate::model::secret::Secret;
+use crate::model::timestamp::{Timestamp, pluralize};
 use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
 use crate::settings::{Access, RotateSettings};
@@ -66,14 +67,17 @@ impl Context {
     }
 
     /// Notes the server's time.
-    pub fn take_date(&self, date: Option<crate::model::timestamp::Timestamp>) {
+    pub fn take_date(&self, date: Option<Timestamp>) {
         let Some(date) = date else { return };
         self.clock.correct(date);
         if self.clock.skew().abs() > 60 {
-            let (minutes, side) =
-                (self.clock.skew().abs() / 60, if self.clock.skew() > 0 { "behind" } else { "ahead" });
-            let minutes = crate::model::timestamp::pluralize(minutes, "minute");
-            self.console.say(&format!("note: the agent's clock is {minutes} {side}; the server's time is used"));
+            let (seconds, side) = (self.clock.skew().abs(), if self.clock.skew() > 0 { "behind" } else { "ahead" });
+            let by = match seconds {
+                ..7200 => pluralize(seconds / 60, "minute"),
+                7200..172_800 => pluralize(seconds / 3600, "hour"),
+                _ => pluralize(seconds / 86400, "day"),
+            };
+            self.console.say(&format!("note: the agent's clock is {by} {side}; the server's time is used"));
         }
     }
 }

@@ -36,6 +36,12 @@ impl Console {
         Self { out: RefCell::new(out), hidden: Redactor::default(), is_broken: Cell::new(false), is_debug }
     }
 
+    /// Another place to write to, which hides what this one does.
+    #[must_use]
+    pub fn beside(&self, out: Box<dyn Write>) -> Self {
+        Self { hidden: self.hidden.clone(), ..Self::new(out, self.is_debug) }
+    }
+
     /// Never prints this value from now on, whatever text it may be part of.
     pub fn redact(&self, secret: &Secret) {
         self.hidden.redact(secret);
@@ -151,6 +157,11 @@ impl Console {
         };
         self.command("task.complete", &[("result", result)], &self.sanitized(text))?;
         self.check()
+    }
+
+    /// Whether this text goes out as it is.
+    pub fn shows_exactly(&self, text: &str) -> bool {
+        self.sanitized(text) == text
     }
 
     /// Text from anywhere as a line that the agent cannot take for a command and that shows no secret.

@@ -2,6 +2,7 @@
 //! <https://learn.microsoft.com/rest/api/azure/devops/graph/users/list>
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::http::rate_limit::RateLimit;
 use crate::http::{Auth, Call, Http};
@@ -23,8 +24,12 @@ const KINDS: &str = "aad,msa";
 pub struct Page {
     /// Those on this page.
     pub users: Vec<Owner>,
+    /// Users on this page whose tokens cannot be asked for: without a descriptor, or no user at all.
+    pub unreadable: Vec<Owner>,
     /// What to ask the next page with.
     pub next: Option<String>,
+    /// Whether there are more, but the header that leads there is not text.
+    pub is_cut: bool,
     /// How much may still be asked.
     pub allowance: RateLimit,
     /// The server's time.
@@ -53,33 +58,54 @@ pub async fn users(
         let seen = "a list of users whose next page is the same page".to_owned();
         return Err(reply.error(Kind::Unreadable { status: reply.status, seen }));
     }
-    let users = body.value.into_iter().filter_map(WireUser::read).collect();
-    Ok(Page { users, next, allowance: reply.allowance(), date: reply.date })
+    let mut page = Page {
+        users: Vec::new(),
+        unreadable: Vec::new(),
+        next,
+        is_cut: reply.has_header(NEXT_PAGE) && reply.header(NEXT_PAGE).is_none(),
+        allowance: reply.allowance(),
+        date: reply.date,
+    };
+    for user in body.value.iter().map(|user| owner(user)) {
+        let list = if user.id.is_empty() { &mut page.unreadable } else { &mut page.users };
+        list.push(user);
+    }
+    Ok(page)
 }
 
+/// Items are read one by one, and fields too: one that is odd spoils no other.
 #[derive(Deserialize)]
 struct Body {
-    value: Vec<WireUser>,
+    value: Vec<Box<RawValue>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct WireUser {
-    descriptor: Option<String>,
-    display_name: Option<String>,
-    principal_name: Option<String>,
-    mail_address: Option<String>,
+struct WireUser<'a> {
+    #[serde(borrow)]
+    descriptor: Option<&'a RawValue>,
+    #[serde(borrow)]
+    display_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    principal_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    mail_address: Option<&'a RawValue>,
+    #[serde(borrow)]
+    origin_id: Option<&'a RawValue>,
 }
 
-impl WireUser {
-    /// Without a descriptor there is nothing that could be asked.
-    fn read(self) -> Option<Owner> {
-        let given = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        Some(Owner {
-            id: given(self.descriptor)?,
-            name: given(self.display_name),
-            principal: given(self.principal_name),
-            mail: given(self.mail_address),
-        })
+/// Without a descriptor there is nothing that could be asked.
+fn owner(user: &RawValue) -> Owner {
+    let user: WireUser<'_> = serde_json::from_str(user.get()).unwrap_or_default();
+    let given = |field: Option<&RawValue>| {
+        let text = serde_json::from_str::<String>(field?.get()).ok()?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    };
+    Owner {
+        id: given(user.descriptor).unwrap_or_default(),
+        name: given(user.display_name),
+        principal: given(user.principal_name),
+        mail: given(user.mail_address),
+        object_id: given(user.origin_id),
     }
 }

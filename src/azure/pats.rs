@@ -16,7 +16,7 @@ use url::Url;
 use crate::http::word;
 use crate::http::{Auth, Body, Call, Http, Method, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
-use crate::model::inventory::ListedPat;
+use crate::model::inventory::{End, ListedPat};
 use crate::model::organization::Organization;
 use crate::model::pat::{AuthorizationId, Pat};
 use crate::model::scopes::Scopes;
@@ -133,7 +133,8 @@ impl Pats<'_> {
         Ok((pats, date))
     }
 
-    /// Reads every page of one of the lists, and returns the server's time at the first.
+    /// Reads every page of one of the lists, and returns the server's time at the last: it is compared with the clock when
+    /// this returns.
     async fn pages(
         &self,
         filter: &str,
@@ -161,7 +162,7 @@ impl Pats<'_> {
             }
             let reply =
                 self.http.send_with_retry(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.user))).await?;
-            date = date.or(reply.date);
+            date = reply.date.or(date);
             let page: Page = reply.json()?;
             for pat in page.pat_tokens {
                 taken += 1;
@@ -387,8 +388,8 @@ impl WirePat {
             scope: given(self.scope),
             is_for_all_organizations: Some(self.target_accounts.is_none()),
             valid_from: time(self.valid_from),
-            valid_to: time(self.valid_to),
-            is_revoked: false,
+            valid_to: End::read(self.valid_to.as_deref()),
+            is_valid: None,
         }
     }
 

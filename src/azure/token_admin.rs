@@ -1,17 +1,18 @@
 //! The personal access tokens of any user, for a Project Collection Administrator: token administration.
 //! <https://learn.microsoft.com/rest/api/azure/devops/tokenadmin/personal-access-tokens/list>
 //!
-//! It lists, and never shows a value. What no document states: what `isValid` is of one that has expired (taken as not
-//! telling anything), and whether it takes an app's token (tried, and explained where it does not).
+//! It lists, and never shows a value. What no document states: what `isValid` is of one that has expired (either is
+//! believed, see the report), and whether it takes an app's token (tried, and explained where it does not).
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::http::rate_limit::RateLimit;
 use crate::http::{Auth, Call, Http, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
-use crate::model::inventory::ListedPat;
+use crate::model::inventory::{End, ListedPat};
 use crate::model::organization::Organization;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -27,6 +28,8 @@ const MOST_PAGES: usize = 200;
 pub struct Listing {
     /// Every token, on all pages.
     pub pats: Vec<ListedPat>,
+    /// How many items on the pages were not tokens.
+    pub unreadable: usize,
     /// How much may still be asked.
     pub allowance: RateLimit,
     /// Requests that it took.
@@ -45,7 +48,7 @@ pub async fn list(
 ) -> Result<Option<Listing>, CallError> {
     let descriptor = utf8_percent_encode(descriptor, UNRESERVED);
     let address = organization.identity(&format!("_apis/tokenadmin/personalaccesstokens/{descriptor}"));
-    let mut listing = Listing { pats: Vec::new(), allowance: RateLimit::default(), requests: 0 };
+    let mut listing = Listing { pats: Vec::new(), unreadable: 0, allowance: RateLimit::default(), requests: 0 };
     let mut continuation: Option<String> = None;
     let mut told = Instant::now();
     while listing.requests < MOST_PAGES {
@@ -60,17 +63,19 @@ pub async fn list(
         let call = Call { sensitive_response: true, ..Call::get(Service::AzureDevOps, url, Auth::Bearer(token)) };
         let reply = match http.send_with_retry(&call).await {
             Ok(reply) => reply,
-            Err(error) if matches!(error.refusal(), Some((404, code)) if !is_of_the_organization(code)) => {
-                return Ok(None);
-            }
+            Err(error) if listing.requests == 0 && is_of_the_user(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
         let page: Page = reply.json()?;
         listing.requests += 1;
         listing.allowance = listing.allowance.and(reply.allowance(), told.elapsed());
         told = Instant::now();
-        let now = reply.date;
-        listing.pats.extend(page.value.into_iter().map(|token| token.read(now)));
+        for token in &page.value {
+            match serde_json::from_str::<SessionToken<'_>>(token.get()) {
+                Ok(token) => listing.pats.push(token.read()),
+                Err(_) => listing.unreadable += 1,
+            }
+        }
         match page.continuation_token.filter(|next| !next.is_empty() && *next != NO_MORE) {
             None => return Ok(Some(listing)),
             Some(next) if continuation.as_ref() == Some(&next) => {
@@ -90,9 +95,11 @@ const NO_MORE: &str = "00000000-0000-0000-0000-000000000000";
 /// Descriptors hold these as they are.
 const UNRESERVED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A 404 that is about the address and not about the user.
-fn is_of_the_organization(code: &str) -> bool {
-    ["TF400814", "HostDoesNotExistException", "VssResourceNotFoundException"].contains(&code)
+/// Whether a 404 says that there is no such user. One without the service's word comes from something on the way, and
+/// some words are about the address.
+fn is_of_the_user(error: &CallError) -> bool {
+    let of_the_address = ["", "TF400814", "HostDoesNotExistException", "VssResourceNotFoundException"];
+    matches!(error.refusal(), Some((404, code)) if !of_the_address.contains(&code))
 }
 
 fn unending(reply: &Reply, how: &str) -> CallError {
@@ -100,66 +107,56 @@ fn unending(reply: &Reply, how: &str) -> CallError {
     reply.error(Kind::Unreadable { status: reply.status, seen })
 }
 
+/// Items are read one by one, and fields too: one that is odd spoils no other.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
-    value: Vec<SessionToken>,
+    value: Vec<Box<RawValue>>,
     continuation_token: Option<String>,
 }
 
 /// Without the two fields that could hold a value.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SessionToken {
-    authorization_id: Option<String>,
-    display_name: Option<String>,
-    scope: Option<String>,
-    #[serde(default, deserialize_with = "accounts")]
-    target_accounts: Accounts,
-    valid_from: Option<String>,
-    valid_to: Option<String>,
-    is_valid: Option<bool>,
+struct SessionToken<'a> {
+    #[serde(borrow)]
+    authorization_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    display_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    scope: Option<&'a RawValue>,
+    #[serde(default, borrow, deserialize_with = "given")]
+    target_accounts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    valid_from: Option<&'a RawValue>,
+    #[serde(borrow)]
+    valid_to: Option<&'a RawValue>,
+    #[serde(borrow)]
+    is_valid: Option<&'a RawValue>,
 }
 
-/// What the list of organizations says.
-#[derive(Default)]
-enum Accounts {
-    #[default]
-    Untold,
-    /// Inferred from the lifecycle API, where null stands for all.
-    All,
-    Some,
+/// A field that is there, though it be null.
+fn given<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-fn accounts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Accounts, D::Error> {
-    let accounts = Option::<Vec<serde::de::IgnoredAny>>::deserialize(deserializer)?;
-    Ok(match accounts {
-        None => Accounts::All,
-        Some(accounts) if accounts.is_empty() => Accounts::All,
-        Some(_) => Accounts::Some,
-    })
-}
-
-impl SessionToken {
-    fn read(self, now: Option<Timestamp>) -> ListedPat {
-        let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
-        let valid_to = time(self.valid_to);
-        let has_ended = match (valid_to, now) {
-            (Some(end), Some(now)) => end <= now,
-            _ => false,
-        };
+impl SessionToken<'_> {
+    fn read(self) -> ListedPat {
+        let text = |field: Option<&RawValue>| serde_json::from_str::<String>(field?.get()).ok();
+        let named = |field| text(field).filter(|text| !text.trim().is_empty());
+        // Inferred from the lifecycle API, where null stands for all organizations.
+        let accounts = |field: &RawValue| serde_json::from_str::<Option<Vec<serde::de::IgnoredAny>>>(field.get()).ok();
         ListedPat {
-            authorization_id: self.authorization_id.unwrap_or_default(),
-            display_name: self.display_name.filter(|name| !name.trim().is_empty()),
-            scope: self.scope.filter(|scope| !scope.trim().is_empty()),
-            is_for_all_organizations: match self.target_accounts {
-                Accounts::Untold => None,
-                Accounts::All => Some(true),
-                Accounts::Some => Some(false),
-            },
-            valid_from: time(self.valid_from),
-            valid_to,
-            is_revoked: self.is_valid == Some(false) && !has_ended,
+            authorization_id: text(self.authorization_id).unwrap_or_default(),
+            display_name: named(self.display_name),
+            scope: named(self.scope),
+            is_for_all_organizations: self
+                .target_accounts
+                .and_then(accounts)
+                .map(|accounts| accounts.is_none_or(|accounts| accounts.is_empty())),
+            valid_from: text(self.valid_from).as_deref().and_then(Timestamp::parse),
+            valid_to: End::read(text(self.valid_to).as_deref()),
+            is_valid: self.is_valid.and_then(|field| serde_json::from_str(field.get()).ok()),
         }
     }
 }

@@ -48,6 +48,11 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether there is such a header, text or not.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// Whether there is a body at all.
     pub fn is_empty(&self) -> bool {
         self.body.is_empty()

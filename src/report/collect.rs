@@ -1,9 +1,7 @@
 //! The tokens of every user of an organization: pages of users, and for each user a list. As much at once as the
 //! service lets go through, one owner handed on at a time, nothing kept but who was seen.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{HashSet, VecDeque};
-use std::hash::BuildHasher;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,6 +18,8 @@ use crate::model::api_error::{CallError, Kind};
 use crate::model::inventory::Owner;
 use crate::model::timestamp::pluralize;
 use crate::report::coverage::Coverage;
+use crate::report::people::{Caller, FRUITLESS, Named, count};
+use crate::report::progress::Progress;
 use crate::report::throttle::Throttle;
 use crate::report::writer::ReportWriter;
 use crate::settings::{ReportSettings, Source};
@@ -33,10 +33,8 @@ const REFUSED: usize = 8;
 const FAILURES: usize = 5;
 /// Tokens in a row that were good for no list, after which there is no other. One may end before it was used.
 const IN_VAIN: u8 = 2;
-/// Users named of whom nothing could be read.
-const NAMED: usize = 100;
-/// Pages of users in a row without anybody new after which the list is taken to go round in circles.
-const FRUITLESS: usize = 50;
+/// A rate limit that says no time is taken to last this many of the longest pauses: half a minute.
+const UNTIMED_REST: u32 = 3;
 
 /// Something that was asked.
 enum Answer {
@@ -86,8 +84,8 @@ struct Gathering<'a> {
     /// Why the list of users has no end, if it has none.
     cut: Option<String>,
     waiting: VecDeque<Waiting>,
-    seen: HashSet<u64>,
-    hasher: RandomState,
+    caller: Caller,
+    named: Named,
     total: Total,
     under_way: usize,
     failures: usize,
@@ -103,12 +101,15 @@ pub(super) async fn collect(
     let limits = context.http.limits();
     let until = Instant::now() + limits.minute * u32::from(settings.max_minutes);
     let cancel = context.http.cancel();
+    let minutes = pluralize(settings.max_minutes.into(), "minute");
     let user = tokio::select! {
         user = sign_in::sign_in(context) => user.map_err(|error| error.now(UNCHANGED))?,
         () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
+        () = sleep_until(until) => return Err(out_of_time(settings, "signing in had not ended by then")),
     };
     let mut gathering = Gathering {
         context,
+        caller: Caller::of(&user),
         user: Rc::new(user),
         sign_ins: 1,
         in_vain: None,
@@ -120,8 +121,7 @@ pub(super) async fn collect(
         fruitless: 0,
         cut: None,
         waiting: VecDeque::new(),
-        seen: HashSet::new(),
-        hasher: RandomState::new(),
+        named: Named::default(),
         total: Total::Unknown,
         under_way: 0,
         failures: 0,
@@ -140,6 +140,11 @@ pub(super) async fn collect(
         if gathering.is_done() {
             break;
         }
+        if !rest.is_zero() && Instant::now() + rest >= until && !gathering.waits_for_lists() {
+            let wait = pluralize(i64::try_from(rest.as_secs().div_ceil(60)).unwrap_or(i64::MAX), "minute");
+            gathering.stop(format!("Azure DevOps asks to wait {wait}, longer than `maxMinutes` ({minutes}) leaves"));
+            break;
+        }
         tokio::select! {
             biased;
             () = cancel.requested() => {
@@ -147,7 +152,6 @@ pub(super) async fn collect(
                 gathering.stop("the run was cancelled".to_owned());
             }
             () = sleep_until(until) => {
-                let minutes = pluralize(settings.max_minutes.into(), "minute");
                 gathering.stop(format!("`maxMinutes` ended it after {minutes}"));
             }
             Some((sign_in, answer)) = asked.next(), if !asked.is_empty() => gathering.take(sign_in, answer, sheets).await?,
@@ -162,6 +166,10 @@ pub(super) async fn collect(
 impl<'a> Gathering<'a> {
     fn is_done(&self) -> bool {
         matches!(self.users, Users::Read) && self.waiting.is_empty() && self.under_way == 0
+    }
+
+    fn waits_for_lists(&self) -> bool {
+        self.under_way > 0 || matches!(self.users, Users::Asked(_))
     }
 
     /// Asks for as much as may be under way: a page of users where few are waiting, and the lists of those who are.
@@ -189,11 +197,9 @@ impl<'a> Gathering<'a> {
         }
         if let Total::Wanted(second) = &mut self.total {
             let (second, user) = (second.take(), Rc::clone(&self.user));
-            let (seen, hasher) = (self.seen.clone(), self.hasher.clone());
+            let named = self.named.clone();
             self.total = Total::Unknown;
-            asked.push(Box::pin(async move {
-                (sign_in, Answer::Counted(count(context, &user, second, seen, &hasher).await))
-            }));
+            asked.push(Box::pin(async move { (sign_in, Answer::Counted(count(context, &user, second, named).await)) }));
         }
     }
 
@@ -214,6 +220,7 @@ impl<'a> Gathering<'a> {
                         (self.in_vain, self.failures) = (Some(0), 0);
                         self.pace.take(&listing.allowance, self.started.elapsed());
                         self.reach.owners += 1;
+                        self.reach.unread_tokens += listing.unreadable;
                         sheets.add(&of.owner, &listing.pats)?;
                     }
                     Ok(None) => self.reach.gone += 1,
@@ -226,24 +233,31 @@ impl<'a> Gathering<'a> {
 
     fn take_users(&mut self, page: Page) -> Result<(), Failure> {
         let is_first = matches!(self.users, Users::Asked(None));
-        let known = self.seen.len();
+        let known = self.named.len();
         self.pace.take(&page.allowance, self.started.elapsed());
+        for owner in page.unreadable {
+            self.reach.add_unread(owner, "the list of users has no descriptor for this user".to_owned());
+        }
         for owner in page.users {
-            // Users who come or go meanwhile move others from page to page.
-            if self.seen.insert(self.hasher.hash_one(&owner.id)) {
+            self.caller.meet(&owner);
+            if self.named.insert(&owner) {
                 self.waiting.push_back(Waiting { owner, refusals: 0 });
             }
         }
         if is_first {
             self.context.take_date(page.date);
             self.total = match &page.next {
+                _ if page.is_cut => Total::Unknown,
                 Some(second) => Total::Wanted(Some(second.clone())),
-                None => Total::Known(self.seen.len()),
+                None => Total::Known(self.named.len()),
             };
         }
-        self.fruitless = if self.seen.len() > known { 0 } else { self.fruitless + 1 };
+        self.fruitless = if self.named.len() > known { 0 } else { self.fruitless + 1 };
         self.users = page.next.map_or(Users::Read, |next| Users::At(Some(next)));
         self.refusals = 0;
+        if page.is_cut {
+            return self.end_users("the header that leads to the next page cannot be read");
+        }
         if self.fruitless >= FRUITLESS && matches!(self.users, Users::At(_)) {
             return self.end_users(&format!("{FRUITLESS} pages in a row have nobody new"));
         }
@@ -253,7 +267,7 @@ impl<'a> Gathering<'a> {
     /// The list of users is of no more use: those on it are asked for, if there are any.
     fn end_users(&mut self, why: &str) -> Result<(), Failure> {
         self.users = Users::Read;
-        if self.seen.is_empty() {
+        if self.named.len() == 0 {
             let error = anyhow::anyhow!("could not list the users of {}: {why}", self.context.access.organization);
             return Err(StepError::new(error).now(UNCHANGED));
         }
@@ -293,10 +307,7 @@ impl<'a> Gathering<'a> {
             return Ok(());
         }
         self.failures += 1;
-        self.reach.unread_count += 1;
-        if self.reach.unread.len() < NAMED {
-            self.reach.unread.push((of.owner, error.to_string()));
-        }
+        self.reach.add_unread(of.owner, error.to_string());
         let is_refused = error.refusal().is_some() || error.is_about_signing_in();
         if is_refused && self.reach.owners == 0 {
             let refusal = self.first_refusal.get_or_insert(error);
@@ -310,9 +321,13 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// Whether the service says when to come back; then everything rests until then.
+    /// Whether the service asks to be asked later; then everything rests until then.
     fn is_to_come_back(&mut self, error: &CallError) -> bool {
-        let Kind::Busy { retry_after: Some(rest), .. } = error.kind else { return false };
+        let rest = match error.kind {
+            Kind::Busy { retry_after: Some(rest), .. } => rest,
+            Kind::Busy { status: 429, .. } => self.context.http.limits().longest_pause * UNTIMED_REST,
+            _ => return false,
+        };
         self.pace.refused(rest.max(Duration::from_millis(100)), self.started.elapsed());
         true
     }
@@ -322,13 +337,13 @@ impl<'a> Gathering<'a> {
         self.in_vain.is_some_and(|in_vain| in_vain < IN_VAIN)
     }
 
-    /// Signs in anew: the token was good, and is no more. A run that is cancelled, or whose time is over, does not wait
+    /// Signs in again: the token was good, and is no more. A run that is cancelled, or whose time is over, does not wait
     /// for it.
     async fn renew(&mut self) {
         if matches!(self.context.access.source, Source::AccessToken(_)) {
-            return self.stop("the token in `accessToken` has ended, and another cannot be made".to_owned());
+            return self.stop("the token in `accessToken` has expired, and the task cannot renew it".to_owned());
         }
-        self.context.console.say("the token is no longer taken; signing in anew");
+        self.context.console.say("the token has expired; signing in again");
         // Those of the vault were made at the same time.
         self.context.tokens.borrow_mut().clear();
         let user = tokio::select! {
@@ -342,7 +357,7 @@ impl<'a> Gathering<'a> {
                 self.sign_ins += 1;
                 self.in_vain = self.in_vain.map(|in_vain| in_vain + 1);
             }
-            Err(failure) => self.stop(format!("the token has ended, and signing in anew failed: {failure}")),
+            Err(failure) => self.stop(format!("the token has expired, and signing in again failed: {failure}")),
         }
     }
 
@@ -361,30 +376,19 @@ impl<'a> Gathering<'a> {
 
     /// How far it is, now and then.
     fn say(&self, sheets: &ReportWriter<'_>) {
-        let asked = self.asked_for();
         let (tokens, urgent) = sheets.so_far();
-        let number = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
-        let mut line = match self.total {
-            Total::Known(total) => format!("{asked} of {}", number(total.max(asked), "user")),
-            _ => number(asked, "user"),
-        };
-        line.push_str(&format!(": {}, {urgent} expired or expiring", number(tokens, "token")));
         // Between two pages of one user's list, the pace does not know of it yet.
         let asked_for = self.context.http.rest(&self.context.access.organization.identity(""));
-        let rest = self.pace.rest(self.started.elapsed()).max(asked_for);
-        if !rest.is_zero() {
-            line.push_str(&format!("; Azure DevOps asks to wait {}", number(seconds(rest), "second")));
-        }
-        if let Total::Known(total) = self.total
-            && asked > 0
-        {
-            let left = self.started.elapsed().mul_f64(total.saturating_sub(asked) as f64 / asked as f64);
-            let left = match seconds(left) {
-                left @ 0..120 => number(left, "second"),
-                left => number(left.div_ceil(60), "minute"),
-            };
-            line.push_str(&format!("; about {left} left"));
-            let percent = u8::try_from(asked * 100 / total.max(asked)).unwrap_or(100);
+        let progress = Progress {
+            total: if let Total::Known(total) = self.total { Some(total) } else { None },
+            asked: self.asked_for(),
+            tokens,
+            urgent,
+            elapsed: self.started.elapsed(),
+            rest: self.pace.rest(self.started.elapsed()).max(asked_for),
+        };
+        let line = progress.line();
+        if let Some(percent) = progress.percent() {
             self.context.console.set_progress(percent, &line);
         }
         self.context.console.say(&line);
@@ -395,6 +399,11 @@ impl<'a> Gathering<'a> {
             && let Some(refusal) = self.first_refusal.take()
         {
             return Err(self.refused(refusal).await);
+        }
+        if self.asked_for() == 0 && self.reach.stopped.is_none() {
+            let error = anyhow::anyhow!("the list of users names nobody in {}", self.context.access.organization);
+            let advice = "Check `organization`, and that the account may see the organization's users.";
+            return Err(StepError::new(error).advise(advice).now(UNCHANGED));
         }
         if self.reach.owners == 0 && self.reach.gone > 0 && self.reach.stopped.is_none() {
             let users = pluralize(i64::try_from(self.reach.gone).unwrap_or(i64::MAX), "user");
@@ -411,6 +420,9 @@ impl<'a> Gathering<'a> {
         {
             self.stop(cut);
         }
+        if self.reach.stopped.is_none() && self.caller.is_missing() {
+            self.stop("the account that signed in is not on the list of users, so the list is not whole".to_owned());
+        }
         Ok(self.reach)
     }
 
@@ -425,25 +437,9 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// Counts the users, those on the pages from the second on ahead of the lists.
-async fn count(
-    context: &Context,
-    user: &UserToken,
-    second: Option<String>,
-    mut seen: HashSet<u64>,
-    hasher: &RandomState,
-) -> Option<usize> {
-    let (mut at, mut fruitless) = (second, 0);
-    while at.is_some() && fruitless < FRUITLESS {
-        let page = graph::users(&context.http, &context.access.organization, &user.token, at.as_deref()).await.ok()?;
-        let known = seen.len();
-        seen.extend(page.users.iter().map(|owner| hasher.hash_one(&owner.id)));
-        fruitless = if seen.len() > known { 0 } else { fruitless + 1 };
-        at = page.next;
-    }
-    Some(seen.len())
-}
-
-fn seconds(time: Duration) -> usize {
-    usize::try_from(time.as_secs_f64().ceil() as u64).unwrap_or(usize::MAX)
+/// `maxMinutes` is over before there is anything to report.
+pub(super) fn out_of_time(settings: &ReportSettings, why: &str) -> Failure {
+    let minutes = pluralize(settings.max_minutes.into(), "minute");
+    let error = anyhow::anyhow!("`maxMinutes` ended the report after {minutes}: {why}");
+    StepError::new(error).advise("Run again, with a higher `maxMinutes` if that was too short.").now(UNCHANGED)
 }

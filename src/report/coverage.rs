@@ -14,6 +14,10 @@ pub struct Coverage {
     pub unread: Vec<(Owner, String)>,
     /// How many such owners there are.
     pub unread_count: usize,
+    /// Items on lists of tokens that were not tokens.
+    pub unread_tokens: usize,
+    /// Tokens whose end could not be read: whether they have expired is not known.
+    pub unread_ends: usize,
     /// Owners known but not asked for, as the report stopped before.
     pub not_asked: usize,
     /// Why the report stopped before its end; `None` when it did not.
@@ -22,27 +26,48 @@ pub struct Coverage {
     pub is_cancelled: bool,
 }
 
+/// Owners named of whom nothing could be read.
+const NAMED: usize = 100;
+
 impl Coverage {
+    pub(super) fn add_unread(&mut self, owner: Owner, why: String) {
+        self.unread_count += 1;
+        if self.unread.len() < NAMED {
+            self.unread.push((owner, why));
+        }
+    }
+
     /// Whether something is missing.
     pub fn is_partial(&self) -> bool {
-        self.stopped.is_some() || self.unread_count > 0 || self.not_asked > 0
+        let unread = self.unread_count + self.unread_tokens + self.unread_ends;
+        self.stopped.is_some() || unread > 0 || self.not_asked > 0
     }
 }
 
 /// What is missing, a sentence each.
-pub(super) fn missing(reach: &Coverage) -> Vec<String> {
-    let users = |count: usize| pluralize(i64::try_from(count).unwrap_or(i64::MAX), "user");
+pub(super) fn missing(coverage: &Coverage) -> Vec<String> {
+    let count = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
     let mut missing = Vec::new();
-    if let Some(why) = &reach.stopped {
-        let rest = match reach.not_asked {
+    if let Some(why) = &coverage.stopped {
+        let rest = match coverage.not_asked {
             0 => "users not reached by then are missing".to_owned(),
-            count => format!("at least {} not asked for", users(count)),
+            users => format!("at least {} not asked for", count(users, "user")),
         };
-        missing.push(format!("{why}; {rest}."));
+        missing.push(format!("{}; {rest}.", why.trim_end_matches('.')));
     }
-    if let Some((_, why)) = reach.unread.first() {
-        missing
-            .push(format!("the tokens of {} could not be read, the first because {why}.", users(reach.unread_count)));
+    if let Some((_, why)) = coverage.unread.first() {
+        let users = count(coverage.unread_count, "user");
+        let why = why.trim_end_matches('.');
+        missing.push(format!("the tokens of {users} could not be read, the first because {why}."));
+    }
+    if coverage.unread_tokens > 0 {
+        missing.push(format!("{} on the lists could not be read.", count(coverage.unread_tokens, "token")));
+    }
+    if coverage.unread_ends > 0 {
+        let tokens = count(coverage.unread_ends, "token");
+        missing.push(format!(
+            "the expiry date of {tokens} could not be read, so the report cannot say whether they work."
+        ));
     }
     missing
 }

@@ -19,8 +19,8 @@ fn pat(name: &str, valid_to: &str) -> ListedPat {
         scope: Some("vso.code".to_owned()),
         is_for_all_organizations: Some(false),
         valid_from: Some(at("2026-11-20T00:00:00Z")),
-        valid_to: Timestamp::parse(valid_to),
-        is_revoked: false,
+        valid_to: End::read(Some(valid_to)),
+        is_valid: Some(true),
     }
 }
 
@@ -43,20 +43,34 @@ fn each_finding_has_its_case_and_a_good_token_has_none() {
     assert_eq!(findings(&untold), [], "what a list does not tell is not held against anybody");
     assert_eq!(findings(&pat("ninety", "2027-02-18T00:00:00Z")), []);
     assert_eq!(findings(&pat("more", "2027-02-19T00:00:00Z")), [Finding::LongLived]);
+    assert_eq!(findings(&pat("for ever", "9999-12-31T23:59:59.9999999Z")), [Finding::LongLived]);
 }
 
 #[test]
-fn leftovers_are_known_by_the_markers_and_superseded_ones_only_when_their_time_is_over() {
-    for (name, is_leftover) in [
-        ("nuget [pending 101.1-0a1b2c3d]", true),
-        ("nuget [held 101.1-0a1b2c3d]", true),
-        ("nuget [superseded 101.1-0a1b2c3d ends 2026-11-24T02:59Z]", true),
-        ("nuget [superseded 101.1-0a1b2c3d ends 2026-11-25T03:00Z]", false),
-        ("nuget [pending something else]", false),
-        ("[held 101.1-0a1b2c3d]", false),
+fn only_tokens_that_expired_within_a_week_count_as_expired() {
+    assert_eq!(findings(&pat("a week ago", "2026-11-17T03:00:00Z")), [Finding::Expired]);
+    assert_eq!(findings(&pat("earlier", "2026-11-16T03:00:00Z")), [Finding::ExpiredEarlier]);
+    assert!(!Finding::ExpiredEarlier.needs_action());
+}
+
+#[test]
+fn markers_in_names_tell_replaced_tokens_from_leftovers() {
+    let far = "2027-01-24";
+    for (name, made, valid_to, expected) in [
+        ("x [pending 101.1-0a1b2c3d]", "2026-11-23T21:00:01Z", far, &[][..]),
+        ("x [pending 101.1-0a1b2c3d]", "2026-11-23T21:00:01Z", "2026-11-25", &[]),
+        ("x [pending 101.1-0a1b2c3d]", "2026-11-23T21:00:00Z", far, &[Finding::Leftover]),
+        ("x [held 101.1-0a1b2c3d]", "2026-11-24T02:59:00Z", far, &[Finding::Leftover]),
+        ("x [superseded 101.1-0a1b2c3d ends 2026-11-25T03:00Z]", "2026-11-01", "2026-11-25", &[Finding::Replaced]),
+        ("x [superseded 101.1-0a1b2c3d ends 2026-11-23T03:00Z]", "2026-11-01", "2026-11-23", &[Finding::Replaced]),
+        ("x [superseded 101.1-0a1b2c3d ends 2026-09-23T03:00Z]", "2026-09-01", "2026-09-23", &[Finding::Replaced]),
+        ("x [superseded 101.1-0a1b2c3d ends 2026-11-17T03:01Z]", "2026-11-01", far, &[Finding::Replaced]),
+        ("x [superseded 101.1-0a1b2c3d ends 2026-11-17T03:00Z]", "2026-11-01", far, &[Finding::Leftover]),
+        ("x [pending something else]", "2026-11-01", far, &[]),
+        ("[held 101.1-0a1b2c3d]", "2026-11-01", far, &[]),
     ] {
-        let found = findings(&pat(name, "2027-01-24"));
-        assert_eq!(found == [Finding::Leftover], is_leftover, "{name}: {found:?}");
+        let pat = ListedPat { valid_from: Timestamp::parse(made), ..pat(name, valid_to) };
+        assert_eq!(findings(&pat), expected, "{name}, made {made}, ends {valid_to}");
     }
 }
 
@@ -89,10 +103,10 @@ fn the_worst_stand_first_and_revoked_ones_nowhere() {
         ListedPat { scope: Some("app_token".to_owned()), ..pat("full", "2027-01-24") },
         pat("yesterday", "2026-11-23"),
     ];
-    pats.push(ListedPat { is_revoked: true, ..pat("revoked", "2026-11-25") });
+    pats.push(ListedPat { is_valid: Some(false), ..pat("revoked", "2026-11-25") });
     let judged = judge(&alice(), &pats, &rules());
     let names: Vec<_> = judged.iter().filter_map(|one| one.pat.display_name.as_deref()).collect();
-    assert_eq!(names, ["yesterday", "tomorrow", "in ten days", "long ago", "full", "good"]);
+    assert_eq!(names, ["yesterday", "tomorrow", "in ten days", "full", "long ago", "good"]);
 }
 
 #[test]

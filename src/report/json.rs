@@ -12,7 +12,7 @@ use crate::report::finding::{Finding, Judged};
 use crate::report::tally::Tally;
 use crate::settings::{ReportScope, ReportSettings};
 
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The file, written as the tokens come.
 pub(super) struct Json<W> {
@@ -43,7 +43,7 @@ impl<W: Write> Json<W> {
             "scope": told(&pat.scope, hidden),
             "allOrganizations": pat.is_for_all_organizations,
             "validFrom": pat.valid_from.map(|time| time.to_string()),
-            "validTo": pat.valid_to.map(|time| time.to_string()),
+            "validTo": pat.valid_to.time().map(|time| time.to_string()),
             "daysLeft": judged.days_left,
             "findings": judged.findings.iter().map(|finding| finding.code()).collect::<Vec<_>>(),
         });
@@ -65,6 +65,8 @@ impl<W: Write> Json<W> {
             "stopped": told(&reach.stopped, hidden),
             "ownersNotAsked": reach.not_asked,
             "ownersNotRead": reach.unread_count,
+            "tokensNotRead": reach.unread_tokens,
+            "endsNotRead": reach.unread_ends,
             "notRead": reach.unread.iter().map(unread).collect::<Vec<_>>(),
             "tokenCount": tally.tokens,
             "counts": counts,

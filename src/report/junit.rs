@@ -41,25 +41,18 @@ impl<W: Write + Seek> JUnit<W> {
         let Some(kind) = kind else { return self.out.write_all(b"/>\n") };
         self.failures += 1;
         let mail = row.mail.as_deref().map_or(String::new(), |mail| format!(", {mail}"));
-        let more = format!(
-            "{} of {}{mail} {} ({}); scope {}",
-            row.name,
-            row.owner,
-            row.sentence,
-            row.ends.as_deref().unwrap_or("?"),
-            row.scope,
-        );
+        let more = format!("{} of {}{mail} {} ({}); scope {}", row.name, row.owner, row.sentence, row.ends, row.scope,);
         let (end, more) = (escaped(&row.end), escaped(&more));
         writeln!(self.out, "><failure type=\"{}\" message=\"{end}\">{more}</failure></testcase>", kind.code())
     }
 
-    pub(super) fn end(mut self, reach: &Coverage, hidden: &Redactor) -> io::Result<()> {
-        for (owner, why) in &reach.unread {
+    pub(super) fn end(mut self, coverage: &Coverage, hidden: &Redactor) -> io::Result<()> {
+        for (owner, why) in &coverage.unread {
             let why = one_line(&hidden.redacted(why));
             self.error(&label(owner, hidden), "the tokens of this user", &why)?;
         }
-        if reach.is_partial() {
-            let why = one_line(&hidden.redacted(&missing(reach).join(" ")));
+        if coverage.is_partial() {
+            let why = one_line(&hidden.redacted(&missing(coverage).join(" ")));
             self.error("RotatePat", "the report is complete", &why)?;
         }
         self.out.write_all(b"</testsuite>\n</testsuites>\n")?;

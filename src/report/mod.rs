@@ -7,6 +7,8 @@ mod json;
 mod junit;
 mod markdown;
 mod own;
+mod people;
+mod progress;
 mod row;
 mod table;
 mod tally;
@@ -25,11 +27,11 @@ use crate::settings::{ReportScope, ReportSettings};
 pub async fn run(context: &Context, settings: &ReportSettings) -> Result<(), Failure> {
     let mut sheets = ReportWriter::open(context, settings)?;
     let gathered = match settings.scope {
-        ReportScope::Own => own::collect(context, &mut sheets).await,
+        ReportScope::Own => own::collect(context, settings, &mut sheets).await,
         ReportScope::Organization => collect::collect(context, settings, &mut sheets).await,
     };
     match gathered {
-        Ok(reach) => sheets.finish(&reach),
+        Ok(reach) => sheets.finish(reach),
         Err(failure) => {
             sheets.discard();
             Err(failure)

@@ -1,6 +1,6 @@
 //! A token as tables show it: owned, so that the worst can be kept while the rest streams by.
 
-use crate::model::inventory::Owner;
+use crate::model::inventory::{End, Owner};
 use crate::model::redaction::Redactor;
 use crate::model::text::one_line;
 use crate::report::finding::{Finding, Judged, Rank};
@@ -17,8 +17,8 @@ pub(super) struct Row {
     pub(super) mail: Option<String>,
     /// What it may do.
     pub(super) scope: String,
-    /// Its last day, if that can be read.
-    pub(super) ends: Option<String>,
+    /// When it ends, or that it never does or cannot be read.
+    pub(super) ends: String,
     /// When that is, in words.
     pub(super) end: String,
     /// How many days that is from now.
@@ -39,8 +39,12 @@ impl Row {
             owner: label(owner, hidden),
             name: pat.display_name.as_deref().map_or("(no name)".to_owned(), plain),
             mail: owner.mail.as_deref().map(plain),
-            scope: pat.scope.as_deref().map_or("(not told)".to_owned(), plain),
-            ends: pat.valid_to.map(|end| end.to_string()),
+            scope: pat.scope.as_deref().map_or("(unknown)".to_owned(), plain),
+            ends: match pat.valid_to {
+                End::At(end) => end.to_string(),
+                End::Never => "never".to_owned(),
+                End::Unreadable => "?".to_owned(),
+            },
             end: judged.end(),
             sentence: {
                 let more: Vec<&str> = judged.more().map(Finding::words).collect();
@@ -57,14 +61,17 @@ impl Row {
         self.findings.iter().map(|finding| finding.words()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its last day, or that it cannot be read.
+    /// Its last day.
     pub(super) fn day(&self) -> &str {
-        self.ends.as_deref().and_then(|ends| ends.get(..10)).unwrap_or("?")
+        self.ends.get(..10).unwrap_or(&self.ends)
     }
 
-    /// The days left, or that they cannot be told.
     pub(super) fn days(&self) -> String {
-        self.days_left.map_or("?".to_owned(), |days| days.to_string())
+        self.days_left.map_or(String::new(), |days| days.to_string())
+    }
+
+    pub(super) fn needs_action(&self) -> bool {
+        self.findings.iter().any(|finding| finding.needs_action())
     }
 }
 

@@ -73,7 +73,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr as _;
 
     use super::*;
-    use crate::model::inventory::{ListedPat, Owner};
+    use crate::model::inventory::{End, ListedPat, Owner};
     use crate::model::redaction::Redactor;
     use crate::model::timestamp::Timestamp;
     use crate::report::finding::{Rules, judge};
@@ -88,7 +88,7 @@ mod tests {
                 scope: Some("app_token".to_owned()),
                 is_for_all_organizations: Some(true),
                 valid_from: Timestamp::parse("2026-01-01"),
-                valid_to: Timestamp::parse("2026-12-04"),
+                valid_to: End::read(Some("2026-12-04")),
                 ..ListedPat::default()
             };
             Row::new(&owner, &judge(&owner, &[pat], &rules)[0], &Redactor::default())

@@ -32,7 +32,7 @@ impl Tally {
         let of = owners.map_or(String::new(), |owners| format!(" of {}", count(owners, "user")));
         let days = count(warn_when_days_left.into(), "day");
         format!(
-            "{}{of}: {} expired, {} within {days}.",
+            "{}{of}: {} expired within the last week, {} within {days}.",
             count(self.tokens, "token"),
             self.of(Finding::Expired),
             match self.of(Finding::Expiring) {
@@ -46,7 +46,7 @@ impl Tally {
     pub(super) fn findings_that_fail(&self, fail_on: FailOn, warn_when_days_left: u16) -> String {
         let count = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
         let (expired, expiring) = (self.of(Finding::Expired), self.of(Finding::Expiring));
-        let expired = format!("{} {} expired", count(expired, "token"), if expired == 1 { "has" } else { "have" });
+        let expired = format!("{} expired within the last week", count(expired, "token"));
         if fail_on == FailOn::Expired {
             return expired;
         }

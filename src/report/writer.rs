@@ -5,10 +5,13 @@ use std::collections::BinaryHeap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::failure::{Failure, StepError, UNCHANGED};
 use crate::model::inventory::{ListedPat, Owner};
+use crate::model::text;
+use crate::model::timestamp::Timestamp;
 use crate::report::coverage::{Coverage, missing};
 use crate::report::finding::{Finding, Rules, judge};
 use crate::report::json::Json;
@@ -25,6 +28,10 @@ const WORST: usize = 100;
 const IN_THE_LOG: usize = 40;
 /// Warnings on the run's page, which shows ten of a step.
 const WARNINGS: usize = 10;
+/// A little more than the days for which a token counts as expired.
+const UNCERTAIN: Duration = Duration::from_secs(9 * 24 * 60 * 60);
+/// One that ended this long ago had done so when the list was made.
+const CERTAINLY: Duration = Duration::from_secs(60 * 60);
 /// The agent takes the file's name for the heading above the summary.
 const SUMMARY: &str = "Personal access tokens.md";
 
@@ -38,6 +45,10 @@ pub(super) struct ReportWriter<'a> {
     junit: JUnit<BufWriter<File>>,
     tally: Tally,
     worst: BinaryHeap<Row>,
+    /// Tokens that are said to be invalid and have just ended: revoked, or expired. Which of them it is, is not documented.
+    uncertain: Vec<(Owner, ListedPat)>,
+    /// Whether a token that has expired is listed as valid: then an invalid one was revoked.
+    invalid_means_revoked: bool,
 }
 
 impl<'a> ReportWriter<'a> {
@@ -52,6 +63,13 @@ impl<'a> ReportWriter<'a> {
             ReportScope::Organization => format!("in {organization}"),
         };
         let folder = settings.folder.join(format!("rotate-pat-{:08x}", fastrand::u32(..)));
+        // The paths are output variables: what the log would show otherwise names no file.
+        if !folder.to_str().is_some_and(|path| context.console.shows_exactly(path)) {
+            let folder = text::one_line(&settings.folder.to_string_lossy());
+            let error =
+                anyhow::anyhow!("an output variable cannot hold the path of the agent's temporary folder: {folder}");
+            return Err(StepError::new(error).advise("Give the agent a work folder with a plain name.").now(UNCHANGED));
+        }
         let opened = || {
             create_folder(&folder)?;
             let json = Json::begin(create(&folder.join("report.json"))?, organization, settings)?;
@@ -59,7 +77,18 @@ impl<'a> ReportWriter<'a> {
             Ok((json, junit))
         };
         let (json, junit) = opened().map_err(|error| unwritten(&folder, &error))?;
-        Ok(Self { context, settings, title, folder, json, junit, tally: Tally::default(), worst: BinaryHeap::new() })
+        Ok(Self {
+            context,
+            settings,
+            title,
+            folder,
+            json,
+            junit,
+            tally: Tally::default(),
+            worst: BinaryHeap::new(),
+            uncertain: Vec::new(),
+            invalid_means_revoked: false,
+        })
     }
 
     /// Takes all tokens of one owner, once.
@@ -67,6 +96,16 @@ impl<'a> ReportWriter<'a> {
     /// # Errors
     /// When the files cannot be written.
     pub(super) fn add(&mut self, owner: &Owner, pats: &[ListedPat]) -> Result<(), Failure> {
+        let now = self.context.clock.now();
+        let (sure, uncertain) = pats.iter().cloned().partition::<Vec<_>, _>(|pat| !may_be_revoked(pat, now));
+        let long_past = now.minus(CERTAINLY);
+        self.invalid_means_revoked |=
+            pats.iter().any(|pat| pat.is_valid == Some(true) && pat.valid_to.is_past(long_past));
+        self.uncertain.extend(uncertain.into_iter().map(|pat| (owner.clone(), pat)));
+        self.write(owner, &sure)
+    }
+
+    fn write(&mut self, owner: &Owner, pats: &[ListedPat]) -> Result<(), Failure> {
         let rules = Rules {
             now: self.context.clock.now(),
             warn_when_days_left: self.settings.warn_when_days_left,
@@ -100,8 +139,15 @@ impl<'a> ReportWriter<'a> {
     ///
     /// # Errors
     /// What could not be written, or what was found where that is to fail the step.
-    pub(super) fn finish(self, reach: &Coverage) -> Result<(), Failure> {
-        let Self { context, settings, title, folder, json, junit, tally, worst } = self;
+    pub(super) fn finish(mut self, mut reach: Coverage) -> Result<(), Failure> {
+        if !self.invalid_means_revoked {
+            for (owner, pat) in std::mem::take(&mut self.uncertain) {
+                self.write(&owner, &[pat])?;
+            }
+        }
+        let Self { context, settings, title, folder, json, junit, tally, worst, .. } = self;
+        reach.unread_ends = tally.of(Finding::NoReadableEnd);
+        let reach = &reach;
         let console = &context.console;
         let hidden = console.hidden();
         let rows = worst.into_sorted_vec();
@@ -132,18 +178,18 @@ impl<'a> ReportWriter<'a> {
         for line in &missing {
             console.warn(&format!("this report is partial: {line}"));
         }
-        for row in rows.iter().filter(|row| !row.findings.is_empty()).take(WARNINGS) {
+        for row in rows.iter().filter(|row| row.needs_action()).take(WARNINGS) {
             let mail = row.mail.as_deref().map_or(String::new(), |mail| format!(" ({mail})"));
             console.warn(&format!("\"{}\" of {}{mail} {}", row.name, row.owner, row.sentence));
         }
-        let told = || {
+        let shown = || {
             console.upload_summary(&folder.join(SUMMARY).to_string_lossy())?;
             console.set_output("expiredCount", &tally.of(Finding::Expired).to_string())?;
             console.set_output("expiringCount", &tally.of(Finding::Expiring).to_string())?;
             console.set_output("reportFile", &folder.join("report.json").to_string_lossy())?;
             console.set_output("junitFile", &folder.join("junit.xml").to_string_lossy())
         };
-        told().map_err(|error: io::Error| StepError::new(error).now(UNCHANGED))?;
+        shown().map_err(|error: io::Error| StepError::new(error).now(UNCHANGED))?;
         result(settings, &tally, reach, &missing)
     }
 }
@@ -162,12 +208,12 @@ fn result(settings: &ReportSettings, tally: &Tally, reach: &Coverage, missing: &
     if reach.is_cancelled {
         return Err(StepError::cancelled().now("The report was written as far as it had come. Nothing was changed."));
     }
-    let pluralize = match settings.fail_on {
+    let failing = match settings.fail_on {
         FailOn::Nothing => return Ok(()),
         FailOn::Expired => tally.of(Finding::Expired),
         FailOn::Expiring => tally.of(Finding::Expired) + tally.of(Finding::Expiring),
     };
-    if pluralize > 0 {
+    if failing > 0 {
         let error = anyhow::anyhow!("{}", tally.findings_that_fail(settings.fail_on, settings.warn_when_days_left));
         return Err(StepError::new(error).advise(
             "Renew or revoke the tokens that the summary names, or let `command: rotate` renew them. `failOn` decides \
@@ -177,12 +223,21 @@ fn result(settings: &ReportSettings, tally: &Tally, reach: &Coverage, missing: &
     match missing.first() {
         None => Ok(()),
         Some(first) => {
+            let first = first.trim_end_matches('.');
             let error = anyhow::anyhow!("the report is partial, so `failOn` cannot be answered: {first}");
             Err(StepError::new(error)
-                .advise("Run again, with a higher `maxMinutes` where time was short.")
+                .advise(
+                    "Run again, with a higher `maxMinutes` if time was short, and look by hand at what cannot be read.",
+                )
                 .now("The report was written as far as it had come. Nothing was changed."))
         }
     }
+}
+
+/// Whether a token may have been revoked, or have expired just now. Longer ago, neither needs anybody.
+fn may_be_revoked(pat: &ListedPat, now: Timestamp) -> bool {
+    let is_recent = pat.valid_to.time().is_some_and(|end| end <= now && now.since(end) < UNCERTAIN);
+    pat.is_valid == Some(false) && is_recent
 }
 
 /// Only for the account that the agent runs as: names and mails are nobody else's business.

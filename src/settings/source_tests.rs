@@ -121,7 +121,7 @@ fn a_report_needs_no_name_and_no_build() {
     let report = [("INPUT_COMMAND", "report"), ("INPUT_PATNAME", ""), ("BUILD_BUILDID", ""), folder];
     let Command::Report(settings) = read(&job(&report)).unwrap().command else { panic!("a report") };
     assert_eq!((settings.scope, settings.fail_on), (ReportScope::Own, FailOn::Nothing));
-    assert_eq!((settings.warn_when_days_left, settings.max_minutes), (30, 50));
+    assert_eq!((settings.warn_when_days_left, settings.max_minutes), (14, 50));
     assert_eq!(inputs_at_fault(&report[..3]), ["AGENT_TEMPDIRECTORY"], "and a folder for its files");
 }
 

@@ -41,6 +41,10 @@ impl Claims {
         self.upn.as_deref().or(self.unique_name.as_deref()).or(self.preferred_username.as_deref())
     }
 
+    pub fn object_id(&self) -> Option<&str> {
+        self.oid.as_deref()
+    }
+
     /// Who it acts for, by every name it tells.
     pub(super) fn in_words(&self) -> String {
         let told = |text: &Option<String>| text.as_deref().map(one_line);

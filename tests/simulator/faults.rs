@@ -44,8 +44,12 @@ pub enum Fault {
     RefusedIn200(String),
     /// Handled, and told to slow down by a `Retry-After` in seconds.
     OkWithRetryAfter(u64),
-    /// Handled, with one more header: `X-RateLimit-…` for instance.
+    /// Handled, with this header in place of any of its name: `X-RateLimit-…` for instance.
     Header(&'static str, String),
+    /// Handled, and the reply's body is rewritten.
+    Rewritten(fn(&str) -> String),
+    /// Not handled: this status with a page of HTML, from something on the way that is none of the services.
+    Gateway(u16),
     /// Handled, but the reply is JSON of another shape.
     WrongShape,
     /// Handled, but the reply is JSON of that many bytes.
@@ -111,6 +115,7 @@ impl Fault {
             | Self::Throttled(_)
             | Self::ThrottledUntil(_)
             | Self::SignInPage
+            | Self::Gateway(_)
             | Self::SignInRedirect
             | Self::RefusedIn200(_)
             | Self::EndlessList(..)
@@ -122,6 +127,7 @@ impl Fault {
             | Self::StatusAfter(_)
             | Self::OkWithRetryAfter(_)
             | Self::Header(..)
+            | Self::Rewritten(_)
             | Self::WrongShape
             | Self::HugeBody(_)
             | Self::Drip(_)
@@ -165,6 +171,8 @@ impl Fault {
             Self::RefusedIn200(error) => format!("refused in 200: {error}"),
             Self::OkWithRetryAfter(seconds) => format!("slow down, retry after {seconds} s"),
             Self::Header(name, value) => format!("header {name}: {value}"),
+            Self::Rewritten(_) => "a body that was rewritten".to_owned(),
+            Self::Gateway(status) => format!("status {status} of a gateway"),
             Self::WrongShape => "wrong shape".to_owned(),
             Self::HugeBody(bytes) => format!("body of {bytes} bytes"),
             Self::ClockSkew(by) => format!("clock off by {} s", by.as_secs()),
@@ -206,6 +214,11 @@ impl When {
     /// At each of these whose path holds this: those about one user, for instance.
     pub fn about(op: Op, what: &str) -> Self {
         Self { about: Some(what.to_owned()), ..Self::every(op) }
+    }
+
+    /// The same, but for the first `n`.
+    pub fn after(self, n: usize) -> Self {
+        Self { first: n + 1, ..self }
     }
 
     /// At the `n`th of these and all later ones.

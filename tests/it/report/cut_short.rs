@@ -13,8 +13,8 @@ use simulator::{Fault, Op, When};
 #[test]
 fn max_minutes_end_it_with_what_was_had_by_then_and_what_is_missing_is_counted() {
     let (sim, mut job) = local(80, &[("maxMinutes", "3")]);
-    job.limits.minute = Duration::from_millis(150);
-    sim.inject(Fault::Delay(Duration::from_millis(50)), When::every(Op::ListPatsOfUser));
+    job.limits.minute = Duration::from_millis(500);
+    sim.inject(Fault::Delay(Duration::from_millis(200)), When::every(Op::ListPatsOfUser));
     assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["this report is partial: `maxMinutes` ended it after 3 minutes", "not asked for"]);
     let listed = Listed::read(job.variable("reportFile").unwrap());

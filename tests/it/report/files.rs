@@ -142,3 +142,17 @@ fn a_reader_of_junit_files_finds_every_token_and_as_many_failures_as_the_outputs
     let said = String::from_utf8(read.stdout).unwrap();
     assert_eq!(said.trim(), format!("{tokens} {failures} 0 {tokens} {failures} True"));
 }
+
+#[test]
+fn a_folder_whose_path_the_log_cannot_show_exactly_is_refused() {
+    let (_sim, mut job) = super::local(3, &[]);
+    let folder = super::reports_folder().join("a##b");
+    fs::create_dir_all(&folder).unwrap();
+    job.set("AGENT_TEMPDIRECTORY", folder.to_str().unwrap());
+    assert_eq!(job.main(), rotate_pat::app::StageExit::Failed, "{}", job.log());
+    assert!(
+        job.log().contains("the agent's temporary folder") && job.variable("reportFile").is_none(),
+        "{}",
+        job.log()
+    );
+}

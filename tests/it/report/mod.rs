@@ -3,12 +3,14 @@
 
 mod cut_short;
 mod files;
+mod month;
 mod organization;
 mod own;
 mod paging;
 mod refused;
 mod throttle;
 mod token_ends;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,11 +1,18 @@
 //! The tokens of the account that signs in.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
+use rotate_pat::app::StageExit;
+
+use crate::harness::in_process::LocalJob;
+use crate::harness::local::logs;
 use crate::harness::pipeline::{Pipeline, says};
-use crate::report::{Listed, fails_without_a_report, own_ids, report};
+use crate::report::{Listed, fails_without_a_report, own_ids, report, reports_folder};
 use agent::TaskResult;
-use simulator::{Op, PatState};
+use simulator::{Fault, Op, PatState, Simulator, When, World};
 
 #[test]
 fn those_that_work_and_those_that_have_expired_are_listed_and_nobody_elses() {
@@ -36,7 +43,7 @@ fn those_that_work_and_those_that_have_expired_are_listed_and_nobody_elses() {
     assert_eq!(listed.0["tokens"][0]["owner"]["id"], world.user("rotator").identity.as_str());
     assert_eq!(listed.0["tokens"][0]["owner"]["principalName"], world.user("rotator").upn.as_str());
     assert_eq!((listed.number("owners"), listed.0["isPartial"].as_bool()), (1, Some(false)));
-    says(&run, &["4 tokens: 2 expired, 1 expires within 30 days."]);
+    says(&run, &["4 tokens: 1 expired within the last week, 1 expires within 14 days."]);
 }
 
 #[test]
@@ -59,7 +66,7 @@ fn an_account_without_tokens_is_a_report_without_tokens() {
     let run = report(&pipeline, &mut job, &[("failOn", "expiring")]);
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
     assert_eq!(Listed::of(&job).tokens(), []);
-    says(&run, &["0 tokens: 0 expired, 0 expire within 30 days."]);
+    says(&run, &["0 tokens: 0 expired within the last week, 0 expire within 14 days."]);
 }
 
 #[test]
@@ -78,4 +85,37 @@ fn a_run_right_after_the_report_has_nothing_to_settle() {
     pipeline.sim.clear_transcript();
     assert_eq!(pipeline.post(&mut job).result, TaskResult::Succeeded);
     assert!(pipeline.sim.transcript().is_empty());
+}
+
+#[test]
+fn max_minutes_ends_this_report_too() {
+    let mut world = World::new();
+    world.add_pat("nuget-publish").days_left(5).add();
+    let sim = Arc::new(Simulator::start(world));
+    sim.inject(Fault::HangBefore, When::every(Op::ListPats));
+    let mut job = LocalJob::new(&sim, &[("command", "report"), ("maxMinutes", "1")]);
+    job.set("AGENT_TEMPDIRECTORY", reports_folder().to_str().unwrap());
+    job.limits.minute = Duration::from_millis(100);
+    job.limits.reply = Duration::from_secs(5);
+    job.limits.read = Duration::from_secs(5);
+    let started = Instant::now();
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    logs(&job, &["`maxMinutes`", "Nothing was changed."]);
+}
+
+#[test]
+fn a_list_that_takes_minutes_is_no_fault_of_the_agents_clock() {
+    let mut world = World::new();
+    for name in ["one", "two", "three"] {
+        world.add_pat(name).days_left(20).add();
+        world.add_pat(name).days_left(-2).add();
+    }
+    let sim = Arc::new(Simulator::start(world));
+    let slow = |world: &mut World| world.advance(SignedDuration::from_mins(5));
+    sim.inject(Fault::before(slow), When::from(Op::ListPats, 2));
+    let mut job = LocalJob::new(&sim, &[("command", "report")]);
+    job.set("AGENT_TEMPDIRECTORY", reports_folder().to_str().unwrap());
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
+    assert!(!job.log().contains("clock"), "{}", job.log());
 }

@@ -125,3 +125,25 @@ fn a_wait_asked_for_between_two_pages_of_one_users_list_is_said_as_well() {
     assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     logs(&job, &["Azure DevOps asks to wait 1 second"]);
 }
+
+#[test]
+fn rate_limits_without_a_time_slow_the_report_down_and_cost_nobody() {
+    let (sim, mut job) = local(20, &[]);
+    job.limits.repeat_within = Duration::from_millis(50);
+    sim.inject(Fault::Status(429), When::first(Op::ListPatsOfUser, 60));
+    assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
+    Listed::read(job.variable("reportFile").unwrap()).is_whole(&sim.world());
+}
+
+#[test]
+fn a_wait_beyond_max_minutes_ends_the_report_at_once() {
+    for fault in [Fault::Throttled, Fault::OkWithRetryAfter] {
+        let (sim, mut job) = local(60, &[("maxMinutes", "10")]);
+        job.limits.minute = Duration::from_secs(2);
+        sim.inject(fault(3600), When::nth(Op::ListPatsOfUser, 20));
+        let started = Instant::now();
+        assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        logs(&job, &["this report is partial: Azure DevOps asks to wait 60 minutes"]);
+    }
+}

@@ -16,7 +16,7 @@ fn it_is_replaced_by_one_sign_in_for_all_that_is_under_way_and_nobody_is_missing
     }
     let (run, _) = whole(&pipeline);
     assert_eq!(pipeline.sim.count(Op::TokenRefresh), 3, "{}", run.log);
-    assert_eq!(lines_with(&run, "signing in anew").len(), 2, "{}", run.log);
+    assert_eq!(lines_with(&run, "signing in again").len(), 2, "{}", run.log);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn one_from_an_earlier_step_cannot_be_replaced_and_the_report_is_what_was_had_by
         &[OF_ALL, ("azureSubscription", ""), ("refreshTokenSecret", ""), ("accessToken", "$(userToken)")],
     );
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
-    says(&run, &["this report is partial", "the token in `accessToken` has ended"]);
+    says(&run, &["this report is partial", "the token in `accessToken` has expired"]);
     let listed = Listed::of(&job);
     listed.is_a_part(&pipeline.sim.world(), "`accessToken`");
     assert!(listed.number("owners") > 0);
@@ -106,7 +106,7 @@ fn a_refused_second_sign_in_leaves_a_partial_report_that_says_why() {
     let run = report(&pipeline, &mut job, &[OF_ALL]);
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
     says(&run, &["this report is partial", "AADSTS50173"]);
-    Listed::of(&job).is_a_part(&pipeline.sim.world(), "signing in anew failed");
+    Listed::of(&job).is_a_part(&pipeline.sim.world(), "signing in again failed");
 }
 
 #[test]

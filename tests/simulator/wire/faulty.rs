@@ -30,6 +30,7 @@ pub fn instead(fault: &Fault, op: Op, world: &mut World, request: &Request) -> O
             error_of(op, world, 429, throttled).with("Retry-After", &dates::http(until))
         }
         Fault::SignInPage => vss::sign_in_page(),
+        Fault::Gateway(status) => Reply::html(*status, "<html><body>This page is not here.</body></html>"),
         Fault::SignInRedirect => vss::sign_in_redirect(),
         Fault::RefusedIn200(error) => pats::refused_in_200(error),
         Fault::HostileMessage(message) => error_of(op, world, 400, message),
@@ -51,7 +52,11 @@ pub fn over(fault: &Fault, op: Op, world: &World, reply: &mut Reply) {
     match fault {
         Fault::StatusAfter(status) => *reply = error_of(op, world, *status, "A simulated gateway's fault."),
         Fault::OkWithRetryAfter(seconds) => reply.headers.push(("Retry-After".to_owned(), seconds.to_string())),
-        Fault::Header(name, value) => reply.headers.push(((*name).to_owned(), value.clone())),
+        Fault::Header(name, value) => {
+            reply.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            reply.headers.push(((*name).to_owned(), value.clone()));
+        }
+        Fault::Rewritten(rewrite) => reply.body = rewrite(&String::from_utf8_lossy(&reply.body)).into_bytes(),
         Fault::WrongShape => *reply = Reply::json(200, &json!([{"unexpected": {"deep": [true, null, 7]}}, "shape"])),
         Fault::HugeBody(bytes) => {
             let mut body = br#"{"filler":""#.to_vec();
