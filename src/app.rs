@@ -19,6 +19,7 @@ use crate::http::Http;
 use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
 use crate::settings::{Command, Fault, Settings};
+use crate::workstation::Streams;
 
 /// What `--version` says: a release's commit, and the target it was built for.
 pub const VERSION: &str = concat!(
@@ -83,9 +84,13 @@ pub struct Start {
     /// The time.
     pub clock: Clock,
     /// Standard input.
-    pub input: Box<dyn io::Read>,
+    pub input: Box<dyn io::Read + Send>,
+    /// Whether a person types there.
+    pub is_terminal: bool,
     /// Standard output.
     pub out: Box<dyn io::Write>,
+    /// Standard error, for a person only: a stage says everything on standard output.
+    pub err: Box<dyn io::Write>,
     /// Whether the process that started this one is still there.
     pub has_launcher: Rc<dyn Fn() -> bool>,
 }
@@ -93,20 +98,12 @@ pub struct Start {
 /// Runs what the arguments name, on this thread, listening to signals: a stage for the launcher, or a sign-in for a
 /// person. Returns the exit code.
 pub fn start(start: Start) -> u8 {
-    let Start { mut arguments, environment, clock, input, out, has_launcher } = start;
-    let word = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
-    let word = word.to_string_lossy();
-    let stage = Stage::parse(&word);
-    if stage.is_none() && word != "sign-in" {
+    let Start { arguments, environment, clock, input, is_terminal, out, err, has_launcher } = start;
+    let word = arguments.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    if word == "--version" || word == "-V" {
         let console = Console::new(out, false);
-        if word == "--version" {
-            console.say(VERSION);
-            return told(console.check(), StageExit::Succeeded).exit_code();
-        }
-        console.say("This program is started by the pipeline task RotatePat, with `task` or `settle`; see its README.");
-        console.say("A person signs in once with:");
-        console.say(workstation::USAGE);
-        return StageExit::Nothing.exit_code();
+        console.say(VERSION);
+        return told(console.check(), StageExit::Succeeded).exit_code();
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return StageExit::Nothing.exit_code();
@@ -116,12 +113,15 @@ pub fn start(start: Start) -> u8 {
         if canceller.listen().is_err() {
             return StageExit::Nothing.exit_code();
         }
-        match stage {
+        match Stage::parse(&word) {
             Some(stage) => {
                 let limits = Limits::default();
                 run(stage, Runtime { environment, clock, out, cancel, has_launcher, limits }).await.exit_code()
             }
-            None => workstation::run(arguments, environment, clock, input, out, cancel).await,
+            None => {
+                let streams = Streams { input, is_terminal, out, err };
+                workstation::run(arguments, environment, clock, streams, cancel).await
+            }
         }
     })
 }

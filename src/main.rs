@@ -1,6 +1,7 @@
-//! The program that the launcher starts. The environment, the clocks and standard output enter here and nowhere else.
+//! The program that the launcher starts. The environment, the clocks and the standard streams enter here and nowhere else.
 
 use std::alloc::System;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Instant;
@@ -27,7 +28,9 @@ fn main() -> ExitCode {
         environment: Environment::from_os(std::env::vars_os()),
         clock: Clock::new(Timestamp::now, move || started.elapsed()),
         input: Box::new(std::io::stdin()),
+        is_terminal: std::io::stdin().is_terminal(),
         out: Box::new(std::io::stdout()),
+        err: Box::new(std::io::stderr()),
         has_launcher: Rc::new(has_launcher),
     }))
 }

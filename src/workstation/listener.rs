@@ -1,8 +1,10 @@
 //! The authorization code flow's end on this machine: a page that sends the browser to the login host, and the address
-//! that brings it back with a code (RFC 8252). Only 127.0.0.1 is listened on, and only this sign-in's answer counts.
+//! that brings it back with a code (RFC 8252). Only loopback is listened on, and only this sign-in's answer counts.
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow>
 
-use std::ops::ControlFlow;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -10,11 +12,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::azure::entra::Issuer;
@@ -23,18 +30,23 @@ use crate::model::text::one_line;
 use crate::model::user::UserName;
 
 /// A person looks for a password and a second factor in this time.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// A browser on the same machine sends its request at once.
-const REQUEST: Duration = Duration::from_secs(5);
-const LARGEST_REQUEST: usize = 16 * 1024;
+pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// A browser on the same machine sends its request at once; some connections are opened in advance and never used.
+const REQUEST: Duration = Duration::from_secs(60);
+/// The browser follows to the last page in this time.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Ports tried until one is free for both families of addresses.
+const PORTS: usize = 20;
 const START: &str = "/sign-in";
 const DONE: &str = "/done";
 
 /// A sign-in that was asked for, and its open end.
 pub(super) struct Asked {
-    listener: TcpListener,
+    v4: TcpListener,
+    /// Browsers may take `localhost` for this address. A machine may not have it.
+    v6: Option<TcpListener>,
     authorize: Url,
-    state: Secret,
+    pub(super) state: Secret,
     /// Proves at the token endpoint that who asked redeems.
     pub(super) verifier: Secret,
     /// Where the browser comes back to.
@@ -43,9 +55,15 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Takes a free port and writes down what to ask.
-    pub(super) async fn new(issuer: Issuer<'_>, client: &str, user: &UserName, scope: &str) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("could not listen on 127.0.0.1")?;
-        let redirect = format!("http://{}", listener.local_addr()?);
+    pub(super) async fn new(
+        issuer: Issuer<'_>,
+        client: &str,
+        user: &UserName,
+        scope: &str,
+        redirect_host: &str,
+    ) -> anyhow::Result<Self> {
+        let (v4, v6) = listen().await.context("could not listen on this machine's loopback address")?;
+        let redirect = format!("http://{redirect_host}:{}", v4.local_addr()?.port());
         let (state, verifier) = (random()?, random()?);
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.reveal().as_bytes()));
         let mut authorize = issuer.endpoint("authorize");
@@ -64,7 +82,7 @@ impl Asked {
         if let UserName::Name(name) = user {
             authorize.query_pairs_mut().append_pair("login_hint", name);
         }
-        Ok(Self { listener, authorize, state, verifier, redirect })
+        Ok(Self { v4, v6, authorize, state, verifier, redirect })
     }
 
     /// The page to begin at.
@@ -72,135 +90,156 @@ impl Asked {
         format!("{}{START}", self.redirect)
     }
 
-    /// Waits for the browser to bring the code. Connections are read side by side: browsers open some that they never
-    /// use.
+    /// Waits for the browser to bring the code. Every request gets a reply; connections are served side by side, as
+    /// browsers open some that they never use.
     pub(super) async fn code(&self) -> anyhow::Result<Secret> {
-        let until = Instant::now() + PATIENCE;
-        let mut outcome = None;
-        self.serve(until, |target| match self.answer(target) {
-            Answer::Send(reply) => (reply, ControlFlow::Continue(())),
-            Answer::Ended(ended) => {
-                outcome = Some(ended);
-                (redirection(DONE), ControlFlow::Break(()))
-            }
-        })
-        .await?;
-        // The browser follows to a page without the code in its address.
-        let soon = Instant::now() + Duration::from_secs(2);
-        let goodbye = self.serve(soon, |target| match target.path() {
-            DONE => (page("This window can be closed; the rest is in the terminal."), ControlFlow::Break(())),
-            _ => (status("404 Not Found"), ControlFlow::Continue(())),
-        });
-        let _gone = goodbye.await;
-        outcome.unwrap_or_else(|| Err(anyhow!("nobody signed in within {} minutes", PATIENCE.as_secs() / 60)))
-    }
-
-    /// Answers requests until one of them is the last, or the time is over.
-    async fn serve(
-        &self,
-        until: Instant,
-        mut answer: impl FnMut(&Url) -> (String, ControlFlow<()>),
-    ) -> anyhow::Result<()> {
-        let mut requests = FuturesUnordered::new();
+        let outcome = RefCell::new(None);
+        let has_said_goodbye = Cell::new(false);
+        let mut until = Instant::now() + PATIENCE;
+        let mut connections = FuturesUnordered::new();
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => {
-                    let (stream, _) = accepted.context("could not take the browser's connection")?;
-                    requests.push(timeout(REQUEST, self.request(stream)));
+                accepted = self.accept() => {
+                    let stream = accepted.context("could not take the browser's connection")?;
+                    let service = service_fn(|request| {
+                        let reply = self.reply(&request, &outcome, &has_said_goodbye);
+                        async { Ok::<_, Infallible>(reply) }
+                    });
+                    let mut server = http1::Builder::new();
+                    server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(REQUEST);
+                    connections.push(server.serve_connection(TokioIo::new(stream), service));
                 }
-                Some(Ok(Some((mut stream, target)))) = requests.next() => {
-                    let (reply, then) = answer(&target);
-                    send(&mut stream, &reply).await;
-                    if then.is_break() {
-                        return Ok(());
+                Some(_served) = connections.next() => {
+                    if has_said_goodbye.get() {
+                        break;
+                    }
+                    if outcome.borrow().is_some() {
+                        until = until.min(Instant::now() + GOODBYE);
                     }
                 }
-                () = sleep_until(until) => return Ok(()),
+                () = sleep_until(until) => break,
+            }
+        }
+        drop(connections);
+        let ended = outcome.into_inner();
+        ended.unwrap_or_else(|| Err(anyhow!("nobody signed in within {} minutes", PATIENCE.as_secs() / 60)))
+    }
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let accepted = match &self.v6 {
+            Some(v6) => tokio::select! {
+                accepted = self.v4.accept() => accepted,
+                accepted = v6.accept() => accepted,
+            },
+            None => self.v4.accept().await,
+        };
+        accepted.map(|(stream, _)| stream)
+    }
+
+    fn reply(
+        &self,
+        request: &Request<Incoming>,
+        outcome: &RefCell<Option<anyhow::Result<Secret>>>,
+        has_said_goodbye: &Cell<bool>,
+    ) -> Response<String> {
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let path = request.uri().path_and_query().filter(|_| request.uri().authority().is_none());
+        let Some(target) = path.and_then(|path| asked_for(path.as_str(), host, &self.redirect)) else {
+            return page(StatusCode::MISDIRECTED_REQUEST, "This address is not served here.");
+        };
+        match (request.method(), target.path()) {
+            (&Method::GET, START) => redirection(self.authorize.as_str()),
+            (&Method::GET, DONE) => {
+                has_said_goodbye.set(outcome.borrow().is_some());
+                page(StatusCode::OK, "This window can be closed; the rest is in the terminal.")
+            }
+            (&Method::GET, "/") if outcome.borrow().is_none() => match self.answer(&target) {
+                Some(answer) => {
+                    *outcome.borrow_mut() = Some(answer);
+                    // A page without the code in its address.
+                    redirection(DONE)
+                }
+                None => page(
+                    StatusCode::BAD_REQUEST,
+                    "This answer belongs to another sign-in. Begin again at the address that the terminal shows.",
+                ),
+            },
+            (&Method::GET, "/") => redirection(DONE),
+            (&Method::GET, _) => page(StatusCode::NOT_FOUND, "There is no such page."),
+            // Looks ahead and changes nothing.
+            (&Method::HEAD, "/" | START | DONE) => page(StatusCode::OK, ""),
+            (&Method::HEAD, _) => page(StatusCode::NOT_FOUND, ""),
+            _ => {
+                let mut reply = page(StatusCode::METHOD_NOT_ALLOWED, "Only GET is answered here.");
+                reply.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+                reply
             }
         }
     }
 
-    /// The target of a request to this address; others are nobody's business here.
-    async fn request(&self, mut stream: TcpStream) -> Option<(TcpStream, Url)> {
-        let mut read = Vec::new();
-        while !read.windows(4).any(|end| end == b"\r\n\r\n") {
-            let mut piece = [0; 2048];
-            let length = stream.read(&mut piece).await.ok()?;
-            if length == 0 || read.len() > LARGEST_REQUEST {
-                return None;
-            }
-            read.extend_from_slice(piece.get(..length)?);
-        }
-        let target = asked_for(&read, &self.redirect)?;
-        Some((stream, target))
-    }
-
-    fn answer(&self, target: &Url) -> Answer {
-        match target.path() {
-            START => return Answer::Send(redirection(self.authorize.as_str())),
-            "/" => {}
-            _ => return Answer::Send(status("404 Not Found")),
-        }
+    /// What the login page sent back; nothing where it is not this sign-in's.
+    fn answer(&self, target: &Url) -> Option<anyhow::Result<Secret>> {
         let find =
             |name: &str| target.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
-        let is_ours = find("state").is_some_and(|state| Secret::new(state) == self.state);
-        if !is_ours {
-            return Answer::Send(status("400 Bad Request"));
+        if Secret::new(find("state")?) != self.state {
+            return None;
         }
         match (find("code"), find("error")) {
-            (Some(code), None) if !code.is_empty() => Answer::Ended(Ok(Secret::new(code))),
+            (Some(code), None) if !code.is_empty() => Some(Ok(Secret::new(code))),
             (_, Some(error)) => {
                 let description = find("error_description").unwrap_or_default();
                 let sentence = description.lines().next().unwrap_or_default();
-                Answer::Ended(Err(anyhow!("the login page ended with {}: {}", one_line(&error), one_line(sentence))))
+                Some(Err(anyhow!("the login page ended with {}: {}", one_line(&error), one_line(sentence))))
             }
-            _ => Answer::Send(status("400 Bad Request")),
+            _ => None,
         }
     }
 }
 
+/// The same free port of both loopback addresses. Where another program has it on one of them, that program would get the
+/// code: then another port.
+async fn listen() -> io::Result<(TcpListener, Option<TcpListener>)> {
+    for _ in 0..PORTS {
+        let v4 = TcpListener::bind("127.0.0.1:0").await?;
+        match TcpListener::bind(("::1", v4.local_addr()?.port())).await {
+            Ok(v6) => return Ok((v4, Some(v6))),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(_) => return Ok((v4, None)),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AddrInUse))
+}
+
 /// What a browser asks of the listener at this address; nothing where it is not for it.
-pub fn asked_for(request: &[u8], address: &str) -> Option<Url> {
-    let text = std::str::from_utf8(request).ok()?;
-    let mut lines = text.split("\r\n");
-    let target = lines.next()?.strip_prefix("GET ")?.split(' ').next()?;
+pub fn asked_for(target: &str, host: &str, address: &str) -> Option<Url> {
+    let (_, port) = address.rsplit_once(':')?;
     // A page elsewhere may have its name point to this machine.
-    let host = lines.find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")))?.1;
-    let is_ours = address.strip_prefix("http://") == Some(host.trim());
+    let (name, asked) = host.trim().rsplit_once(':')?;
+    let is_ours = asked == port && ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| name.eq_ignore_ascii_case(own));
     // Only a path of this host: after two slashes another host's name would stand.
     let is_path = target.starts_with('/') && !target.starts_with("//");
     let url = Url::parse(&format!("{address}{target}")).ok()?;
     (is_ours && is_path).then_some(url)
 }
 
-enum Answer {
-    Send(String),
-    Ended(anyhow::Result<Secret>),
-}
-
-const HEADERS: &str = "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n";
-
-fn redirection(to: &str) -> String {
-    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\n{HEADERS}Content-Length: 0\r\n\r\n")
-}
-
-fn status(status: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{HEADERS}Content-Length: 0\r\n\r\n")
-}
-
-fn page(text: &str) -> String {
-    let html = format!("<!doctype html><meta charset=utf-8><title>RotatePat</title><p>{text}</p>");
-    let length = html.len();
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n{HEADERS}Content-Length: {length}\r\n\r\n{html}"
-    )
-}
-
-async fn send(stream: &mut TcpStream, reply: &str) {
-    // A browser that has gone hears nothing, and the sign-in is not the worse for it.
-    if stream.write_all(reply.as_bytes()).await.is_ok() {
-        let _gone = stream.shutdown().await;
+fn redirection(to: &str) -> Response<String> {
+    let mut reply = page(StatusCode::FOUND, "");
+    if let Ok(to) = to.parse() {
+        reply.headers_mut().insert(LOCATION, to);
     }
+    reply
+}
+
+fn page(status: StatusCode, text: &str) -> Response<String> {
+    let html = format!("<!doctype html><meta charset=utf-8><title>RotatePat</title><p>{text}</p>");
+    let mut reply = Response::new(if text.is_empty() { String::new() } else { html });
+    *reply.status_mut() = status;
+    let headers =
+        [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store"), (REFERRER_POLICY, "no-referrer")];
+    for (name, value) in headers {
+        reply.headers_mut().insert(name, hyper::header::HeaderValue::from_static(value));
+    }
+    reply
 }
 
 /// 256 random bits, as text for an address.

@@ -1,13 +1,22 @@
 //! `rotate-pat sign-in` on a workstation, done once: a person signs in with the browser, and the refresh token goes
 //! straight to the vault. It is shown nowhere, is on no command line and in no file.
+//!
+//! The result is on standard output; everything else that is said is for the person at the terminal, on standard error.
 
 mod arguments;
 mod browser;
 mod listener;
+mod vault_token;
 
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::future::Future;
+use std::io::{Read, Write};
+use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at};
 
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
@@ -27,32 +36,55 @@ use crate::sign_in::person::{NOTHING_STORED, accept};
 use crate::sign_in::store::{IDLE_LIFE, beside, check_tags, replace};
 use crate::sign_in::with_identity;
 
-pub use self::arguments::USAGE;
 pub use self::listener::asked_for;
 
-use self::arguments::Arguments;
+use self::arguments::{Arguments, Request};
 
-/// Lets the person sign in, and returns the exit code: 0 when the refresh token is stored, 1 when it is not, 2 for
-/// arguments that are wrong.
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const WRONG_ARGUMENTS: u8 = 2;
+/// What shells give a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+const MAYBE_STORED: &str = "It is not known whether the refresh token was stored.";
+/// Somebody sits and waits: a name that does not exist or a proxy that is down should not take a minute.
+const REPEAT_WITHIN: Duration = Duration::from_secs(15);
+/// After this time, the person is to know what takes so long, and from then on this often.
+const SILENCE: Duration = Duration::from_secs(2);
+const REMINDER: Duration = Duration::from_secs(10);
+
+/// Where a person is.
+pub struct Streams {
+    pub input: Box<dyn Read + Send>,
+    /// Whether the person types there.
+    pub is_terminal: bool,
+    pub out: Box<dyn Write>,
+    pub err: Box<dyn Write>,
+}
+
+/// Does what a person asks for on the command line, and returns the exit code.
 pub async fn run(
     arguments: Vec<OsString>,
     environment: Environment,
     clock: Clock,
-    input: Box<dyn Read>,
-    out: Box<dyn Write>,
+    streams: Streams,
     cancel: Cancel,
 ) -> u8 {
+    let Streams { input, is_terminal, out, err } = streams;
     let console = Console::new(out, false);
+    let errors = console.beside(err);
     let arguments = match arguments::read(arguments) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            console.say(USAGE);
-            return 0;
+        Ok(Request::SignIn(arguments)) => *arguments,
+        Ok(Request::Help) => {
+            console.say(arguments::HELP);
+            return DONE;
         }
-        Err(wrong) => {
-            console.say(&format!("error: {wrong}"));
-            console.say(USAGE);
-            return 2;
+        Err(faults) => {
+            for fault in faults {
+                errors.say(&format!("error: {fault}"));
+            }
+            errors.say("`rotate-pat --help` shows how it is used.");
+            return WRONG_ARGUMENTS;
         }
     };
     for secret in settings::secrets(&environment) {
@@ -66,30 +98,38 @@ pub async fn run(
         Ok(ready) => ready,
         Err(faults) => {
             for fault in faults {
-                console.say(&format!("error: {fault}"));
+                errors.say(&format!("error: {fault}"));
             }
-            return 1;
+            return FAILED;
         }
     };
     for remark in network.remarks().iter().chain(files.warnings()) {
-        console.say(&format!("warning: {remark}"));
+        errors.say(&format!("warning: {remark}"));
     }
     if !network.skip_validation {
-        console.say(files.trusted());
+        errors.say(files.trusted());
     }
-    let http = Http::new(network, files, Rc::new(Limits::default()), cancel, Rc::new(|| true), console.hidden());
-    let station = match http {
-        Ok(http) => Station { http, console, clock, arguments },
+    let limits = Rc::new(Limits { repeat_within: REPEAT_WITHIN, ..Limits::default() });
+    let station = match Http::new(network, files, limits, cancel.clone(), Rc::new(|| true), console.hidden()) {
+        Ok(http) => Station { http, console, errors, clock, arguments, now: Cell::new(NOTHING_STORED) },
         Err(error) => {
-            console.say(&format!("error: {error:#}"));
-            return 1;
+            errors.say(&format!("error: {error:#}"));
+            return FAILED;
         }
     };
-    match station.sign_in(input).await {
-        Ok(()) => 0,
+    let ended = tokio::select! {
+        ended = station.sign_in(input, is_terminal) => ended,
+        // Whatever is under way is dropped: a person who presses Ctrl-C wants the prompt back.
+        () = cancel.requested() => {
+            station.errors.say(&format!("interrupted\nNow: {}", station.now.get()));
+            return INTERRUPTED;
+        }
+    };
+    match ended {
+        Ok(()) => DONE,
         Err(failure) => {
-            station.console.say(&format!("error: {}", failure.in_full()));
-            1
+            station.errors.say(&format!("error: {}", failure.in_full()));
+            FAILED
         }
     }
 }
@@ -98,20 +138,27 @@ pub async fn run(
 struct Station {
     http: Http,
     console: Console,
+    errors: Console,
     clock: Clock,
     arguments: Arguments,
+    /// What is true now.
+    now: Cell<&'static str>,
 }
 
 impl Station {
-    async fn sign_in(&self, input: Box<dyn Read>) -> Result<(), Failure> {
+    async fn sign_in(&self, input: Box<dyn Read + Send>, is_terminal: bool) -> Result<(), Failure> {
         let unstored = |error: StepError| error.now(NOTHING_STORED);
         let Arguments { user, client, secret, scopes, has_vault_token, .. } = &self.arguments;
-        let vault_token = if *has_vault_token { Some(self.vault_token(input).await.map_err(unstored)?) } else { None };
-        let tokens = tokio::select! {
-            tokens = self.browse() => tokens.map_err(unstored)?,
-            () = self.http.cancel().requested() => return Err(StepError::cancelled().now(NOTHING_STORED)),
+        // Tried before the person spends time on a sign-in.
+        let vault_token = match has_vault_token {
+            true => Some(self.given_vault_token(input, is_terminal).await.map_err(unstored)?),
+            false => None,
         };
+        let tokens = self.browse().await.map_err(unstored)?;
         let person = accept(&tokens, user, client, scopes.is_none()).map_err(unstored)?;
+        if let Some(scopes) = scopes {
+            check_granted(tokens.scope.as_deref(), scopes).map_err(unstored)?;
+        }
         self.console.redact(&person.refresh_token);
         self.console.say(&format!("{} has signed in", person.who));
         let vault_token = match vault_token {
@@ -122,15 +169,17 @@ impl Station {
         let (tags, content_type) = beside(stored.as_ref(), &person.tags);
         let expires = Some(self.clock.now().plus(IDLE_LIFE));
         let new = NewVersion { value: &person.refresh_token, content_type, tags: &tags, expires };
-        let replaced = replace(&self.http, secret, &vault_token, &new).await.map_err(|error| {
-            let now = if error.maybe_applied { "Whether it was stored is not known." } else { NOTHING_STORED };
+        self.now.set(MAYBE_STORED);
+        let stored = self.waiting("storing the refresh token", replace(&self.http, secret, &vault_token, &new)).await;
+        let replaced = stored.map_err(|error| {
+            let now = if error.maybe_applied { MAYBE_STORED } else { NOTHING_STORED };
             let advice = advice(&error);
             StepError::new(on(error, &format!("could not store the refresh token in {secret}")))
                 .advise_if(advice)
                 .now(now)
         })?;
         if let Some(warning) = replaced {
-            self.console.say(&format!("warning: {warning}"));
+            self.errors.say(&format!("warning: {warning}"));
         }
         self.console.say(&format!("stored the refresh token in {secret}; each run of the pipeline renews it"));
         self.console.say(&format!("next: `refreshTokenSecret: {}` in the pipeline's step", secret.url()));
@@ -141,21 +190,26 @@ impl Station {
         Issuer { authority: &self.arguments.authority, tenant: &self.arguments.tenant }
     }
 
-    /// The vault token that the caller hands in, tried before the person spends time on a sign-in.
-    async fn vault_token(&self, mut input: Box<dyn Read>) -> Result<Secret, StepError> {
-        const MOST: u64 = 64 * 1024;
-        let unread = |error: io::Error| {
-            let error = anyhow::Error::new(error).context("could not read the vault's token from standard input");
-            StepError::new(error)
-        };
-        let mut text = zeroize::Zeroizing::new(String::new());
-        input.by_ref().take(MOST).read_to_string(&mut text).map_err(unread)?;
-        let token = text.trim();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let error = anyhow::anyhow!("standard input brought no token for the vault");
-            return Err(StepError::new(error).advise(format!("Pipe one in: {FROM_AZ}")));
+    /// Says now and then what takes so long.
+    async fn waiting<T>(&self, what: &str, task: impl Future<Output = T>) -> T {
+        let mut task = pin!(task);
+        let mut reminders = interval_at(Instant::now() + SILENCE, REMINDER);
+        loop {
+            tokio::select! {
+                done = &mut task => return done,
+                _ = reminders.tick() => self.errors.say(&format!("still {what}; Ctrl-C stops it")),
+            }
         }
-        let token = Secret::new(token.to_owned());
+    }
+
+    /// The vault token that the caller hands in.
+    async fn given_vault_token(&self, input: Box<dyn Read + Send>, is_terminal: bool) -> Result<Secret, StepError> {
+        if is_terminal {
+            self.errors.say("Paste an access token for the vault, then press Enter:");
+        }
+        let read = vault_token::read(input, is_terminal);
+        let token = self.waiting("reading the vault's token from standard input", read).await;
+        let token = token.map_err(|error| StepError::new(error).advise(format!("Pipe one in: {FROM_AZ}")))?;
         self.console.redact(&token);
         self.look(&token).await?;
         Ok(token)
@@ -164,7 +218,8 @@ impl Station {
     /// What the vault holds so far.
     async fn look(&self, token: &Secret) -> Result<Option<Version>, StepError> {
         let secret = &self.arguments.secret;
-        let stored = key_vault::look(&self.http, secret, token).await.map_err(|error| {
+        let looked = self.waiting("reading the vault", key_vault::look(&self.http, secret, token)).await;
+        let stored = looked.map_err(|error| {
             let advice = advice(&error);
             StepError::new(on(error, &format!("could not look into {secret}"))).advise_if(advice)
         })?;
@@ -180,7 +235,7 @@ impl Station {
         let (grant, scope) = (Grant::RefreshToken(refresh_token), secret.scope());
         let answer =
             entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope);
-        let tokens = answer.await.map_err(|error| {
+        let tokens = self.waiting("getting a token for the vault", answer).await.map_err(|error| {
             StepError::new(on(error, "could not get a token for the vault by the same sign-in"))
                 .advise(format!("Hand one in with `--vault-token-stdin`: {FROM_AZ}"))
         })?;
@@ -194,29 +249,68 @@ impl Station {
         let failed = |error: anyhow::Error| StepError::new(error.context(WHAT));
         let default = format!("{}/.default", entra::AZURE_DEVOPS);
         let scope = with_identity(self.arguments.scopes.as_deref().unwrap_or(&default));
-        let asked = listener::Asked::new(self.issuer(), &self.arguments.client, &self.arguments.user, &scope)
-            .await
-            .map_err(failed)?;
+        let Arguments { client, user, redirect_host, .. } = &self.arguments;
+        let asked = listener::Asked::new(self.issuer(), client, user, &scope, redirect_host).await.map_err(failed)?;
+        self.console.redact(&asked.state);
+        self.console.redact(&asked.verifier);
         let start = asked.start();
-        self.console.say(&format!("To sign in as {}, open {start} in a browser on this machine.", self.arguments.user));
-        if browser::open(&start) {
-            self.console.say("It should open by itself. Waiting for the sign-in there …");
-        }
-        let code = asked.code().await.map_err(|error| {
+        self.errors.say(&format!("To sign in as {user}, open {start} in a browser on this machine."));
+        let code = tokio::select! {
+            code = asked.code() => code,
+            never = self.open(&start) => match never {},
+        };
+        let code = code.map_err(|error| {
             failed(error).advise(format!(
-                "Run again. The app {} needs the redirect URI `http://127.0.0.1` of the platform \
-                                          \"Mobile and desktop applications\".",
-                quoted(&self.arguments.client)
+                "Run again. The app {} needs the redirect URI `http://{redirect_host}` of the platform \"Mobile and \
+                 desktop applications\".",
+                quoted(client)
             ))
         })?;
         self.console.redact(&code);
         let grant = Grant::AuthorizationCode { code: &code, verifier: &asked.verifier, redirect: &asked.redirect };
-        let tokens =
-            entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope).await;
+        let tokens = entra::token(&self.http, self.issuer(), client, &Credential::Public, grant, &scope);
+        let tokens = self.waiting("redeeming the sign-in", tokens).await;
         let tokens = tokens.map_err(|error| StepError::new(on(error, WHAT)))?;
         self.console.redact(&tokens.access_token);
         Ok(tokens)
     }
+
+    /// Opens the browser, and says what became of that and how long there is. Never ends.
+    async fn open(&self, start: &str) -> std::convert::Infallible {
+        const BY_HAND: &str = "open the address above yourself";
+        let minutes = listener::PATIENCE.as_secs() / 60;
+        match browser::open(start) {
+            Ok(opener) => {
+                self.errors
+                    .say(&format!("Asked the system to open it. Waiting {minutes} minutes for the sign-in there."));
+                let failure = browser::failure(opener).await;
+                self.errors.say(&format!("The browser could not be opened ({failure}): {BY_HAND}."));
+            }
+            Err(error) => {
+                let opener = browser::OPENER;
+                self.errors.say(&format!("The browser could not be opened (`{opener}`: {error}): {BY_HAND}."));
+                self.errors.say(&format!("Waiting {minutes} minutes for the sign-in there."));
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// The scopes that were asked for by name must be among those that were granted.
+fn check_granted(granted: Option<&str>, asked: &str) -> Result<(), StepError> {
+    let Some(granted) = granted else { return Ok(()) };
+    let short = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let has: Vec<String> = granted.split(' ').map(short).collect();
+    let lacks = |scope: &&str| {
+        let scope = short(scope);
+        !has.contains(&scope) && ![".default", "openid", "profile", "offline_access"].contains(&scope.as_str())
+    };
+    let missing: Vec<String> = asked.split(' ').filter(lacks).map(|scope| quoted(&short(scope))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("the scopes granted are {}; {} is missing", quoted(granted), missing.join(" and "));
+    Err(StepError::new(error).advise("Grant the app these delegated permissions, with admin consent. Then run again."))
 }
 
 /// Here it is a person who lacks a role, and no service connection's app.

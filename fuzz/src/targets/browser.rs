@@ -3,9 +3,11 @@
 use rotate_pat::workstation::asked_for;
 
 pub(crate) fn fuzz(data: &[u8]) {
-    let redirect = "http://127.0.0.1:4711";
-    if let Some(target) = asked_for(data, redirect) {
-        assert_eq!(target.origin().ascii_serialization(), redirect, "{target}");
+    let address = "http://localhost:4711";
+    let text = String::from_utf8_lossy(data);
+    let (target, host) = text.split_once('\n').unwrap_or((&text, "localhost:4711"));
+    if let Some(target) = asked_for(target, host, address) {
+        assert_eq!(target.origin().ascii_serialization(), address, "{target}");
         assert!(target.username().is_empty() && target.password().is_none(), "{target}");
     }
 }

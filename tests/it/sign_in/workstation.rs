@@ -5,15 +5,15 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use url::Url;
 
 use crate::harness::pipeline::{NAME, Pipeline, REFRESH, of_this_machine, says};
-use simulator::Op;
 use simulator::world::{KEY_VAULT, World};
+use simulator::{Fault, Op, When};
 
 /// Far more than any step of a test takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ fn station() -> Pipeline {
     let pipeline = Pipeline::with_pat(5);
     let mut world = pipeline.sim.world();
     world.vault.secrets.clear();
-    world.app_mut("pat-rotator-public").redirect_uris = vec!["http://127.0.0.1".to_owned()];
+    world.app_mut("pat-rotator-public").redirect_uris = vec!["http://localhost".to_owned()];
     world.vault.writers.push("rotator".to_owned());
     world.vault.readers.push("rotator".to_owned());
     drop(world);
@@ -34,10 +34,15 @@ fn secret_url(pipeline: &Pipeline) -> String {
     format!("{}/secrets/{REFRESH}", pipeline.sim.origin())
 }
 
-/// The program at work, and what it has said so far.
+/// Whatever a machine opens addresses with, here it only writes them down.
+const OPENS: &str = "printf '%s\\n' \"$@\" >>opened";
+
+/// The program at work, and what it has said so far on standard error.
 struct Station {
     child: Child,
-    out: BufReader<std::process::ChildStdout>,
+    /// Open, where the test holds it back.
+    stdin: Option<ChildStdin>,
+    err: BufReader<ChildStderr>,
     said: String,
     tools: PathBuf,
 }
@@ -45,7 +50,9 @@ struct Station {
 /// How it ended.
 struct Ended {
     code: Option<i32>,
+    /// Standard output, and behind it standard error.
     said: String,
+    out: String,
     /// What the system was asked to open.
     opened: String,
 }
@@ -67,14 +74,23 @@ impl Station {
     }
 
     fn with(arguments: &[&str], input: Option<&str>) -> Self {
+        let mut station = Self::waiting_for_input(arguments, OPENS);
+        let mut stdin = station.stdin.take().unwrap();
+        let _closed = stdin.write_all(input.unwrap_or_default().as_bytes());
+        station
+    }
+
+    /// Starts it with this system's way of opening an address, and leaves its standard input open.
+    fn waiting_for_input(arguments: &[&str], opener_script: &str) -> Self {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let tools = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("station-{}-{number}", std::process::id()));
         fs::create_dir_all(&tools).unwrap();
-        // Whatever a machine opens addresses with, here it only writes them down.
         let opener = tools.join("xdg-open");
-        fs::write(&opener, format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}/opened'\n", tools.display())).unwrap();
-        make_executable(&opener);
+        if !opener_script.is_empty() {
+            fs::write(&opener, format!("#!/bin/sh\ncd '{}'\n{opener_script}\n", tools.display())).unwrap();
+            make_executable(&opener);
+        }
         let mut child = Command::new(env!("CARGO_BIN_EXE_rotate-pat"))
             .args(arguments)
             .env_clear()
@@ -84,29 +100,45 @@ impl Station {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.unwrap_or_default().as_bytes()).unwrap();
-        drop(stdin);
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Self { child, out, said: String::new(), tools }
+        let (stdin, err) = (child.stdin.take(), BufReader::new(child.stderr.take().unwrap()));
+        Self { child, stdin, err, said: String::new(), tools }
     }
 
     /// Reads on until it names the address to begin at, and waits until that is opened as well.
     fn address(&mut self) -> Url {
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "it ended: {}", self.said);
-            self.said.push_str(&line);
-            if let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:")) {
-                break address.parse().unwrap();
-            }
-        };
+        let address = self.named_address();
         let started = Instant::now();
         while !self.opened().ends_with('\n') {
             assert!(started.elapsed() < PATIENCE, "it opened nothing: {}", self.said);
             thread::sleep(Duration::from_millis(5));
         }
         address
+    }
+
+    fn named_address(&mut self) -> Url {
+        let line = self.line("To sign in as ");
+        line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().parse().unwrap()
+    }
+
+    /// Reads on until a line of standard error says this.
+    fn line(&mut self, words: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.err.read_line(&mut line).unwrap(), 0, "it ended: {}", self.said);
+            self.said.push_str(&line);
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    /// Presses Ctrl-C, and says how long it took to end.
+    fn interrupt(self) -> (Duration, Ended) {
+        let told = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        let pressed = Instant::now();
+        let ended = self.end();
+        (pressed.elapsed(), ended)
     }
 
     fn opened(&self) -> String {
@@ -119,14 +151,13 @@ impl Station {
     }
 
     fn end(mut self) -> Ended {
-        self.out.read_to_string(&mut self.said).unwrap();
-        let mut errors = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        assert_eq!(errors, "", "on standard error");
+        self.err.read_to_string(&mut self.said).unwrap();
+        let mut out = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         let code = self.child.wait().unwrap().code();
         let opened = self.opened();
         fs::remove_dir_all(&self.tools).unwrap();
-        Ended { code, said: self.said.clone(), opened }
+        Ended { code, said: format!("{out}{}", self.said), out, opened }
     }
 }
 
@@ -323,11 +354,11 @@ fn only_this_sign_ins_answer_counts_and_nothing_else_ends_it() {
     ] {
         assert_eq!(get(&start.join(path).unwrap()).status, status, "{path}");
     }
-    assert_eq!(fetch(&start, "GET", "", Some("attacker.example")).status, 0, "another name for this machine");
-    assert_eq!(fetch(&start, "POST", "", None).status, 0);
+    assert_eq!(fetch(&start, "GET", "", Some("attacker.example")).status, 421, "another name for this machine");
+    assert_eq!(fetch(&start, "POST", "", None).status, 405);
     let mut elsewhere = start.clone();
     elsewhere.set_path("//attacker.example/sign-in");
-    assert_eq!(get(&elsewhere).status, 0, "a target that names another host");
+    assert_eq!(get(&elsewhere).status, 421, "a target that names another host");
     // A second tab is as good as the first.
     assert_eq!(get(&start).status, 302);
     let back = person(&start, "rotator@contoso.onmicrosoft.com", "signin");
@@ -344,7 +375,7 @@ fn a_token_for_the_vault_that_does_not_open_it_is_told_before_the_browser_opens(
     let pipeline = station();
     let stranger = pipeline.sim.world().app_token("pat-publisher", KEY_VAULT);
     for (input, words) in
-        [("", "standard input brought no token"), ("two words", "brought no token"), (&stranger, "could not look into")]
+        [("", "has no token for the vault"), ("two words", "has several words"), (&stranger, "could not look into")]
     {
         let ended = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(input)).end();
         ended.is(&pipeline.sim.world(), 1, &[words, "Nothing was stored."]);
@@ -353,27 +384,226 @@ fn a_token_for_the_vault_that_does_not_open_it_is_told_before_the_browser_opens(
     assert_eq!(pipeline.sim.count(Op::Authorize), 0);
 }
 
-#[test]
-fn ctrl_c_ends_the_waiting() {
-    let pipeline = station();
-    let mut station = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(&vault_token(&pipeline)));
-    station.address();
-    let told = Command::new("kill").args(["-INT", &station.child.id().to_string()]).status().unwrap();
-    assert!(told.success());
-    station.end().is(&pipeline.sim.world(), 1, &["the run was cancelled\nNow: Nothing was stored."]);
+/// The arguments of a sign-in.
+fn arguments(pipeline: &Pipeline, more: &[&str]) -> Vec<String> {
+    let world = pipeline.sim.world();
+    let (tenant, client) = (world.tenants[0].id.clone(), world.app("pat-rotator-public").client_id.clone());
+    drop(world);
+    let url = secret_url(pipeline);
+    let user = "rotator@contoso.onmicrosoft.com";
+    let own = ["sign-in", "--tenant", &tenant, "--client-id", &client, "--user", user, "--vault-secret", &url];
+    own.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
+}
+
+fn start(pipeline: &Pipeline, more: &[&str], opener: &str) -> Station {
+    let arguments = arguments(pipeline, more);
+    Station::waiting_for_input(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), opener)
+}
+
+/// Waits until the service has heard of this request.
+fn heard(pipeline: &Pipeline, op: Op) {
+    let started = Instant::now();
+    while pipeline.sim.count(op) == 0 {
+        assert!(started.elapsed() < PATIENCE, "no {op:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
-fn wrong_options_are_named_with_the_usage_and_another_exit_code() {
+#[expect(clippy::print_stdout, reason = "how long each took is there to be read")]
+fn ctrl_c_ends_every_wait_at_once() {
+    let user = "rotator@contoso.onmicrosoft.com";
+    let at_once = |what: &str, now: &str, pipeline: &Pipeline, station: Station| {
+        let (took, ended) = station.interrupt();
+        println!("Ctrl-C while it waits for {what}: {} ms", took.as_millis());
+        assert!(took < Duration::from_secs(2), "{what}: {took:?}");
+        ended.is(&pipeline.sim.world(), 130, &[&format!("interrupted\nNow: {now}")]);
+    };
     let pipeline = station();
-    for (arguments, code, words) in [
-        (&["sign-in"][..], 2, "`--user` needs"),
-        (&["sign-in", "--user", "a@contoso.com", "--password", "x"], 2, "not known"),
-        (&["sign-in", "--help"], 0, "--vault-token-stdin"),
-        (&["--version"], 0, "rotate-pat 1.0.0"),
-        (&[], 2, "rotate-pat sign-in --tenant"),
+    let mut station = start(&pipeline, &["--vault-token-stdin"], OPENS);
+    station.line("still reading the vault's token from standard input");
+    at_once("standard input", "Nothing was stored.", &pipeline, station);
+
+    let pipeline = self::station();
+    pipeline.sim.inject(Fault::HangBefore, When::every(Op::VaultRead));
+    let mut station = Station::start(&pipeline, user, Some(&vault_token(&pipeline)));
+    heard(&pipeline, Op::VaultRead);
+    station.line("still reading the vault");
+    at_once("the vault", "Nothing was stored.", &pipeline, station);
+
+    let pipeline = self::station();
+    let mut station = Station::start(&pipeline, user, Some(&vault_token(&pipeline)));
+    station.address();
+    at_once("the browser", "Nothing was stored.", &pipeline, station);
+
+    for (op, what, now) in [
+        (Op::TokenAuthorizationCode, "the token", "Nothing was stored."),
+        (Op::VaultWrite, "the vault's write", "It is not known whether the refresh token was stored."),
     ] {
-        Station::with(arguments, None).end().is(&pipeline.sim.world(), code, &[words]);
+        let pipeline = self::station();
+        pipeline.sim.inject(Fault::HangBefore, When::every(op));
+        let mut station = Station::start(&pipeline, user, Some(&vault_token(&pipeline)));
+        let start = station.address();
+        browser(&start, user);
+        heard(&pipeline, op);
+        at_once(what, now, &pipeline, station);
+    }
+}
+
+#[test]
+fn ctrl_c_leaves_the_browser_alone() {
+    let pipeline = station();
+    let mut station = start(&pipeline, &[], "ps -o pgid= $$ >group; echo >>opened; sleep 0.5");
+    station.address();
+    let group = fs::read_to_string(station.tools.join("group")).unwrap();
+    let own = Command::new("ps").args(["-o", "pgid=", &station.child.id().to_string()]).output().unwrap().stdout;
+    assert_ne!(group.trim(), String::from_utf8(own).unwrap().trim(), "one process group");
+    station.interrupt().1.is(&pipeline.sim.world(), 130, &["interrupted"]);
+}
+
+#[test]
+fn a_browser_that_does_not_open_is_said_truthfully() {
+    for (opener, words) in [("exit 3", "(`xdg-open` ended with exit status: 3)"), ("", "(`xdg-open`: ")] {
+        let pipeline = station();
+        let mut station = start(&pipeline, &[], opener);
+        if opener.is_empty() && fs::metadata("/usr/bin/xdg-open").is_ok() {
+            let _ended = station.interrupt();
+            continue;
+        }
+        let address = station.named_address();
+        let line = station.line("The browser could not be opened");
+        assert!(line.contains(words) && line.contains("open the address above yourself"), "{line}");
+        browser(&address, "rotator@contoso.onmicrosoft.com");
+        station.end().is(&pipeline.sim.world(), 0, &["stored the refresh token"]);
+    }
+}
+
+#[test]
+fn a_request_with_any_headers_gets_a_reply() {
+    let pipeline = station();
+    let mut station = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(&vault_token(&pipeline)));
+    let start = station.address();
+    let port = start.port().unwrap();
+    let raw = |target: &str, method: &str, headers: &[u8]| {
+        let mut stream = TcpStream::connect(("localhost", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost:{port}\r\n");
+        stream.write_all(&[head.as_bytes(), headers, b"\r\n"].concat()).unwrap();
+        let mut reply = Vec::new();
+        let _cut = stream.read_to_end(&mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
+    };
+    let cookies = format!("Cookie: session={}\r\n", "x".repeat(60_000));
+    for (target, method, headers, status) in [
+        ("/sign-in", "GET", cookies.as_bytes(), "302"),
+        ("/sign-in", "GET", b"Referer: http://caf\xe9.example/\r\n", "302"),
+        ("/sign-in", "HEAD", b"", "200"),
+        ("/?code=x", "HEAD", b"", "200"),
+        ("/nowhere", "HEAD", b"", "404"),
+        ("/sign-in", "POST", b"Content-Length: 0\r\n", "405"),
+        ("/sign-in", "OPTIONS", b"", "405"),
+    ] {
+        let reply = raw(target, method, headers);
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {target}: {reply}");
+    }
+    assert!(raw("/\u{e9}", "GET", b"").starts_with("HTTP/1.1 4"), "a target that is no address");
+    // The one answer that counts, with cookies of a whole machine.
+    let back = person(&start, "rotator@contoso.onmicrosoft.com", "signin");
+    let target = format!("/?{}", back.query().unwrap());
+    assert!(raw(&target, "HEAD", b"").starts_with("HTTP/1.1 200 "), "a look ahead takes nothing");
+    let reply = raw(&target, "GET", cookies.as_bytes());
+    assert!(reply.starts_with("HTTP/1.1 302 "), "{reply}");
+    raw("/done", "GET", cookies.as_bytes());
+    station.end().is(&pipeline.sim.world(), 0, &["stored the refresh token"]);
+}
+
+#[test]
+fn both_loopback_addresses_are_listened_on() {
+    let pipeline = station();
+    let mut station = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(&vault_token(&pipeline)));
+    let start = station.address();
+    assert_eq!(start.host_str(), Some("localhost"));
+    for address in ["127.0.0.1", "[::1]"] {
+        let is_there = std::net::TcpListener::bind(format!("{address}:0")).is_ok();
+        let mut page = start.clone();
+        page.set_host(Some(address)).unwrap();
+        assert!(!is_there || get(&page).status == 302, "{address}");
+    }
+    station.interrupt().1.is(&pipeline.sim.world(), 130, &[]);
+}
+
+#[test]
+fn the_numeric_address_is_an_option_where_entra_ignores_its_port() {
+    for (port_counts, code) in [(false, 0), (true, 130)] {
+        let pipeline = station();
+        {
+            let mut world = pipeline.sim.world();
+            world.numeric_loopback_port_counts = port_counts;
+            world.app_mut("pat-rotator-public").redirect_uris = vec!["http://127.0.0.1".to_owned()];
+        }
+        let mut station = start(&pipeline, &["--redirect-host", "127.0.0.1"], OPENS);
+        let start = station.address();
+        assert_eq!(start.host_str(), Some("127.0.0.1"));
+        let refusal = get(&get(&start).location.unwrap()).body;
+        assert_eq!(refusal.contains("AADSTS50011"), port_counts, "{refusal}");
+        if code == 0 {
+            browser(&start, "rotator@contoso.onmicrosoft.com");
+            station.end().is(&pipeline.sim.world(), 0, &["stored the refresh token"]);
+        } else {
+            station.interrupt().1.is(&pipeline.sim.world(), code, &[]);
+        }
+    }
+}
+
+#[test]
+fn a_vault_that_cannot_be_reached_is_said_in_seconds() {
+    let pipeline = station();
+    let mut arguments = arguments(&pipeline, &["--vault-token-stdin"]);
+    // Nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    arguments[8] = format!("http://127.0.0.1:{port}/secrets/{REFRESH}");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let started = Instant::now();
+    let mut station = Station::with(&arguments, Some("a.token"));
+    station.line("still reading the vault");
+    let spoke = started.elapsed();
+    let ended = station.end();
+    assert!(spoke < Duration::from_secs(5), "{spoke:?} of silence");
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+    ended.is(&pipeline.sim.world(), 1, &["could not connect to Azure Key Vault", "Nothing was stored."]);
+    assert_eq!(ended.opened, "");
+}
+
+#[test]
+fn scopes_that_were_asked_for_must_be_granted() {
+    let pipeline = station();
+    pipeline.sim.world().app_mut("pat-rotator-public").delegated.push("vso.graph".to_owned());
+    let mut station = start(&pipeline, &["--scopes", "vso.pats vso.pats_manage vso.graph"], OPENS);
+    let start = station.address();
+    pipeline.sim.world().scopes_withheld.push("vso.graph".to_owned());
+    browser(&start, "rotator@contoso.onmicrosoft.com");
+    let ended = station.end();
+    ended.is(&pipeline.sim.world(), 1, &["the scopes granted are", "\"vso.graph\" is missing", "Nothing was stored."]);
+    assert!(pipeline.sim.world().vault.secret(REFRESH).is_none());
+}
+
+#[test]
+fn help_is_on_standard_output_and_mistakes_are_on_standard_error() {
+    let pipeline = station();
+    for (arguments, code, out, err) in [
+        (&["--help"][..], 0, "Usage: rotate-pat sign-in", ""),
+        (&["sign-in", "--help"], 0, "--vault-token-stdin", ""),
+        (&["--version"], 0, "rotate-pat 1.0.0", ""),
+        (&["-V"], 0, "rotate-pat 1.0.0", ""),
+        (&[], 2, "", "a command is required: `sign-in`"),
+        (&["sing-in"], 2, "", "did you mean `sign-in`?"),
+        (&["sign-in"], 2, "", "`--user` is required"),
+        (&["sign-in", "--user", "a@contoso.com", "--password", "x"], 2, "", "unknown option \"--password\""),
+    ] {
+        let ended = Station::with(arguments, None).end();
+        ended.is(&pipeline.sim.world(), code, &[out, err]);
+        assert_eq!(ended.out.is_empty(), code != 0, "{arguments:?}: {}", ended.said);
+        assert!(ended.out.contains(out), "{arguments:?}: {}", ended.out);
     }
 }
 
@@ -409,13 +639,25 @@ fn a_real_browser_signs_in() {
     pipeline.sim.world().page_signs_in_as = Some("rotator@contoso.onmicrosoft.com".to_owned());
     let mut station = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(&vault_token(&pipeline)));
     let start = station.address();
+    // Cookies belong to a host, whatever the port: those of every other program on this machine come along.
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first_page = format!("http://localhost:{}/", elsewhere.local_addr().unwrap().port());
+    let to = start.clone();
+    let cookies = thread::spawn(move || {
+        let (mut stream, _) = elsewhere.accept().unwrap();
+        let _request = stream.read(&mut [0; 4096]).unwrap();
+        let cookies: String = (0..8).map(|number| format!("Set-Cookie: c{number}={}\r\n", "x".repeat(4000))).collect();
+        let reply =
+            format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\n{cookies}Content-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(reply.as_bytes()).unwrap();
+    });
     let profile = station.tools.join("profile");
     let mut browser = Command::new(chromium)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--virtual-time-budget=10000", "--timeout=15000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(start.as_str())
+        .arg(&first_page)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -424,5 +666,6 @@ fn a_real_browser_signs_in() {
     browser.stdout.take().unwrap().read_to_string(&mut dom).unwrap();
     browser.wait().unwrap();
     assert!(dom.contains("This window can be closed"), "{dom}");
+    cookies.join().unwrap();
     station.end().is(&pipeline.sim.world(), 0, &["stored the refresh token"]);
 }

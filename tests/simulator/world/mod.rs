@@ -270,6 +270,8 @@ pub struct World {
     pub page_signs_in_as: Option<String>,
     /// Life of a user's access token.
     pub user_token_minutes: i64,
+    /// The port of a redirect address on 127.0.0.1 must be the registered one: both have been reported.
+    pub numeric_loopback_port_counts: bool,
     /// Life of an app's access token.
     pub app_token_minutes: i64,
     /// Life of a managed identity's access token.
@@ -377,6 +379,7 @@ impl World {
             device_flow_blocked: None,
             page_signs_in_as: None,
             user_token_minutes: 75,
+            numeric_loopback_port_counts: true,
             app_token_minutes: 60,
             managed_token_hours: 24,
             identity_header: String::new(),

@@ -56,7 +56,8 @@ impl World {
     pub fn open_sign_in(&mut self, mut page: SignInPage) -> Result<SignInPage, EntraRefusal> {
         let tenant = self.known_tenant(&page.tenant)?;
         let app = self.known_app(&page.client_id, &tenant)?;
-        if !app.redirect_uris.iter().any(|registered| same_address(registered, &page.redirect_uri)) {
+        let is_strict = self.numeric_loopback_port_counts;
+        if !app.redirect_uris.iter().any(|registered| same_address(registered, &page.redirect_uri, is_strict)) {
             let text = format!(
                 "The redirect URI '{}' specified in the request does not match the redirect URIs configured for the application '{}'.",
                 page.redirect_uri, app.client_id
@@ -154,12 +155,17 @@ impl World {
     }
 }
 
-/// Whether a client's address is the registered one: the port of a loopback address is ignored.
+/// Whether a client's address is the registered one. Documented: the port of `localhost` is ignored. Of 127.0.0.1 the page
+/// only says that it is recommended, and people report that its port must match (hegsie/gitnado#255, NVIDIA/OSMO#1269).
 /// <https://learn.microsoft.com/entra/identity-platform/reply-url>
-fn same_address(registered: &str, given: &str) -> bool {
+fn same_address(registered: &str, given: &str, numeric_port_counts: bool) -> bool {
     let (Ok(known), Ok(asked)) = (Url::parse(registered), Url::parse(given)) else { return false };
-    let is_loopback = matches!(known.host_str(), Some("localhost" | "127.0.0.1")) && known.scheme() == "http";
-    if !is_loopback {
+    let ignores_port = match known.host_str() {
+        Some("localhost") => known.scheme() == "http",
+        Some("127.0.0.1") => known.scheme() == "http" && !numeric_port_counts,
+        _ => false,
+    };
+    if !ignores_port {
         return registered == given;
     }
     let rest = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.path().to_owned());
