@@ -138,7 +138,7 @@ impl Reader<'_> {
             (Some(release), _) => (format!("r{release}"), get("RELEASE_ATTEMPTNUMBER")),
             (None, Some(build)) => (build.to_owned(), get("SYSTEM_JOBATTEMPT")),
             (None, None) => {
-                self.fault("command", "a pipeline job: neither `BUILD_BUILDID` nor `RELEASE_RELEASEID` is set");
+                self.fault("BUILD_BUILDID", "a value, or `RELEASE_RELEASEID`: this task runs only in a pipeline job");
                 return None;
             }
         };
@@ -158,7 +158,13 @@ impl Reader<'_> {
         let hash: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let id = RunId::parse(&format!("{run}.{}-{hash}", attempt.unwrap_or("1")));
         if id.is_none() {
-            self.fault("command", "a pipeline job: the run's id and attempt are no numbers");
+            let is_release = get("RELEASE_RELEASEID").is_some();
+            let (run, attempt) = match is_release {
+                true => ("RELEASE_RELEASEID", "RELEASE_ATTEMPTNUMBER"),
+                false => ("BUILD_BUILDID", "SYSTEM_JOBATTEMPT"),
+            };
+            let is_number = |name: &str| get(name).is_none_or(|text| text.parse::<u32>().is_ok());
+            self.fault(if is_number(run) { attempt } else { run }, "a whole number");
         }
         id
     }

@@ -131,9 +131,9 @@ fn all_faults_are_told_together() {
     let mut told = inputs_at_fault(&wrong);
     told.sort_unstable();
     let expected = [
-        "command",
+        "BUILD_BUILDID",
+        "SYSTEM_COLLECTIONURI",
         "dryRun",
-        "organization",
         "password",
         "patName",
         "publishTo",

@@ -23,7 +23,7 @@ impl Reader<'_> {
         let needed = "the place for the refresh token: a secret in a key vault, or else `refreshTokenStore`";
         let store = match (&inputs.refresh_token_secret, &inputs.refresh_token_store) {
             (Some(_), Some(_)) => {
-                self.fault("refreshTokenSecret", "to be the only place: `refreshTokenStore` is given too");
+                self.fault("refreshTokenSecret", "to be the only place: `refreshTokenStore` is set too");
                 None
             }
             (Some(_), None) => {

@@ -35,7 +35,8 @@ impl Reader<'_> {
             && !rest.is_empty()
         {
             let others: Vec<String> = rest.iter().map(|name| format!("`{name}`")).collect();
-            self.fault(first, &format!("to be the only way of signing in: {} is given too", others.join(" and ")));
+            let are = if others.len() == 1 { "is" } else { "are" };
+            self.fault(first, &format!("to be the only sign-in input: {} {are} set too", others.join(" and ")));
             return None;
         }
         if inputs.refresh_token_store.is_some() && inputs.refresh_token.is_none() && !self.is_spoiled("refreshToken") {

@@ -150,7 +150,7 @@ fn two_ways_of_signing_in_or_none_are_refused() {
     let pat = format!("{}/secrets/nuget-pat", refusing.pipeline.sim.origin());
     refusing.one(
         &[("accessToken", "an-access-token"), ("password", "correct horse")],
-        "`refreshTokenSecret` needs to be the only way of signing in: `password` and `accessToken`",
+        "`refreshTokenSecret` needs to be the only sign-in input: `password` and `accessToken` are set too",
     );
     let (no_connection, no_secret) = (("azureSubscription", ""), ("refreshTokenSecret", ""));
     refusing.one(&[no_connection], "`serviceConnection` needs the Azure Resource Manager service connection");

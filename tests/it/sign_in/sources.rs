@@ -361,7 +361,7 @@ fn everything_wrong_with_the_sign_in_is_named_together_and_nothing_is_sent() {
     for (inputs, named) in [
         (
             &[("password", "x"), ("userName", UPN)][..],
-            "`refreshTokenSecret` needs to be the only way of signing in: `password` is given too",
+            "`refreshTokenSecret` needs to be the only sign-in input: `password` is set too",
         ),
         (&[NO_SECRET, ("password", "x")], "`userName` needs the user's sign-in name, for `password`"),
         (&[NO_SECRET, ("userName", UPN)], "`userName` needs to come with"),
