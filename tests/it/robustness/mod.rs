@@ -5,6 +5,7 @@ pub(crate) mod agreement;
 #[cfg(target_os = "linux")]
 pub(crate) mod bench;
 pub(crate) mod crash;
+pub(crate) mod fuzzed_settings;
 pub(crate) mod hostile;
 pub(crate) mod inputs;
 #[cfg(target_os = "linux")]
