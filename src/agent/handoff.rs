@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::environment::{Environment, format_name};
 use crate::agent::logging_commands::Console;
 use crate::model::marker::{Generation, PatName};
-use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::pat::{AuthorizationId, Pat, Reach};
 use crate::model::run_id::RunId;
 use crate::model::scopes::Scopes;
 use crate::model::secret::Secret;
@@ -224,7 +224,8 @@ impl WirePat {
             scopes: Scopes::as_listed(self.scope),
             valid_from: Timestamp::parse(&self.from)?,
             valid_to: Timestamp::parse(&self.to)?,
-            all_organizations: false,
+            // Not handed over: the fresh list says it of the new one.
+            reach: Reach::All,
         })
     }
 }

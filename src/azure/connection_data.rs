@@ -1,13 +1,14 @@
 //! Who is the caller? `GET _apis/connectionData`, asked with the user's token and with the new personal access token.
 //! Seen in code (the agent, az and others call it this way); no document says which scope it needs.
 
-use crate::model::user::Identity;
 use serde::Deserialize;
 use url::Url;
 
 use crate::http::{Auth, Body, Call, Http, Method, Reply};
 use crate::model::api_error::{CallError, Service};
 use crate::model::organization::Organization;
+use crate::model::pat::OrganizationId;
+use crate::model::user::Identity;
 
 const API_VERSION: &str = "7.1-preview";
 /// The types of refusals for want of a right or a scope. Policies have numbers, or other types.
@@ -15,11 +16,28 @@ const LACKS_RIGHTS: [&str; 3] = ["InvalidAccessException", "AccessDeniedExceptio
 /// The identity of a caller who is nobody (seen in code).
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
+/// What an organization says of the caller and of itself.
+#[derive(Debug, Default)]
+pub struct ConnectionData {
+    /// Who the credential speaks for; `None` is nobody.
+    pub user: Option<Identity>,
+    /// The organization's own id.
+    pub organization: Option<OrganizationId>,
+}
+
 /// Asks who `auth` speaks for; `None` is nobody.
 ///
 /// # Errors
-/// When there is no answer, or the credential is not taken.
+/// When there is no answer, or the credential is rejected.
 pub async fn identity(http: &Http, organization: &Organization, auth: Auth<'_>) -> Result<Option<Identity>, CallError> {
+    Ok(ask(http, organization, auth).await?.user)
+}
+
+/// Asks who `auth` speaks for, and which organization this is.
+///
+/// # Errors
+/// When there is no answer, or the credential is rejected.
+pub async fn ask(http: &Http, organization: &Organization, auth: Auth<'_>) -> Result<ConnectionData, CallError> {
     let call = Call::get(Service::AzureDevOps, address(organization, "_apis/connectionData"), auth);
     let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
     let named = caller(&reply);
@@ -28,7 +46,7 @@ pub async fn identity(http: &Http, organization: &Organization, auth: Auth<'_>) 
         // Signed in, but its scopes do not reach this page. A policy's refusal can name the caller, too, and proves
         // nothing: only these types are about the caller's rights.
         Err(error) if error.refusal().is_some_and(|(status, code)| status == 403 && LACKS_RIGHTS.contains(&code)) => {
-            named.map_or(Err(error), |named| Ok(Some(named)))
+            named.map_or(Err(error), |named| Ok(ConnectionData { user: Some(named), organization: None }))
         }
         Err(error) => Err(error),
     }
@@ -42,11 +60,12 @@ fn caller(reply: &Reply) -> Option<Identity> {
     (is_id && id != ANONYMOUS).then(|| Identity { id: id.to_ascii_lowercase(), account: account.to_owned() })
 }
 
-fn read(reply: &Reply) -> Result<Option<Identity>, CallError> {
+fn read(reply: &Reply) -> Result<ConnectionData, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct ConnectionData {
+    struct Wire {
         authenticated_user: Option<User>,
+        instance_id: Option<String>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -56,11 +75,13 @@ fn read(reply: &Reply) -> Result<Option<Identity>, CallError> {
         #[serde(default)]
         properties: serde_json::Value,
     }
-    let data: ConnectionData = reply.json()?;
-    let Some(user) = data.authenticated_user else { return Ok(None) };
+    let data: Wire = reply.json()?;
+    let organization = data.instance_id.as_deref().and_then(OrganizationId::parse);
+    let Some(user) = data.authenticated_user else { return Ok(ConnectionData { user: None, organization }) };
     let is_nobody = user.id == ANONYMOUS || user.provider_display_name.as_deref() == Some("Anonymous");
     let account = user.properties["Account"]["$value"].as_str().unwrap_or_default().to_owned();
-    Ok((!is_nobody).then(|| Identity { id: user.id.to_ascii_lowercase(), account }))
+    let user = (!is_nobody).then(|| Identity { id: user.id.to_ascii_lowercase(), account });
+    Ok(ConnectionData { user, organization })
 }
 
 /// The Entra tenant of an organization.

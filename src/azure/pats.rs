@@ -18,7 +18,7 @@ use crate::http::{Auth, Body, Call, Http, Method, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::inventory::{End, ListedPat};
 use crate::model::organization::Organization;
-use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::pat::{AuthorizationId, OrganizationId, Pat, Reach};
 use crate::model::scopes::Scopes;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -80,7 +80,8 @@ pub enum NotCreated {
     Ambiguous(CallError),
 }
 
-/// What to change. Fields that a server might reset when they are left out are always sent, but for `validTo`.
+/// What to change. Name and scope are always sent, as a server might reset what is left out. `allOrgs` never is: what it
+/// does to a token of another organization is not documented.
 #[derive(Debug)]
 pub struct Change<'a> {
     /// Which one.
@@ -282,7 +283,6 @@ impl Pats<'_> {
             "authorizationId": change.id.as_str(),
             "displayName": change.display_name,
             "scope": change.scopes.as_str(),
-            "allOrgs": false,
         });
         if let Some(valid_to) = change.valid_to {
             body["validTo"] = Value::String(valid_to.to_wire());
@@ -386,7 +386,7 @@ impl WirePat {
             authorization_id: self.authorization_id,
             display_name: given(self.display_name),
             scope: given(self.scope),
-            is_for_all_organizations: Some(self.target_accounts.is_none()),
+            is_for_all_organizations: Some(reach(self.target_accounts.as_deref()) == Reach::All),
             valid_from: time(self.valid_from),
             valid_to: End::read(self.valid_to.as_deref()),
             is_valid: None,
@@ -406,8 +406,19 @@ impl WirePat {
             id,
             display_name: self.display_name.unwrap_or_default(),
             scopes: Scopes::as_listed(self.scope.unwrap_or_default()),
-            // Documented: null stands for all of the user's organizations.
-            all_organizations: self.target_accounts.is_none(),
+            reach: reach(self.target_accounts.as_deref()),
         })
+    }
+}
+
+/// Documented: null stands for all of the user's organizations. An empty list names none that would be ours alone.
+fn reach(target_accounts: Option<&[Value]>) -> Reach {
+    match target_accounts {
+        None | Some([]) => Reach::All,
+        Some(ids) => {
+            let id = |id: &Value| OrganizationId::parse(id.as_str().unwrap_or("an id that is not text"));
+            let ids: Vec<OrganizationId> = ids.iter().filter_map(id).collect();
+            if ids.is_empty() { Reach::All } else { Reach::Organizations(ids) }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::scopes::Scopes;
+use crate::model::text;
 use crate::model::timestamp::Timestamp;
 
 /// The id that the service gives a personal access token; it stays through renames.
@@ -48,8 +49,48 @@ pub struct Pat {
     pub valid_from: Timestamp,
     /// When it expires.
     pub valid_to: Timestamp,
-    /// Whether it spans all of the user's organizations. Such ones end on 2026-12-01 and are never touched.
-    pub all_organizations: bool,
+    /// Which organizations it reaches.
+    pub reach: Reach,
+}
+
+impl Pat {
+    /// Whether it reaches this organization and no other.
+    pub fn is_only_of(&self, organization: &OrganizationId) -> bool {
+        matches!(&self.reach, Reach::Organizations(ids) if ids.iter().all(|id| id == organization))
+    }
+
+    /// Whether it reaches all of the user's organizations. Such tokens ended on 2026-12-01 and are never touched.
+    pub fn spans_all_organizations(&self) -> bool {
+        self.reach == Reach::All
+    }
+}
+
+/// Which of the user's organizations a personal access token reaches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// All of them.
+    All,
+    /// These; at least one.
+    Organizations(Vec<OrganizationId>),
+}
+
+/// The instance id of an organization, which `connectionData` and a token's `targetAccounts` both name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OrganizationId(String);
+
+impl OrganizationId {
+    /// Compared without case; an id of zeros names no organization.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_lowercase();
+        let is_named = text.bytes().any(|byte| byte != b'0' && byte != b'-');
+        is_named.then_some(Self(text))
+    }
+}
+
+impl fmt::Display for OrganizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::one_line(&self.0))
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 //! before it is committed. Pure, like the plan they guard.
 
 use crate::model::marker::{Generation, PatName};
-use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::pat::{AuthorizationId, OrganizationId, Pat, Reach};
 use crate::model::run_id::RunId;
 use crate::model::text::quoted;
-use crate::plan::{NamedPat, family};
+use crate::plan::{NamedPat, family, of_organization};
 
 /// What the list says right after the creation.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +18,42 @@ pub enum AfterCreate {
     Yield(RunId),
     /// Something else than the creation happened since the plan.
     Changed(String),
+}
+
+/// Whether the new token and everything that the plan counted are of one organization, the one that was asked. Where
+/// the organization does not say its id, the new token is the first to show it.
+///
+/// # Errors
+/// What does not fit, for a reader.
+pub fn one_organization(new: &Pat, asked: Option<&OrganizationId>, plan: &[NamedPat]) -> Result<(), String> {
+    let Some(organization) = organization_of(new) else {
+        return Err("the new token does not name one organization".to_owned());
+    };
+    if let Some(asked) = asked.filter(|asked| *asked != organization) {
+        return Err(format!(
+            "the new token is of organization {organization}, and the organization's own id is {asked}"
+        ));
+    }
+    match plan.iter().find(|known| !known.pat.is_only_of(organization)) {
+        Some(other) => {
+            Err(format!("{other} is of another organization than the new token, which is of {organization}"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The one organization that a token reaches, if it is one.
+fn organization_of(pat: &Pat) -> Option<&OrganizationId> {
+    match &pat.reach {
+        Reach::Organizations(ids) => ids.first().filter(|id| pat.is_only_of(id)),
+        Reach::All => None,
+    }
+}
+
+/// What is listed of the organization that the new token is of: the service made it here, so it shows what is ours.
+fn ours(own: &AuthorizationId, listed: &[Pat]) -> Vec<Pat> {
+    let new = listed.iter().find(|pat| pat.id == *own);
+    of_organization(listed, new.and_then(organization_of))
 }
 
 /// Compares the list after the creation with the plan's.
@@ -36,7 +72,7 @@ pub fn after_create(
             return AfterCreate::Changed(format!("{was} ({}) was renamed to {is}", now.id));
         }
     }
-    let members = family(name, listed);
+    let members = family(name, &ours(own, listed));
     let Some(mine) = members.iter().find(|m| m.pat.id == *own) else { return AfterCreate::NotListedYet };
     let is_new = |m: &&NamedPat| m.pat.id != *own && !plan.iter().any(|known| known.pat.id == m.pat.id);
     let mut earlier_rival = None;
@@ -81,7 +117,7 @@ pub fn before_commit(
     plan: &[NamedPat],
     listed: &[Pat],
 ) -> BeforeCommit {
-    let members = family(name, listed);
+    let members = family(name, &ours(own, listed));
     let taken_over = |seen: String, by: Option<RunId>| BeforeCommit::TakenOver { seen, by };
     match members.iter().find(|m| m.pat.id == *own) {
         None => return taken_over(format!("the new token {own} no longer bears the name, or is gone"), None),

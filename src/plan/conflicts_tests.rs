@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::pat::{OrganizationId, Reach};
 use crate::model::scopes::Scopes;
 use crate::model::timestamp::Timestamp;
 
@@ -16,6 +17,10 @@ fn id(number: u8) -> AuthorizationId {
     AuthorizationId::parse(&format!("{number:08}-0000-0000-0000-000000000000")).unwrap()
 }
 
+fn reach(organization: &str) -> Reach {
+    Reach::Organizations(vec![OrganizationId::parse(organization).unwrap()])
+}
+
 /// Higher numbers are younger.
 fn pat(number: u8, marker: &str) -> Pat {
     Pat {
@@ -24,7 +29,7 @@ fn pat(number: u8, marker: &str) -> Pat {
         scopes: Scopes::as_listed("vso.code".to_owned()),
         valid_from: Timestamp::from_unix(1_800_000_000 + i64::from(number)).unwrap(),
         valid_to: Timestamp::from_unix(1_900_000_000).unwrap(),
-        all_organizations: false,
+        reach: reach("contoso"),
     }
 }
 
@@ -157,7 +162,7 @@ fn a_change_outweighs_a_rival() {
 
 #[test]
 fn other_names_and_those_that_span_all_organizations_are_nobodys_business() {
-    let spanning = Pat { all_organizations: true, ..pat(60, "") };
+    let spanning = Pat { reach: Reach::All, ..pat(60, "") };
     let others = [spanning, pat(61, "-other"), pat(62, "-other [pending 101.1-bbbbbbbb]")];
     assert_eq!(after(&listed(others.clone())), AfterCreate::Clear);
     assert_eq!(before(&listed(others)), BeforeCommit::Clear);
@@ -239,4 +244,28 @@ fn what_was_seen_names_both_the_old_name_and_the_new_one() {
     assert_eq!(seen, format!("\"nuget-publish\" is now \"nuget-publish [held 101.1-bbbbbbbb]\" ({})", id(2)));
     let AfterCreate::Changed(seen) = after(&listed([pat(2, "-in-use")])) else { panic!("no change") };
     assert_eq!(seen, format!("\"nuget-publish\" ({}) was renamed to \"nuget-publish-in-use\"", id(2)));
+}
+
+#[test]
+fn another_organizations_tokens_do_not_stop_a_run() {
+    let elsewhere = |marker: &str| Pat { reach: reach("fabrikam"), ..pat(60, marker) };
+    for marker in ["", " [pending 70.1-bbbbbbbb]", " [held 70.1-bbbbbbbb]"] {
+        assert_eq!(after(&listed([elsewhere(marker)])), AfterCreate::Clear, "{marker}");
+        assert_eq!(before(&listed([elsewhere(marker)])), BeforeCommit::Clear, "{marker}");
+    }
+}
+
+#[test]
+fn what_is_replaced_must_be_of_the_new_tokens_organization() {
+    let contoso = OrganizationId::parse("contoso").unwrap();
+    let fabrikam = OrganizationId::parse("fabrikam").unwrap();
+    let planned = family(&name(), &planned());
+    for asked in [None, Some(&contoso)] {
+        assert_eq!(one_organization(&own(), asked, &planned), Ok(()));
+        let spanning = Pat { reach: Reach::All, ..own() };
+        assert!(one_organization(&spanning, asked, &planned).is_err());
+        let elsewhere = Pat { reach: reach("fabrikam"), ..own() };
+        assert!(one_organization(&elsewhere, asked, &planned).is_err());
+    }
+    assert!(one_organization(&own(), Some(&fabrikam), &planned).is_err());
 }

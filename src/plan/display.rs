@@ -23,8 +23,18 @@ impl fmt::Display for Plan {
 
 impl Rotation {
     fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reasons, current, predecessors, listed, scopes, valid_for_days, overlap, places, retire_when } =
-            self;
+        let Self {
+            reasons,
+            current,
+            predecessors,
+            listed,
+            scopes,
+            valid_for_days,
+            overlap,
+            places,
+            retire_when,
+            organization: _,
+        } = self;
         writeln!(f, "rotate {} as run {}", plan.name, plan.run)?;
         for reason in reasons {
             writeln!(f, "  because: {reason}")?;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::marker::{Generation, PatName};
-use crate::model::pat::{AuthorizationId, Pat};
+use crate::model::pat::{AuthorizationId, OrganizationId, Pat};
 use crate::model::run_id::{Liveness, RunId};
 use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
@@ -48,12 +48,14 @@ pub struct RotationRequest {
 }
 
 /// What the services say before anything is changed.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The server's time.
     pub now: Timestamp,
     /// Every active personal access token of the user.
     pub listed: &'a [Pat],
+    /// The id of the organization, where the organization says it.
+    pub organization: Option<&'a OrganizationId>,
     /// Of the runs that have a pending one: whether they are still at work.
     pub liveness: &'a BTreeMap<String, Liveness>,
     /// What each destination says it holds.
@@ -97,11 +99,21 @@ impl fmt::Display for NamedPat {
     }
 }
 
+/// A user's list may show the tokens of the user's other organizations: only those of this one, and those that span all.
+/// Where the organization is not known, all of them.
+pub fn of_organization(listed: &[Pat], organization: Option<&OrganizationId>) -> Vec<Pat> {
+    listed.iter().filter(|pat| !is_of_another(pat, organization)).cloned().collect()
+}
+
+fn is_of_another(pat: &Pat, organization: Option<&OrganizationId>) -> bool {
+    organization.is_some_and(|ours| !pat.spans_all_organizations() && !pat.is_only_of(ours))
+}
+
 /// The active ones that bear the name, oldest first. Those that span all organizations are not among them.
 pub fn family(name: &PatName, listed: &[Pat]) -> Vec<NamedPat> {
     let mut members: Vec<NamedPat> = listed
         .iter()
-        .filter(|pat| !pat.all_organizations)
+        .filter(|pat| !pat.spans_all_organizations())
         .filter_map(|pat| Some(NamedPat { pat: pat.clone(), generation: name.generation(&pat.display_name)? }))
         .collect();
     members.sort_by(|a, b| (a.pat.valid_from, &a.pat.id).cmp(&(b.pat.valid_from, &b.pat.id)));
@@ -156,6 +168,8 @@ pub struct Rotation {
     pub predecessors: Vec<NamedPat>,
     /// Everything that bears the name now, predecessors and those left alone.
     pub listed: Vec<NamedPat>,
+    /// The id of the organization, where the organization says it.
+    pub organization: Option<OrganizationId>,
     /// What the new one may do.
     pub scopes: Scopes,
     /// Lifetime to ask for, in days.
@@ -194,9 +208,28 @@ pub enum Refusal {
 
 /// Decides what to do.
 pub fn plan(request: &RotationRequest, known: &Known<'_>) -> Plan {
-    let members = family(&request.name, known.listed);
     let mut notes = Vec::new();
-    let decision = decide(request, known, &members, &mut notes);
+    let listed = of_organization(known.listed, known.organization);
+    let members = family(&request.name, &listed);
+    let bears_the_name = |pat: &&Pat| request.name.generation(&pat.display_name).is_some();
+    let of_others: Vec<String> = known
+        .listed
+        .iter()
+        .filter(|pat| is_of_another(pat, known.organization))
+        .filter(bears_the_name)
+        .map(|pat| format!("{} ({})", quoted(&pat.display_name), pat.id))
+        .collect();
+    if !of_others.is_empty() {
+        notes.push(format!("left alone, as another organization's: {}", of_others.join(", ")));
+    }
+    if known.organization.is_none() && !members.is_empty() {
+        notes.push(
+            "the organization does not say its id: nothing is revoked before a new token shows which tokens are this \
+             organization's"
+                .to_owned(),
+        );
+    }
+    let decision = decide(request, &Known { listed: &listed, ..*known }, &members, &mut notes);
     Plan { name: request.name.clone(), run: request.run.clone(), now: known.now, notes, decision }
 }
 
@@ -204,7 +237,7 @@ fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], no
     let spanning: Vec<&Pat> = known
         .listed
         .iter()
-        .filter(|pat| pat.all_organizations && request.name.generation(&pat.display_name).is_some())
+        .filter(|pat| pat.spans_all_organizations() && request.name.generation(&pat.display_name).is_some())
         .collect();
     for pat in &spanning {
         notes.push(format!(
@@ -252,7 +285,7 @@ fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], no
             let over = |m: &&NamedPat| matches!(m.generation, Generation::Superseded { ends, .. } if ends <= known.now);
             return Decision::UpToDate(UpToDate {
                 current: current.clone(),
-                clean: members.iter().filter(over).cloned().collect(),
+                clean: members.iter().filter(|_| known.organization.is_some()).filter(over).cloned().collect(),
                 waiting_for: None,
                 days_left_to_rotate: request.rotate_when_days_left.unwrap_or_default(),
             });
@@ -285,6 +318,7 @@ fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], no
         current: current.cloned(),
         predecessors,
         listed: members.to_vec(),
+        organization: known.organization.cloned(),
         scopes,
         valid_for_days: request.valid_for_days,
         overlap: request.overlap,

@@ -30,7 +30,9 @@ fn scene(seed: u64) -> Scene {
         scene = scene.has(number, &marker(chance)).last(|pat| {
             pat.valid_from = now().minus(chance.u32(1..12) * HOUR + u32::from(number) * SECOND);
             pat.valid_to = now().plus(left * DAY);
-            pat.all_organizations = spans;
+            if spans {
+                pat.reach = Reach::All;
+            }
         });
     }
     for run in ["100", "90", "r90"] {
@@ -47,8 +49,8 @@ fn scene(seed: u64) -> Scene {
 
 /// Another's pending one whose run may still be at work.
 fn is_alive(scene: &Scene, member: &NamedPat) -> bool {
-    alive_rival(&scene.request, &Known { now: now(), listed: &[], liveness: &scene.liveness, records: &[] }, member)
-        .is_some()
+    let known = Known { now: now(), listed: &[], organization: None, liveness: &scene.liveness, records: &[] };
+    alive_rival(&scene.request, &known, member).is_some()
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn a_rotation_retires_what_bears_the_name_and_nothing_that_it_was_not_told_to() 
         let current = rotation.current.as_ref().map(|m| m.pat.id.clone());
         assert!(rotation.current.iter().all(|m| m.generation == Generation::Committed), "{seed}");
         for retired in &rotation.predecessors {
-            assert!(family.contains(retired) && !retired.pat.all_organizations, "{seed}: {retired}");
+            assert!(family.contains(retired) && !retired.pat.spans_all_organizations(), "{seed}: {retired}");
             let is_replaced = current.as_ref() == Some(&retired.pat.id);
             assert!(retired.generation != Generation::Committed || is_replaced, "{seed}: {retired}");
         }
@@ -83,7 +85,7 @@ fn a_run_that_rests_revokes_only_what_its_own_name_says_is_over() {
         assert_eq!(rest.current.generation, Generation::Committed, "{seed}");
         cleaned += rest.clean.len();
         for member in &rest.clean {
-            assert!(!member.pat.all_organizations, "{seed}");
+            assert!(!member.pat.spans_all_organizations(), "{seed}");
             let is_over = matches!(member.generation, Generation::Superseded { ends, .. } if ends <= now());
             assert!(is_over, "{seed}: {member}");
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::pat::Reach;
 
 #[path = "plan_words_tests.rs"]
 mod display;
@@ -16,6 +17,14 @@ fn now() -> Timestamp {
 
 fn id(number: u8) -> AuthorizationId {
     AuthorizationId::parse(&format!("{number:08}-0000-0000-0000-000000000000")).unwrap()
+}
+
+fn organization(id: &str) -> OrganizationId {
+    OrganizationId::parse(id).unwrap()
+}
+
+fn reach(id: &str) -> Reach {
+    Reach::Organizations(vec![organization(id)])
 }
 
 fn run(text: &str) -> RunId {
@@ -60,7 +69,7 @@ impl Scene {
             scopes: Scopes::as_listed(format!("vso.scope{number}")),
             valid_from: now().minus(30 * DAY).plus(u32::from(number) * HOUR),
             valid_to: now().plus(60 * DAY),
-            all_organizations: false,
+            reach: reach("contoso"),
         });
         self
     }
@@ -86,8 +95,12 @@ impl Scene {
     }
 
     fn plan(&self) -> Plan {
+        self.plan_in(Some(&organization("contoso")))
+    }
+
+    fn plan_in(&self, organization: Option<&OrganizationId>) -> Plan {
         let Self { request, listed, liveness, records } = self;
-        plan(request, &Known { now: now(), listed, liveness, records })
+        plan(request, &Known { now: now(), listed, organization, liveness, records })
     }
 
     fn rotation(&self) -> Rotation {
@@ -371,7 +384,7 @@ fn scopes_are_those_asked_for_and_else_those_of_the_one_replaced() {
 #[test]
 fn those_that_span_all_organizations_are_reported_and_neither_counted_nor_replaced() {
     for marker in ["", " [pending 90.1-bbbbbbbb]", " [held 90.1-bbbbbbbb]"] {
-        let scene = Scene::calm().has(2, marker).last(|pat| pat.all_organizations = true);
+        let scene = Scene::calm().has(2, marker).last(|pat| pat.reach = Reach::All);
         assert_eq!(scene.rest().current.pat.id, id(1), "{marker}");
         assert!(scene.plan().notes[0].contains("2026-12-01"), "{marker}");
         assert_eq!(runs_to_ask(&scene.request, &scene.listed), []);
@@ -382,7 +395,7 @@ fn those_that_span_all_organizations_are_reported_and_neither_counted_nor_replac
 
 #[test]
 fn those_that_span_all_organizations_lend_their_scopes_only_where_nothing_else_can() {
-    let spanning = || Scene::empty().has(2, "").last(|pat| pat.all_organizations = true);
+    let spanning = || Scene::empty().has(2, "").last(|pat| pat.reach = Reach::All);
     assert_eq!(spanning().refusal(), Refusal::Missing);
     let first = spanning().with(|request| request.create_if_missing = true).rotation();
     assert_eq!((first.scopes.as_str(), first.current, first.predecessors), ("vso.scope2", None, vec![]));
@@ -496,4 +509,29 @@ fn the_one_that_is_replaced_is_the_first_to_be_superseded() {
         let scene = Scene::empty().has(1, leftover).has(2, "").where_run("90", Liveness::Dead);
         assert_eq!(ids(&scene.rotation().predecessors), [id(2), id(1)], "{leftover}");
     }
+}
+
+#[test]
+fn another_organizations_tokens_are_neither_counted_nor_touched_but_noted() {
+    let elsewhere = |scene: Scene| scene.last(|pat| pat.reach = reach("fabrikam"));
+    for marker in ["", " [pending 90.1-bbbbbbbb]", " [held 90.1-bbbbbbbb]"] {
+        let plan = elsewhere(Scene::calm().has(2, marker)).plan();
+        assert!(matches!(&plan.decision, Decision::UpToDate(_)), "{marker}: {plan}");
+        assert_eq!(plan.notes.len(), 1, "{plan}");
+        assert!(plan.notes[0].contains(&id(2).to_string()), "{plan}");
+    }
+    assert_eq!(elsewhere(Scene::calm()).refusal(), Refusal::Missing);
+    let in_both = Scene::calm().has(2, "").last(|pat| {
+        pat.reach = Reach::Organizations(vec![organization("contoso"), organization("fabrikam")]);
+    });
+    assert!(matches!(in_both.plan().decision, Decision::UpToDate(_)), "one that reaches others too is left alone");
+}
+
+#[test]
+fn where_the_organization_is_unknown_nothing_is_cleaned_up() {
+    let scene = Scene::calm().has(2, " [superseded 90.1-bbbbbbbb ends 2026-11-23T03:00Z]");
+    let Decision::UpToDate(rest) = scene.plan_in(None).decision else { panic!() };
+    assert_eq!(rest.clean, []);
+    assert_eq!(scene.rest().clean.len(), 1);
+    assert!(scene.plan_in(None).notes[0].contains("does not say its id"));
 }

@@ -21,7 +21,7 @@ fn a_rotation_after_failures_reads_so() {
         .has(3, " [held 90.1-bbbbbbbb]")
         .has(4, "")
         .has(5, "")
-        .last(|pat| pat.all_organizations = true)
+        .last(|pat| pat.reach = Reach::All)
         .where_vault(RecordedPat::Nothing)
         .with(|request| (request.replace, request.overlap) = (Some(id(4)), Duration::ZERO));
     assert_eq!(
@@ -122,7 +122,7 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
 
 #[test]
 fn a_refused_plan_prints_its_notes_and_the_refusal() {
-    let scene = Scene::empty().has(1, "").last(|pat| pat.all_organizations = true);
+    let scene = Scene::empty().has(1, "").last(|pat| pat.reach = Reach::All);
     assert_eq!(
         scene.plan().to_string(),
         r#"note: "nuget-publish" (00000001-0000-0000-0000-000000000000) spans all organizations: such tokens stop working on 2026-12-01; it is left alone

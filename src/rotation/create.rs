@@ -12,7 +12,7 @@ use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::marker::Generation;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
-use crate::plan::{Rotation, family};
+use crate::plan::{Rotation, family, of_organization};
 use crate::runtime::limits::Backoff;
 use crate::sign_in::{self, UserToken};
 
@@ -96,7 +96,7 @@ async fn sent_or_cancelled(work: &RotationContext, pats: &Pats<'_>, new: &New<'_
     }
 }
 
-/// Revokes every pending one of this run that the plan did not know.
+/// Revokes every pending one of this run that the plan did not know; none where the organization is not known.
 async fn revoke_orphans(
     work: &RotationContext,
     pats: &Pats<'_>,
@@ -109,7 +109,11 @@ async fn revoke_orphans(
     let listing = pats.list().await.map_err(failed)?;
     let pending = Generation::Pending(request.run.clone());
     let is_orphan = |id| !rotation.listed.iter().any(|known| known.pat.id == id);
-    let members = family(&request.name, &listing.pats).into_iter();
+    if rotation.organization.is_none() {
+        return Ok(0);
+    }
+    let listed = of_organization(&listing.pats, rotation.organization.as_ref());
+    let members = family(&request.name, &listed).into_iter();
     let mut count = 0;
     for orphan in members.filter(|m| m.generation == pending && is_orphan(m.pat.id.clone())) {
         pats.revoke(&orphan.pat.id).await.map_err(failed)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::agent::handoff::State;
 use crate::azure::builds;
-use crate::azure::connection_data;
+use crate::azure::connection_data::{self, ConnectionData};
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
@@ -16,7 +16,7 @@ use crate::model::pat::Pat;
 use crate::model::run_id::Liveness;
 use crate::model::timestamp::{Timestamp, pluralize};
 use crate::model::user::Identity;
-use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, runs_to_ask};
+use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, of_organization, runs_to_ask};
 use crate::rotation::outcome::{Current, Outputs};
 use crate::rotation::settle;
 use crate::settings::Retirement;
@@ -57,12 +57,12 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
     let as_user = async {
         let user = sign_in::sign_in(&work.context).await?;
         let pats = work.context.pats(&user.token);
-        let who = connection_data::identity(&work.context.http, organization, Auth::Bearer(&user.token));
-        let (listing, owner) = tokio::join!(pats.list(), who);
-        Ok::<_, StepError>((user, listing, owner))
+        let who = connection_data::ask(&work.context.http, organization, Auth::Bearer(&user.token));
+        let (listing, told) = tokio::join!(pats.list(), who);
+        Ok::<_, StepError>((user, listing, told))
     };
     let records = async { Ok(destinations.records().await) };
-    let ((user, listing, owner), records) = tokio::try_join!(as_user, records)?;
+    let ((user, listing, told), records) = tokio::try_join!(as_user, records)?;
     let listing = match listing {
         Ok(listing) => listing,
         Err(error) => {
@@ -72,16 +72,17 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
         }
     };
     work.context.take_date(listing.date);
-    let owner = match owner {
-        Ok(Some(owner)) => Some(owner),
-        Ok(None) => {
-            work.context.console.say("note: the organization does not say who the token acts for");
-            None
+    let told = match told {
+        Ok(told) => {
+            if told.user.is_none() {
+                work.context.console.say("note: the organization does not say who the token acts for");
+            }
+            told
         }
         // A token with the two scopes for tokens alone may not be told its own name: no document says.
         Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
             work.context.console.say(&format!("note: could not learn who the token acts for: {error}"));
-            None
+            ConnectionData::default()
         }
         Err(error) => {
             let what = format!("could not learn who the token acts for in {organization}");
@@ -90,11 +91,19 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
     };
     let records = records?;
     let request = &work.settings.request;
-    let named = family(&request.name, &listing.pats).len();
-    let total = pluralize(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
+    let ConnectionData { user: owner, organization: id } = told;
+    let ours = of_organization(&listing.pats, id.as_ref());
+    let named = family(&request.name, &ours).len();
+    let total = pluralize(i64::try_from(ours.len()).unwrap_or(i64::MAX), "active token");
     work.context.console.say(&format!("found {total} in {organization}, {named} of them named {}", request.name));
-    let liveness = liveness(work, &listing.pats).await?;
-    let known = Known { now: work.context.clock.now(), listed: &listing.pats, liveness: &liveness, records: &records };
+    let liveness = liveness(work, &ours).await?;
+    let known = Known {
+        now: work.context.clock.now(),
+        listed: &listing.pats,
+        organization: id.as_ref(),
+        liveness: &liveness,
+        records: &records,
+    };
     Ok(Prepared { user, owner, plan: plan::plan(request, &known) })
 }
 

@@ -16,7 +16,7 @@ use crate::model::secret::Secret;
 use crate::model::text::{one_line, quoted};
 use crate::model::user::Identity;
 use crate::plan::Rotation;
-use crate::plan::conflicts::{AfterCreate, after_create};
+use crate::plan::conflicts::{AfterCreate, after_create, one_organization};
 use crate::rotation::create::NewPat;
 use crate::runtime::limits::Backoff;
 
@@ -74,6 +74,12 @@ async fn list_once_more(
             .list()
             .await
             .map_err(|error| StepError::new(on(error, "could not list the tokens once more after the creation")))?;
+        if let Some(listed) = listing.pats.iter().find(|pat| pat.id == own.id) {
+            one_organization(listed, rotation.organization.as_ref(), &rotation.listed).map_err(|why| {
+                let error = anyhow!("could not tell which tokens are this organization's: {why}");
+                StepError::new(error).advise("Rename the token of the other organization, or report this to us.")
+            })?;
+        }
         match after_create(&request.name, &request.run, &own.id, &rotation.listed, &listing.pats) {
             AfterCreate::Clear => return Ok(()),
             AfterCreate::NotListedYet => {}

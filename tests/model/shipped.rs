@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rotate_pat::model::marker::{Generation, PatName};
-use rotate_pat::model::pat::{AuthorizationId, Pat};
+use rotate_pat::model::pat::{AuthorizationId, OrganizationId, Pat, Reach};
 use rotate_pat::model::run_id::Liveness;
 use rotate_pat::model::run_id::RunId;
 use rotate_pat::model::scopes::Scopes;
@@ -48,6 +48,10 @@ fn number(id: &AuthorizationId) -> Number {
     id.as_str()[..8].parse().unwrap()
 }
 
+fn organization() -> OrganizationId {
+    OrganizationId::parse("contoso").unwrap()
+}
+
 fn numbers(members: &[NamedPat]) -> Vec<Number> {
     members.iter().map(|member| number(&member.pat.id)).collect()
 }
@@ -86,7 +90,7 @@ impl Scenario {
             scopes: Scopes::as_listed("vso.packaging_write".to_owned()),
             valid_from: time(token.born).plus(seconds),
             valid_to: time(token.ends),
-            all_organizations: false,
+            reach: Reach::Organizations(vec![organization()]),
         }
     }
 
@@ -135,7 +139,9 @@ impl Scenario {
         let records: Vec<Record> = world.runs[run].records.iter().map(holds).collect();
         let records = if self.is_without(Without::RecordsAreDue) { Vec::new() } else { records };
         let liveness = self.liveness(world);
-        let known = Known { now: time(world.now), listed: &listed, liveness: &liveness, records: &records };
+        let (now, organization) = (time(world.now), organization());
+        let known =
+            Known { now, listed: &listed, organization: Some(&organization), liveness: &liveness, records: &records };
         let task = match plan(&self.wish(run), &known).decision {
             Decision::Rotate(rotation) => {
                 let is_ignored = |reason: &String| match self.without {

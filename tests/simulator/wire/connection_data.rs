@@ -131,7 +131,8 @@ fn anonymous(world: &World, organization: &str) -> Reply {
 }
 
 fn identity(world: &World, organization: &str, id: &str, name: &str, account: &str) -> Reply {
-    let instance = world.organization(organization).map(|found| found.id.clone());
+    let instance =
+        world.organization(organization).filter(|_| !world.instance_id_withheld).map(|found| found.id.clone());
     let who: Value = json!({
         "id": id,
         "descriptor": format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;simulated\\{account}"),

@@ -190,6 +190,10 @@ pub struct World {
 
     /// What each caller may use of Azure DevOps in a while; none means as much as it wants.
     pub budget: Option<Budget>,
+    /// A user's list shows the PATs of the user's other organizations too. No document says; one script's author saw it.
+    pub lists_show_other_organizations: bool,
+    /// Connection data does not say which organization it is of.
+    pub instance_id_withheld: bool,
     /// PATs on a page, whatever `$top` asks for.
     pub page_size: usize,
     /// How many calls with a new PAT are answered 401 before it works.
@@ -339,6 +343,8 @@ impl World {
             authorization_codes: Vec::new(),
             assertions_seen: Vec::new(),
             budget: None,
+            lists_show_other_organizations: true,
+            instance_id_withheld: false,
             page_size: 2,
             new_pats_valid_after: 1,
             cap_days: None,

@@ -268,7 +268,12 @@ impl World {
 
     /// A PAT of the caller that this organization shows.
     pub fn own_pat(&self, owner: &str, organization: &str, id: &str) -> Option<&Pat> {
-        self.find_pat(id).filter(|pat| pat.owner == owner && pat.is_listed_in(organization))
+        self.find_pat(id).filter(|pat| pat.owner == owner && self.lists(pat, organization))
+    }
+
+    /// What an organization shows, it also lets its user change and revoke: no document says that it does not.
+    fn lists(&self, pat: &Pat, organization: &str) -> bool {
+        self.lists_show_other_organizations || pat.is_listed_in(organization)
     }
 
     /// Whether an id that names no PAT of the caller is refused with 404 (and not in a 200).
@@ -287,7 +292,7 @@ impl World {
             .pats
             .iter()
             .rev()
-            .filter(|pat| pat.owner == query.owner && pat.is_listed_in(&query.organization))
+            .filter(|pat| pat.owner == query.owner && self.lists(pat, &query.organization))
             .filter(|pat| query.filter.shows(pat.state(now)))
             .collect();
         match query.sort {
