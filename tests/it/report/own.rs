@@ -19,6 +19,7 @@ fn those_that_work_and_those_that_have_expired_are_listed_and_nobody_elses() {
     let pipeline = Pipeline::with_pat(5);
     {
         let mut world = pipeline.sim.world();
+        world.lists_show_other_organizations = false;
         world.add_pat("old").days_left(-3).add();
         world.add_pat("older").days_left(-40).add();
         let revoked = world.add_pat("revoked").days_left(20).add();
