@@ -1,4 +1,4 @@
-//! Is a run still at work? One read of the build, with the job's own token.
+//! What the service says of a run: one read of the build, with the job's own token. What follows is the plan's to say.
 //! <https://learn.microsoft.com/rest/api/azure/devops/build/builds/get>
 
 use serde::Deserialize;
@@ -6,38 +6,40 @@ use serde::Deserialize;
 use crate::http::{Auth, Call, Http};
 use crate::model::api_error::{CallError, Service};
 use crate::model::organization::Organization;
-use crate::model::run_id::Liveness;
+use crate::model::run_id::BuildState;
 use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
 
 const API_VERSION: &str = "7.1";
 
-/// Asks for a build of the pipeline's own project. One that the job's token cannot see is judged by age.
+/// Asks for a build of the pipeline's own project. One that the job's token cannot see is unknown.
 ///
 /// # Errors
 /// When the service cannot tell at the moment: guessing could take a slow run for a dead one.
-pub async fn liveness(
+pub async fn state(
     http: &Http,
     pipelines: &Organization,
     project: &str,
     build: u64,
     job_token: &Secret,
-) -> Result<Liveness, CallError> {
+) -> Result<BuildState, CallError> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Build {
         status: Option<String>,
+        finish_time: Option<String>,
     }
     let mut url = pipelines.core(&format!("{}/_apis/build/builds/{build}", crate::model::address::segment(project)));
     url.query_pairs_mut().append_pair("api-version", API_VERSION);
     let reply = match http.send_with_retry(&Call::get(Service::AzureDevOps, url, Auth::Bearer(job_token))).await {
         Ok(reply) => reply,
-        Err(error) if error.refusal().is_some() || error.is_about_signing_in() => return Ok(Liveness::Unknown),
+        Err(error) if error.refusal().is_some() || error.is_about_signing_in() => return Ok(BuildState::Unknown),
         Err(error) => return Err(error),
     };
     let build: Build = reply.json()?;
     Ok(match build.status.as_deref() {
-        Some("completed") => Liveness::Dead,
-        // Open: every other status, known or new, is of a build that has not ended.
-        Some(_) => Liveness::Alive,
-        None => Liveness::Unknown,
+        Some("completed") => BuildState::Completed(build.finish_time.as_deref().and_then(Timestamp::parse)),
+        Some(_) => BuildState::NotCompleted,
+        None => BuildState::Unknown,
     })
 }

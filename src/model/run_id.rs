@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::timestamp::Timestamp;
+
 /// `K`: the run of one task in one job, `RUN.ATTEMPT-HHHHHHHH`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunId {
@@ -42,6 +44,17 @@ impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}-{}", self.run, self.attempt, self.hash)
     }
+}
+
+/// What the service says of a build.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BuildState {
+    /// Every status but `completed`, known or new.
+    NotCompleted,
+    /// `completed`, with its `finishTime` where it has a readable one.
+    Completed(Option<Timestamp>),
+    /// The build cannot be seen.
+    Unknown,
 }
 
 /// Whether a run is still at work.

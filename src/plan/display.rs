@@ -115,7 +115,7 @@ impl Refusal {
                 .to_owned(),
             Self::RivalAlive(run) => match run.build() {
                 Some(build) => format!(
-                    "Let build {build} end, or cancel it, then run again; if it is this build, rotate in one of its jobs \
+                    "Let build {build} end, or cancel it, then run again ten minutes later; if it is this build, rotate in one of its jobs \
                      only. One that cannot be asked for counts as dead after 6 hours."
                 ),
                 None => "Let that release end, then run again; after 6 hours it counts as dead.".to_owned(),

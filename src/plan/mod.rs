@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::model::marker::{Generation, PatName};
 use crate::model::pat::{AuthorizationId, OrganizationId, Pat};
-use crate::model::run_id::{Liveness, RunId};
+use crate::model::run_id::{BuildState, Liveness, RunId};
 use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
 use crate::model::timestamp::{Timestamp, pluralize};
@@ -18,6 +18,9 @@ use crate::model::timestamp::{Timestamp, pluralize};
 /// A pending one whose run cannot be asked for counts as alive until this age. A job that stores the new value later
 /// than that must not be built; docs/how-it-works.md says so.
 pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// What a build has sent may arrive a little after its end: from then on it changes nothing.
+pub const QUIET_AFTER_END: Duration = Duration::from_secs(10 * 60);
 
 /// With this many failed jobs in a row nobody consumes what is made, and each run would leave one more.
 pub const MOST_HELD: usize = 5;
@@ -132,6 +135,24 @@ pub fn runs_to_ask(request: &RotationRequest, listed: &[Pat]) -> Vec<RunId> {
         }
     }
     runs
+}
+
+/// Whether a run with pending tokens is still at work, by what the service says of its build. Of a token that is younger
+/// than the build's end, the build says nothing: it is another organization's build of the same number.
+pub fn liveness(request: &RotationRequest, listed: &[Pat], run: &RunId, build: BuildState, now: Timestamp) -> Liveness {
+    let finished = match build {
+        BuildState::NotCompleted => return Liveness::Alive,
+        BuildState::Completed(Some(finished)) => finished,
+        BuildState::Completed(None) | BuildState::Unknown => return Liveness::Unknown,
+    };
+    let is_of_the_run = |m: &NamedPat| matches!(&m.generation, Generation::Pending(by) if by.run == run.run);
+    let members = family(&request.name, listed);
+    let newest = members.iter().filter(|m| is_of_the_run(m)).map(|m| m.pat.valid_from).max();
+    match newest {
+        Some(made) if finished > made && now.since(finished) >= QUIET_AFTER_END => Liveness::Dead,
+        Some(made) if finished > made => Liveness::Alive,
+        _ => Liveness::Unknown,
+    }
 }
 
 /// What a run will do.

@@ -535,3 +535,24 @@ fn where_the_organization_is_unknown_nothing_is_cleaned_up() {
     assert_eq!(scene.rest().clean.len(), 1);
     assert!(scene.plan_in(None).notes[0].contains("does not say its id"));
 }
+
+#[test]
+fn a_build_speaks_only_of_older_pats_and_is_dead_ten_minutes_after_its_end() {
+    let scene = Scene::calm().has(2, " [pending 90.1-bbbbbbbb]").has(3, " [pending 90.2-bbbbbbbb]");
+    let made = scene.listed[2].valid_from;
+    let judged = |build| liveness(&scene.request, &scene.listed, &run("90.1-bbbbbbbb"), build, now());
+    let minutes_ago = |minutes: u32| Some(now().minus(minutes * 60 * SECOND));
+    for (build, expected) in [
+        (BuildState::NotCompleted, Liveness::Alive),
+        (BuildState::Unknown, Liveness::Unknown),
+        (BuildState::Completed(None), Liveness::Unknown),
+        (BuildState::Completed(Some(made)), Liveness::Unknown),
+        (BuildState::Completed(Some(made.minus(SECOND))), Liveness::Unknown),
+        (BuildState::Completed(Some(made.plus(SECOND))), Liveness::Dead),
+        (BuildState::Completed(minutes_ago(10)), Liveness::Dead),
+        (BuildState::Completed(minutes_ago(9)), Liveness::Alive),
+        (BuildState::Completed(Some(now().plus(SECOND))), Liveness::Alive),
+    ] {
+        assert_eq!(judged(build), expected, "{build:?}");
+    }
+}

@@ -101,7 +101,7 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
         (
             Refusal::RivalAlive(run("7.1-bbbbbbbb")),
             "run 7.1-bbbbbbbb is rotating the same token at this moment",
-            "Let build 7 end, or cancel it, then run again; if it is this build, rotate in one of its jobs only. One that \
+            "Let build 7 end, or cancel it, then run again ten minutes later; if it is this build, rotate in one of its jobs only. One that \
              cannot be asked for counts as dead after 6 hours.",
         ),
         (

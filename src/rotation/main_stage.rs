@@ -114,12 +114,13 @@ async fn liveness(work: &RotationContext, listed: &[Pat]) -> Result<BTreeMap<Str
     for run in runs_to_ask(&work.settings.request, listed) {
         if let (Some(build), Some(token)) = (run.build(), &pipeline.job_token) {
             let asked =
-                builds::liveness(&work.context.http, &pipeline.organization, &pipeline.project, build, token).await;
-            let alive = asked.map_err(|error| {
+                builds::state(&work.context.http, &pipeline.organization, &pipeline.project, build, token).await;
+            let state = asked.map_err(|error| {
                 let what = format!("could not learn whether run {run}, which has a pending token, is still at work");
                 StepError::new(on(error, &what))
             })?;
-            liveness.insert(run.run, alive);
+            let is = plan::liveness(&work.settings.request, listed, &run, state, work.context.clock.now());
+            liveness.insert(run.run, is);
         }
     }
     Ok(liveness)

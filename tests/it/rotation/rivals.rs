@@ -413,3 +413,35 @@ fn a_late_settle_stage_of_a_failed_job_does_not_hold_what_another_run_has_supers
     let late = pipeline.post(&mut a);
     assert_eq!(pipeline.active(), before, "{}", late.log);
 }
+
+/// The rival's PAT is an hour old; its build was completed that many minutes ago, or at a time that nobody is told.
+fn with_completed_rival(minutes: Option<i64>) -> Pipeline {
+    let pipeline = with_rival("77.1", "");
+    let mut world = pipeline.sim.world();
+    let finished = minutes.map(|minutes| world.now() - MINUTE * i32::try_from(minutes).unwrap());
+    world.add_completed_build(OTHER, finished);
+    drop(world);
+    pipeline
+}
+
+#[test]
+fn a_build_that_ended_before_the_pat_was_made_does_not_speak_for_it() {
+    for finished in [Some(61), Some(60 * 24 * 700), None] {
+        let pipeline = with_completed_rival(finished);
+        let run = pipeline.main(&mut pipeline.job(), &[]);
+        is_refused(&pipeline, &run, &["run 77.1-0a1b2c3d is rotating the same token"]);
+        assert_eq!(pipeline.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [pending 77.1]")], "{finished:?}");
+    }
+}
+
+#[test]
+fn a_build_is_dead_ten_minutes_after_its_end() {
+    let pipeline = with_completed_rival(Some(9));
+    let run = pipeline.main(&mut pipeline.job(), &[]);
+    is_refused(&pipeline, &run, &["run 77.1-0a1b2c3d is rotating the same token", "run again ten minutes later"]);
+
+    let pipeline = with_completed_rival(Some(11));
+    pipeline.rotate(&mut pipeline.job(), &[]);
+    let replaced = |number: u32| format!("#{number} {NAME} [superseded 101.1 +24h]");
+    assert_eq!(pipeline.active(), [replaced(1), replaced(2), format!("#3 {NAME}")]);
+}

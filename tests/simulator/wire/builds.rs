@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::world::World;
 use super::{
-    callers,
+    callers, dates,
     request::{Reply, Request},
     vss,
 };
@@ -45,6 +45,9 @@ pub fn answer(world: &World, request: &Request) -> Reply {
     });
     if build.status == "completed" {
         body["result"] = "failed".into();
+        if let Some(finished) = build.finished {
+            body["finishTime"] = dates::vss(finished).into();
+        }
     }
     Reply::json(200, &body)
 }
