@@ -238,36 +238,41 @@ impl Pats<'_> {
         read_update(change, &self.http.send_once(&self.update_call(change), self.http.limits().reply).await?)
     }
 
-    /// Revokes a token; one that is gone already is revoked.
+    /// Revokes a token; one that is gone already is revoked. How the service refuses to revoke one that is gone is not
+    /// documented: nothing but the list says that it is gone, and the list is read before the request is repeated.
     ///
     /// # Errors
     /// What became of the request.
     pub async fn revoke(&self, id: &AuthorizationId) -> Result<(), CallError> {
-        let mut url = self.address();
-        url.query_pairs_mut().append_pair("authorizationId", id.as_str());
-        let reply = match self.http.send_with_retry(&self.call(Method::DELETE, url, Body::Empty)).await {
-            Ok(reply) => reply,
-            Err(error) => return if self.is_gone(id, &error).await? { Ok(()) } else { Err(error) },
-        };
-        // Documented as a 204 without a body; a refusal in a 200 would be one all the same.
-        let refusal = if reply.is_empty() { None } else { reply.json::<Refusal>()?.refusal().map(str::to_owned) };
-        match refusal {
-            Some(code) if !means_gone(&code) => Err(refused(&code)),
-            _ => Ok(()),
-        }
+        let revoked = self.http.retry_with(Service::AzureDevOps, async || match self.revoke_once(id).await {
+            Err(error) if self.is_gone(id, &error).await? => Ok(Ok(())),
+            revoked => Ok(revoked),
+        });
+        revoked.await?
     }
 
-    /// Whether a refusal means that there is no such active token any more. A 404 alone may come from anywhere on the
-    /// way, so the list is asked.
+    async fn revoke_once(&self, id: &AuthorizationId) -> Result<(), CallError> {
+        let mut url = self.address();
+        url.query_pairs_mut().append_pair("authorizationId", id.as_str());
+        let call = self.call(Method::DELETE, url, Body::Empty);
+        let reply = self.http.send_once(&call, self.http.limits().reply).await?;
+        // Documented as a 204 without a body; a refusal in a 200 would be one all the same.
+        let refusal = if reply.is_empty() { None } else { reply.json::<Refusal>()?.refusal().map(str::to_owned) };
+        refusal.map_or(Ok(()), |code| Err(refused(&code)))
+    }
+
+    /// Whether a request failed because there is no such active token any more. No code and no status says so: the list
+    /// does, unless the request never got there.
     ///
     /// # Errors
     /// When the list cannot be had.
     pub async fn is_gone(&self, id: &AuthorizationId, error: &CallError) -> Result<bool, CallError> {
-        match error.refusal() {
-            Some((_, code)) if means_gone(code) => Ok(true),
-            Some((404, _)) => Ok(!self.list().await?.pats.iter().any(|pat| pat.id == *id)),
-            _ => Ok(false),
-        }
+        let reached_it = match error.kind {
+            Kind::Refused { .. } => !error.is_about_signing_in(),
+            Kind::NoAnswer(_) | Kind::Busy { .. } | Kind::Unreadable { .. } => true,
+            _ => false,
+        };
+        Ok(reached_it && !self.list().await?.pats.iter().any(|pat| pat.id == *id))
     }
 
     /// Waits as long as the service has asked for, so that what is sent next is sent at once.
@@ -320,13 +325,6 @@ fn read_update(change: &Change<'_>, reply: &Reply) -> Result<Updated, CallError>
         Some(pat) => Ok(Updated { valid_to: pat.valid_to }),
         None => Err(unreadable(reply, "something that is not the token as it should be now".to_owned())),
     }
-}
-
-/// Codes that mean: no such active token. Inferred from their names; the specification describes none of them.
-pub fn means_gone(code: &str) -> bool {
-    ["invalidAuthorizationId", "authorizationNotFound", "hostAuthorizationNotFound", "tokenNotFound", "invalidToken"]
-        .contains(&code)
-        || ["expiredPatCannotBeExtended", "SessionTokenNotFoundException"].contains(&code)
 }
 
 /// A refusal in a 200: a word without a sentence.

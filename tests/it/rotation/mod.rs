@@ -7,6 +7,7 @@ pub(crate) mod lifetimes;
 pub(crate) mod lost_replies;
 pub(crate) mod organizations;
 pub(crate) mod refused_renames;
+pub(crate) mod revoking;
 pub(crate) mod rivals;
 pub(crate) mod second_look;
 pub(crate) mod settling;

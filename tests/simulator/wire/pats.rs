@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     exchange::Op,
-    world::{Filter, Holder, ListQuery, NewPat, PatChange, Refused, Sort, World},
+    world::{Filter, Holder, ListQuery, NewPat, PatChange, Refused, Sort, UnknownIdReply, World},
 };
 use super::{
     callers, dates,
@@ -248,8 +248,11 @@ pub fn refused_in_200(error: &str) -> Reply {
 fn refusal(world: &World, context: &Context, refused: Refused, revoking: bool) -> Refusal {
     let reply = match refused {
         Refused::Error(error) => result(Value::Null, &error, context.version),
+        Refused::Unknown if revoking && world.unknown_id_reply == UnknownIdReply::ServerError => {
+            vss::error(500, NOT_FOUND, "The session token could not be found.")
+        }
         Refused::Unknown if world.unknown_id_is_404(revoking) => {
-            vss::error(404, "SessionTokenNotFoundException", "The session token could not be found.")
+            vss::error(404, NOT_FOUND, "The session token could not be found.")
         }
         Refused::Unknown => result(Value::Null, "invalidAuthorizationId", context.version),
         Refused::Status(status) => vss::error(status, INVALID_OPERATION, "The session token cannot be updated."),
@@ -257,6 +260,7 @@ fn refusal(world: &World, context: &Context, refused: Refused, revoking: bool) -
     reply.into()
 }
 
+const NOT_FOUND: &str = "SessionTokenNotFoundException";
 const INVALID_OPERATION: &str = "InvalidOperationException";
 
 fn forbidden(message: &str) -> Refusal {

@@ -65,6 +65,8 @@ pub enum UnknownIdReply {
     NotFound,
     /// In a 200 for all three.
     In200,
+    /// 500 with the exception's name for revoke: Microsoft's own scripts catch it by its name, whatever the status.
+    ServerError,
 }
 
 /// The shape of an error of Azure DevOps. Recorded, or seen in public reports.

@@ -281,7 +281,7 @@ impl World {
         match self.unknown_id_reply {
             UnknownIdReply::Mixed => revoking,
             UnknownIdReply::NotFound => true,
-            UnknownIdReply::In200 => false,
+            UnknownIdReply::In200 | UnknownIdReply::ServerError => false,
         }
     }
 
