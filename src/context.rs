@@ -54,7 +54,7 @@ pub struct Context {
 impl Context {
     /// The organization's personal access tokens, as this user.
     pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
-        Pats { http: &self.http, organization: &self.access.organization, user }
+        Pats { http: &self.http, organization: &self.access.organization, user, name: None }
     }
 
     /// Whether something may still be changed: not cancelled, the launcher there, the log heard.
@@ -88,4 +88,11 @@ pub struct RotationContext {
     pub context: Context,
     /// What to do.
     pub settings: RotateSettings,
+}
+
+impl RotationContext {
+    /// The organization's personal access tokens, as this user; a list shows those of the rotated name for certain.
+    pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
+        Pats { name: Some(&self.settings.request.name), ..self.context.pats(user) }
+    }
 }

@@ -226,6 +226,7 @@ impl WirePat {
             valid_to: Timestamp::parse(&self.to)?,
             // Not handed over: the fresh list says it of the new one.
             reach: Reach::All,
+            unreadable: None,
         })
     }
 }

@@ -16,7 +16,9 @@ use url::Url;
 use crate::http::word;
 use crate::http::{Auth, Body, Call, Http, Method, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::html;
 use crate::model::inventory::{End, ListedPat};
+use crate::model::marker::PatName;
 use crate::model::organization::Organization;
 use crate::model::pat::{AuthorizationId, OrganizationId, Pat, Reach};
 use crate::model::scopes::Scopes;
@@ -30,6 +32,8 @@ const PAGE: &str = "100";
 /// A list longer than this is none: nobody has so many tokens, and a server may never end it.
 const MOST_PAGES: usize = 1000;
 const MOST_TOKENS: usize = 20_000;
+/// Passes over a list of several pages until two of them agree.
+const MOST_PASSES: usize = 6;
 
 /// The personal access tokens of one user in one organization.
 #[derive(Clone)]
@@ -40,6 +44,8 @@ pub struct Pats<'a> {
     pub organization: &'a Organization,
     /// For whom: an Entra token that acts for a user.
     pub user: &'a Secret,
+    /// The name whose tokens a list must show for certain; every name where there is none.
+    pub name: Option<&'a PatName>,
 }
 
 /// What the service lists at one moment.
@@ -80,7 +86,7 @@ pub enum NotCreated {
     Ambiguous(CallError),
 }
 
-/// What to change. Name and scope are always sent, as a server might reset what is left out. `allOrgs` never is: what it
+/// What to change. Name and scope are sent, as a server might reset what is left out. `allOrgs` never is: what it
 /// does to a token of another organization is not documented.
 #[derive(Debug)]
 pub struct Change<'a> {
@@ -95,11 +101,36 @@ pub struct Change<'a> {
 }
 
 impl Pats<'_> {
-    /// Lists all active tokens.
+    /// Lists all active tokens. The token of a next page may be a row number, so that a change between two pages skips a
+    /// row: a list of several pages is read until two passes agree on the name's tokens.
     ///
     /// # Errors
-    /// When a page cannot be had.
+    /// When a page cannot be had, or no two passes agree.
     pub async fn list(&self) -> Result<Listing, CallError> {
+        let mut before: Option<Vec<(AuthorizationId, String)>> = None;
+        for _ in 0..MOST_PASSES {
+            let (listing, pages) = self.pass().await?;
+            let named = self.named(&listing);
+            if pages == 1 || before.as_ref() == Some(&named) {
+                return Ok(listing);
+            }
+            before = Some(named);
+        }
+        let seen = format!("a list that was another one each of the {MOST_PASSES} times it was read");
+        Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
+    }
+
+    /// The ids and names of the name's tokens.
+    fn named(&self, listing: &Listing) -> Vec<(AuthorizationId, String)> {
+        let is_named = |pat: &&Pat| self.name.is_none_or(|name| name.generation(&pat.display_name).is_some());
+        let mut named: Vec<_> =
+            listing.pats.iter().filter(is_named).map(|pat| (pat.id.clone(), pat.display_name.clone())).collect();
+        named.sort();
+        named
+    }
+
+    /// Reads the list once, and counts its pages.
+    async fn pass(&self) -> Result<(Listing, usize), CallError> {
         let mut listing = Listing { pats: Vec::new(), date: None };
         let mut seen = HashSet::new();
         let take = |reply: &Reply, pat: WirePat| {
@@ -109,8 +140,9 @@ impl Pats<'_> {
             }
             Ok(())
         };
-        listing.date = self.pages("active", take).await?;
-        Ok(listing)
+        let (date, pages) = self.pages("active", take).await?;
+        listing.date = date;
+        Ok((listing, pages))
     }
 
     /// Lists all tokens that were not revoked for a report, those that have expired among them (documented: they stay
@@ -129,18 +161,18 @@ impl Pats<'_> {
                 }
                 Ok(())
             });
-            date = told.await?.or(date);
+            date = told.await?.0.or(date);
         }
         Ok((pats, date))
     }
 
-    /// Reads every page of one of the lists, and returns the server's time at the last: it is compared with the clock when
-    /// this returns.
+    /// Reads every page of one of the lists, and returns the server's time at the last, which is compared with the clock when
+    /// this returns, and how many pages there were.
     async fn pages(
         &self,
         filter: &str,
         mut take: impl FnMut(&Reply, WirePat) -> Result<(), CallError>,
-    ) -> Result<Option<Timestamp>, CallError> {
+    ) -> Result<(Option<Timestamp>, usize), CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Page {
@@ -151,7 +183,7 @@ impl Pats<'_> {
         let mut taken = 0;
         let mut continuation: Option<String> = None;
         let (started, limit) = (Instant::now(), self.http.limits().list);
-        for _ in 0..MOST_PAGES {
+        for pages in 1..=MOST_PAGES {
             let mut url = self.address();
             url.query_pairs_mut()
                 .append_pair("displayFilterOption", filter)
@@ -173,7 +205,7 @@ impl Pats<'_> {
                 return Err(unreadable(&reply, format!("a list of more than {MOST_TOKENS} tokens")));
             }
             match page.continuation_token.filter(|next| !next.is_empty()) {
-                None => return Ok(date),
+                None => return Ok((date, pages)),
                 Some(next) if continuation.as_ref() == Some(&next) => {
                     return Err(unreadable(&reply, "a list whose next page is the same page".to_owned()));
                 }
@@ -214,7 +246,7 @@ impl Pats<'_> {
             });
         };
         let secret = pat.token.take().filter(|token| !token.reveal().is_empty());
-        match (result.pat_token_error.refusal(), secret, pat.read()) {
+        match (result.pat_token_error.refusal(), secret, pat.read().and_then(Pat::whole)) {
             (None, Some(secret), Ok(pat)) => Ok(Created { pat, secret }),
             (Some(code), ..) => Err(NotCreated::Ambiguous(refused(code))),
             (None, None, _) => Err(NotCreated::Ambiguous(unreadable(&reply, "a token without its value".to_owned()))),
@@ -227,7 +259,7 @@ impl Pats<'_> {
     /// # Errors
     /// What became of the request.
     pub async fn update(&self, change: &Change<'_>) -> Result<Updated, CallError> {
-        read_update(change, &self.http.send_with_retry(&self.update_call(change)).await?)
+        self.update_by(change, async |call| self.http.send_with_retry(call).await).await
     }
 
     /// The same, sent once, for the commit: whether it may be repeated is the protocol's to decide.
@@ -235,7 +267,23 @@ impl Pats<'_> {
     /// # Errors
     /// What became of the request.
     pub async fn update_once(&self, change: &Change<'_>) -> Result<Updated, CallError> {
-        read_update(change, &self.http.send_once(&self.update_call(change), self.http.limits().reply).await?)
+        self.update_by(change, async |call| self.http.send_once(call, self.http.limits().reply).await).await
+    }
+
+    /// A server may refuse scopes that it gave itself (seen in code: TfsCmdlets renames with id and name alone): then once
+    /// more without them.
+    async fn update_by(
+        &self,
+        change: &Change<'_>,
+        send: impl AsyncFn(&Call<'_>) -> Result<Reply, CallError>,
+    ) -> Result<Updated, CallError> {
+        let asked = send(&self.update_call(change, true)).await.and_then(|reply| read_update(change, &reply, true));
+        match asked {
+            Err(error) if error.refusal().is_some_and(|(_, code)| SCOPE_REFUSALS.contains(&code)) => {
+                read_update(change, &send(&self.update_call(change, false)).await?, false)
+            }
+            asked => asked,
+        }
     }
 
     /// Revokes a token; one that is gone already is revoked. How the service refuses to revoke one that is gone is not
@@ -283,12 +331,11 @@ impl Pats<'_> {
         self.http.let_rest(Service::AzureDevOps, &self.address()).await
     }
 
-    fn update_call(&self, change: &Change<'_>) -> Call<'_> {
-        let mut body = json!({
-            "authorizationId": change.id.as_str(),
-            "displayName": change.display_name,
-            "scope": change.scopes.as_str(),
-        });
+    fn update_call(&self, change: &Change<'_>, with_scopes: bool) -> Call<'_> {
+        let mut body = json!({"authorizationId": change.id.as_str(), "displayName": change.display_name});
+        if with_scopes {
+            body["scope"] = change.scopes.as_str().into();
+        }
         if let Some(valid_to) = change.valid_to {
             body["validTo"] = Value::String(valid_to.to_wire());
         }
@@ -314,14 +361,21 @@ pub struct Updated {
     pub valid_to: Timestamp,
 }
 
-/// Only an answer that shows the token as it should be means that it is.
-fn read_update(change: &Change<'_>, reply: &Reply) -> Result<Updated, CallError> {
+/// Refusals that are about the scopes in a request.
+const SCOPE_REFUSALS: [&str; 2] = ["invalidScope", "fullScopePatPolicyViolation"];
+
+/// Only an answer that shows the token as it should be means that it is: with its scopes, where none were sent.
+fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<Updated, CallError> {
     let result: WireResult = reply.json()?;
     if let Some(code) = result.pat_token_error.refusal() {
         return Err(refused(code));
     }
-    let pat = result.pat_token.and_then(|pat| pat.read().ok());
+    let pat = result.pat_token.and_then(|pat| pat.read().and_then(Pat::whole).ok());
     match pat.filter(|pat| pat.id == *change.id && pat.display_name == change.display_name) {
+        Some(pat) if !with_scopes && !pat.scopes.is_same(change.scopes) => {
+            let (now, before) = (&pat.scopes, change.scopes);
+            Err(unreadable(reply, format!("the scopes {now} in the place of {before}, which no request has asked for")))
+        }
         Some(pat) => Ok(Updated { valid_to: pat.valid_to }),
         None => Err(unreadable(reply, "something that is not the token as it should be now".to_owned())),
     }
@@ -382,7 +436,7 @@ impl WirePat {
         let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
         ListedPat {
             authorization_id: self.authorization_id,
-            display_name: given(self.display_name),
+            display_name: given(self.display_name).map(|name| html::decoded(&name)),
             scope: given(self.scope),
             is_for_all_organizations: Some(reach(self.target_accounts.as_deref()) == Reach::All),
             valid_from: time(self.valid_from),
@@ -395,17 +449,33 @@ impl WirePat {
         let Some(id) = AuthorizationId::parse(&self.authorization_id) else {
             return Err("a token whose authorizationId is no GUID".to_owned());
         };
-        let time = |text: Option<String>, field: &str| {
-            text.as_deref().and_then(Timestamp::parse).ok_or_else(|| format!("a token {id} without a readable {field}"))
-        };
+        let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
+        let (valid_from, valid_to) = (time(self.valid_from), time(self.valid_to));
         Ok(Pat {
-            valid_from: time(self.valid_from, "validFrom")?,
-            valid_to: time(self.valid_to, "validTo")?,
+            unreadable: match (valid_from, valid_to) {
+                (None, _) => Some("validFrom"),
+                (_, None) => Some("validTo"),
+                (Some(_), Some(_)) => None,
+            },
+            // The stand-ins are those that retire nothing: the oldest of rivals, and never at its end.
+            valid_from: valid_from.unwrap_or(Timestamp::FIRST),
+            valid_to: valid_to.unwrap_or(Timestamp::NEVER),
             id,
-            display_name: self.display_name.unwrap_or_default(),
+            display_name: html::decoded(&self.display_name.unwrap_or_default()),
             scopes: Scopes::as_listed(self.scope.unwrap_or_default()),
             reach: reach(self.target_accounts.as_deref()),
         })
+    }
+}
+
+impl Pat {
+    /// # Errors
+    /// That a date cannot be read.
+    fn whole(self) -> Result<Self, String> {
+        match self.unreadable {
+            Some(field) => Err(format!("a token {} without a readable {field}", self.id)),
+            None => Ok(self),
+        }
     }
 }
 

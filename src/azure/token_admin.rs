@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::http::rate_limit::RateLimit;
 use crate::http::{Auth, Call, Http, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::html;
 use crate::model::inventory::{End, ListedPat};
 use crate::model::organization::Organization;
 use crate::model::secret::Secret;
@@ -148,7 +149,7 @@ impl SessionToken<'_> {
         let accounts = |field: &RawValue| serde_json::from_str::<Option<Vec<serde::de::IgnoredAny>>>(field.get()).ok();
         ListedPat {
             authorization_id: text(self.authorization_id).unwrap_or_default(),
-            display_name: named(self.display_name),
+            display_name: named(self.display_name).map(|name| html::decoded(&name)),
             scope: named(self.scope),
             is_for_all_organizations: self
                 .target_accounts

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::model::html;
 use crate::model::run_id::RunId;
 use crate::model::text;
 use crate::model::timestamp::Timestamp;
@@ -25,13 +26,20 @@ impl PatName {
         if name.is_empty() {
             return Err("the name of the personal access token to rotate".to_owned());
         }
-        if name.chars().count() > LONGEST_NAME {
-            return Err(format!("a name of at most {LONGEST_NAME} characters"));
+        if html::encoded_length(name) > LONGEST_NAME {
+            let plain = if name.is_ascii() { "" } else { "; the service may count a letter beyond ASCII as up to 9" };
+            return Err(format!("a name of at most {LONGEST_NAME} characters{plain}"));
+        }
+        if html::decoded(name) != name {
+            return Err(format!(
+                "the name as the service's page shows it, such as {}",
+                text::quoted(&html::decoded(name))
+            ));
         }
         if !name.chars().all(text::is_harmless) {
             return Err("a name without control characters".to_owned());
         }
-        let marked = [" [pending ", " [held ", " [superseded "].iter().any(|marker| name.contains(marker));
+        let marked = [" [pending ", " [held ", " [superseded ", " [check "].iter().any(|marker| name.contains(marker));
         if marked && name.ends_with(']') {
             return Err(format!(
                 "the plain name: {} ends in a marker that RotatePat itself writes into names",
@@ -54,6 +62,17 @@ impl PatName {
             Generation::Held(run) => format!("{} [held {run}]", self.0),
             Generation::Superseded { by, ends } => format!("{} [superseded {by} ends {}]", self.0, ends.to_minute()),
         }
+    }
+
+    /// The display name of a canary that a run of `command: check` makes. It is no generation: it is never counted.
+    pub fn canary(&self, run: &RunId) -> String {
+        format!("{} [check {run}]", self.0)
+    }
+
+    /// The run that made the canary of this name, if the display name is one.
+    pub fn canary_of(&self, display_name: &str) -> Option<RunId> {
+        let run = display_name.strip_prefix(&self.0)?.strip_prefix(" [check ")?.strip_suffix(']')?;
+        RunId::parse(run).filter(|run| self.canary(run) == display_name)
     }
 
     /// Which generation of this personal access token a display name is; `None` for every other name. Names are
@@ -136,6 +155,32 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_is_no_generation() {
+        let run = RunId::parse("4711.2-0a1b2c3d").unwrap();
+        let canary = name().canary(&run);
+        assert_eq!(canary, "nuget-publish [check 4711.2-0a1b2c3d]");
+        assert_eq!(name().canary_of(&canary), Some(run));
+        assert_eq!(name().generation(&canary), None);
+        assert_eq!(marked(&canary), None);
+        assert!(PatName::parse(&canary).is_err());
+        for other in ["nuget-publish", "nuget-publish [check x]", "nuget [check 4711.2-0a1b2c3d]"] {
+            assert_eq!(name().canary_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_names_length_counts_as_the_service_may_store_it() {
+        for (character, length) in [("x", 1), ("&", 5), ("'", 5), ("\"", 6), ("<", 4), ("é", 6), ("к", 7), ("🔑", 9)]
+        {
+            let longest = character.repeat(LONGEST_NAME / length);
+            assert!(PatName::parse(&longest).is_ok(), "{character}");
+            assert!(PatName::parse(&format!("{longest}{character}")).is_err(), "{character}");
+        }
+        assert!(PatName::parse("R&amp;D").unwrap_err().contains("such as \"R&D\""));
+        assert!(PatName::parse("R&D").is_ok());
+    }
+
+    #[test]
     fn only_exact_names_and_exact_markers_are_ours() {
         for foreign in [
             "",
@@ -167,6 +212,7 @@ mod tests {
             "a [pending 1.1-0a1b2c3d]",
             "a [held whatever]",
             "a [superseded x ends y]",
+            "a [check x]",
             "line\nbreak",
             &"x".repeat(LONGEST_NAME + 1),
         ] {

@@ -51,6 +51,8 @@ pub struct Pat {
     pub valid_to: Timestamp,
     /// Which organizations it reaches.
     pub reach: Reach,
+    /// The date that the service does not say in a readable form, if there is one; another stands in its place.
+    pub unreadable: Option<&'static str>,
 }
 
 impl Pat {

@@ -1,5 +1,6 @@
 //! The scopes of a personal access token.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::model::text;
@@ -35,6 +36,14 @@ impl Scopes {
         Self(text)
     }
 
+    /// Whether both name the same scopes, in whatever order.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let all = |scopes: &Self| -> BTreeSet<String> {
+            scopes.0.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+        };
+        all(self) == all(other)
+    }
+
     /// The scopes as the API wants them.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -50,6 +59,14 @@ impl fmt::Display for Scopes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_order_of_scopes_means_nothing() {
+        let scopes = |text: &str| Scopes::as_listed(text.to_owned());
+        assert!(scopes("vso.code vso.build").is_same(&scopes("vso.build vso.code")));
+        assert!(!scopes("vso.code").is_same(&scopes("vso.code vso.build")));
+        assert!(!scopes("vso.code").is_same(&scopes("app_token")));
+    }
 
     #[test]
     fn scopes_are_an_open_vocabulary_of_a_checked_shape() {

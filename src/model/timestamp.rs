@@ -14,7 +14,15 @@ const DAY: i64 = 24 * 60 * 60;
 /// The year 0 begins.
 const FIRST: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
 
+/// .NET's first moment.
+const UNSET: jiff::Timestamp = jiff::Timestamp::constant(-62_135_596_800, 0);
+
 impl Timestamp {
+    /// The end of time.
+    pub const NEVER: Self = Self(jiff::Timestamp::MAX);
+    /// The beginning of time.
+    pub const FIRST: Self = Self(FIRST);
+
     /// The time by the system's clock. Only `main` may ask.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock, for main")]
     pub fn now() -> Self {
@@ -37,14 +45,23 @@ impl Timestamp {
     }
 
     /// From RFC 3339 with any number of fraction digits. Some Azure DevOps replies carry no offset and mean UTC
-    /// (seen in code: `azure-devops-rust-api`, `date_time.rs`).
+    /// (seen in code: `azure-devops-rust-api`, `date_time.rs`). .NET's last moment, `9999-12-31T23:59:59.9999999Z`, is
+    /// [`Timestamp::NEVER`]; its first, in the year 1, stands for a date that was not set and is none.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            return Self::read(timestamp);
+            return Self::read(timestamp).filter(|time| time.0 != UNSET);
         }
-        let civil = text.parse::<DateTime>().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().and_then(|zoned| Self::read(zoned.timestamp()))
+        let civil = text.strip_suffix(['Z', 'z']).unwrap_or(text).parse::<DateTime>().ok()?;
+        match civil.to_zoned(jiff::tz::TimeZone::UTC) {
+            Ok(zoned) => Self::read(zoned.timestamp()).filter(|time| time.0 != UNSET),
+            Err(_) => (civil.year() == 9999).then_some(Self::NEVER),
+        }
+    }
+
+    /// Whether it is the end of time, which stands for no end.
+    pub fn is_never(self) -> bool {
+        self == Self::NEVER
     }
 
     /// From an HTTP header such as `Date` or `Retry-After`.
@@ -105,6 +122,9 @@ impl Timestamp {
 
     /// The time with its distance, for a reader: `2026-03-01T00:00:00Z (in 30 days)`.
     pub fn with_distance(self, now: Self) -> String {
+        if self.is_never() {
+            return "never".to_owned();
+        }
         let hours = self.0.duration_since(now.0).as_hours();
         let distance = match (self.0 >= now.0, hours.abs()) {
             (true, 0) => "in less than an hour".to_owned(),
@@ -149,6 +169,20 @@ mod tests {
             assert_eq!(Timestamp::parse(text), None, "{text}");
             assert_eq!(Timestamp::parse_http(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn dates_beyond_any_calendar_are_never_or_none() {
+        for text in ["9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.9999999", "9999-12-31T00:00:00Z"] {
+            let never = at(text);
+            assert!(never.is_never(), "{text}");
+            assert_eq!(never.with_distance(at("2026-11-24T03:00:00Z")), "never");
+            assert!(Timestamp::parse(&never.to_wire()).is_some(), "{text}");
+        }
+        for text in ["0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00.0000000"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+        assert!(!at("9999-12-30T00:00:00Z").is_never());
     }
 
     #[test]

@@ -30,6 +30,7 @@ fn pat(number: u8, marker: &str) -> Pat {
         valid_from: Timestamp::from_unix(1_800_000_000 + i64::from(number)).unwrap(),
         valid_to: Timestamp::from_unix(1_900_000_000).unwrap(),
         reach: reach("contoso"),
+        unreadable: None,
     }
 }
 

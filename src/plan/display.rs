@@ -89,6 +89,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Missing => f.write_str("no active token bears the name"),
             Self::NoScopes => f.write_str("nothing says which scopes a first token should have"),
+            Self::UnreadableDate(member, field) => write!(f, "{member} is listed without a readable {field}"),
             Self::SeveralCommitted(ids) => {
                 let ids: Vec<&str> = ids.iter().map(AuthorizationId::as_str).collect();
                 write!(f, "{} tokens are committed under the name: {}", ids.len(), ids.join(", "))
@@ -110,6 +111,9 @@ impl Refusal {
                               `createIfMissing` to `true` with `scopes`."
                 .to_owned(),
             Self::NoScopes => "Name `scopes`, such as `vso.packaging_write`.".to_owned(),
+            Self::UnreadableDate(..) => {
+                "Create a new token by hand under the name, and rename or revoke this one.".to_owned()
+            }
             Self::SeveralCommitted(_) => "Give `replaceAuthorizationId` the id of the one in use, once; rename or \
                                           revoke the others by hand."
                 .to_owned(),

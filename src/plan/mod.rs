@@ -219,6 +219,8 @@ pub enum Refusal {
     Missing,
     /// A first one may be created, but with which scopes is unknown.
     NoScopes,
+    /// A date of one that bears the name cannot be read: its name and id, and the date.
+    UnreadableDate(String, &'static str),
     /// Several are committed and none is chosen.
     SeveralCommitted(Vec<AuthorizationId>),
     /// Another run is rotating the same one.
@@ -274,6 +276,10 @@ fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], no
         notes.push(format!("`replaceAuthorizationId` {id} is not a committed {}: ignored", request.name));
     }
 
+    // Which one is older and when it expires decides what is retired: nothing is guessed.
+    if let Some((member, field)) = members.iter().find_map(|m| Some((m, m.pat.unreadable?))) {
+        return Decision::Refuse(Refusal::UnreadableDate(member.to_string(), field));
+    }
     if members.is_empty() && !request.create_if_missing {
         return Decision::Refuse(Refusal::Missing);
     }

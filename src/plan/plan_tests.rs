@@ -70,6 +70,7 @@ impl Scene {
             valid_from: now().minus(30 * DAY).plus(u32::from(number) * HOUR),
             valid_to: now().plus(60 * DAY),
             reach: reach("contoso"),
+            unreadable: None,
         });
         self
     }

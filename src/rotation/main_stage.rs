@@ -56,7 +56,7 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
     let organization = &work.context.access.organization;
     let as_user = async {
         let user = sign_in::sign_in(&work.context).await?;
-        let pats = work.context.pats(&user.token);
+        let pats = work.pats(&user.token);
         let who = connection_data::ask(&work.context.http, organization, Auth::Bearer(&user.token));
         let (listing, told) = tokio::join!(pats.list(), who);
         Ok::<_, StepError>((user, listing, told))
@@ -146,7 +146,7 @@ async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outp
         if work.context.check_wanted().is_err() {
             break;
         }
-        match work.context.pats(&user.token).revoke(&member.pat.id).await {
+        match work.pats(&user.token).revoke(&member.pat.id).await {
             Ok(()) => work.context.console.say(&format!("revoked {member}, whose overlap has ended")),
             Err(error) => {
                 work.context.console.warn(&format!("could not revoke {member}: {error}. The next run tries again."))
@@ -174,7 +174,7 @@ async fn rotate(
     owner: Option<Identity>,
     rotation: Rotation,
 ) -> Result<Outputs, Failure> {
-    let pats = work.context.pats(&user.token);
+    let pats = work.pats(&user.token);
     let new = create::create(work, user, &pats, &rotation).await?;
     let cancel = work.context.http.cancel();
     let proved = tokio::select! {

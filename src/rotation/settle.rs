@@ -37,7 +37,7 @@ pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Resul
     work.context.clock.set_skew(state.skew);
     let is_over = sign_in::is_nearly_over(state.token_expires, work.context.clock.now());
     let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
-    let pats = work.context.pats(&user_token);
+    let pats = work.pats(&user_token);
     match objection(work, job, &new_pat) {
         None => carry_out(work, &Destinations::new(work), &pats, &state, &new_pat).await,
         Some(objection) => hold(work, &pats, &state, &objection).await,

@@ -91,6 +91,7 @@ impl Scenario {
             valid_from: time(token.born).plus(seconds),
             valid_to: time(token.ends),
             reach: Reach::Organizations(vec![organization()]),
+            unreadable: None,
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod healing;
 pub(crate) mod late;
 pub(crate) mod lifetimes;
 pub(crate) mod lost_replies;
+pub(crate) mod odd_lists;
 pub(crate) mod organizations;
 pub(crate) mod refused_renames;
 pub(crate) mod revoking;

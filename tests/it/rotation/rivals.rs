@@ -374,6 +374,7 @@ fn a_run_beside_one_at_work_is_refused_and_the_first_settles() {
 fn taken_over(overlap: &str) -> (Pipeline, Job) {
     let (pipeline, a, mut b) = two_runs();
     pipeline.sim.world().add_build(101, "completed");
+    pipeline.sim.world().advance(MINUTE * 11);
     assert_eq!(pipeline.main(&mut b, &[("overlapHours", overlap)]).result, TaskResult::Succeeded);
     if overlap == "0" {
         pipeline.forget("the old consumer");

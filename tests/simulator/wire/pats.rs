@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     exchange::Op,
-    world::{Filter, Holder, ListQuery, NewPat, PatChange, Refused, Sort, UnknownIdReply, World},
+    world::{Filter, Holder, ListQuery, NewPat, PatChange, Refused, Sort, UnknownIdReply, World, html_encoded},
 };
 use super::{
     callers, dates,
@@ -109,7 +109,15 @@ fn list(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
         return Err(vss::bad_value("$top", &top));
     }
     let query = ListQuery { owner: context.owner, organization: context.organization, filter, sort, ascending };
-    let page = match request.field("continuationToken").filter(|token| !token.is_empty()) {
+    let token = request.field("continuationToken").filter(|token| !token.is_empty());
+    let page = match token {
+        token if world.pages_by_row => {
+            let row = token.as_deref().map_or(Some(0), cursor_number);
+            match row {
+                Some(row) => world.list_from_row(&query, row),
+                None => return Err(vss::bad_value("continuationToken", &token.unwrap_or_default())),
+            }
+        }
         None => world.list_pats(query),
         Some(token) => match cursor_number(&token).and_then(|cursor| world.continue_list(cursor, &query)) {
             Some(page) => page,
@@ -215,12 +223,18 @@ fn revoke(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 fn shape(world: &World, id: &str, secret: Option<&str>) -> Value {
     let pat = world.pat(id);
     let accounts = pat.organization.as_ref().and_then(|name| world.organization(name)).map(|found| [found.id.clone()]);
+    let date = |at: Timestamp, written: &Option<String>| match written.as_deref() {
+        None => Value::from(dates::vss(at)),
+        Some("") => Value::Null,
+        Some(text) => text.into(),
+    };
+    let name = if world.names_html_encoded { html_encoded(&pat.name) } else { pat.name.clone() };
     json!({
-        "displayName": pat.name,
-        "validTo": dates::vss(pat.valid_to),
+        "displayName": name,
+        "validTo": date(pat.valid_to, &pat.written_end),
         "scope": pat.scope,
         "targetAccounts": accounts,
-        "validFrom": dates::vss(pat.valid_from),
+        "validFrom": date(pat.valid_from, &pat.written_start),
         "authorizationId": pat.id,
         "token": secret,
     })

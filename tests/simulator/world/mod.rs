@@ -37,7 +37,7 @@ pub use entra::{
 };
 pub use listed_pats::{ListedPat, PatsCursor};
 pub use managed_identities::IdentityRefusal;
-pub use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort};
+pub use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort, html_encoded};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
 pub use people::{Directory, PeopleCursor, Person, Who};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
@@ -194,6 +194,15 @@ pub struct World {
     pub budget: Option<Budget>,
     /// A user's list shows the PATs of the user's other organizations too. No document says; one script's author saw it.
     pub lists_show_other_organizations: bool,
+    /// Display names come back HTML-encoded, as .NET encodes them, and are measured so.
+    pub names_html_encoded: bool,
+    /// Scopes that only the service itself may give: an update or a creation that names one is refused.
+    pub scopes_refused: Vec<String>,
+    /// Nastier than documented: an update without a scope gives full access.
+    pub omitted_scope_is_full: bool,
+    /// The token of a list's next page is a number of rows in the list as it is then, so that a change between two pages
+    /// skips a row or shows one twice.
+    pub pages_by_row: bool,
     /// Connection data does not say which organization it is of.
     pub instance_id_withheld: bool,
     /// PATs on a page, whatever `$top` asks for.
@@ -346,6 +355,10 @@ impl World {
             assertions_seen: Vec::new(),
             budget: None,
             lists_show_other_organizations: true,
+            names_html_encoded: false,
+            scopes_refused: Vec::new(),
+            omitted_scope_is_full: false,
+            pages_by_row: false,
             instance_id_withheld: false,
             page_size: 2,
             new_pats_valid_after: 1,

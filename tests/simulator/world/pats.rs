@@ -37,6 +37,10 @@ pub struct Pat {
     pub unready: u32,
     /// How a rename of this one is refused, if it is.
     pub refuse_rename: Option<RenameRefusal>,
+    /// What the service writes in the place of its start; an empty text is null.
+    pub written_start: Option<String>,
+    /// What the service writes in the place of its end; an empty text is null.
+    pub written_end: Option<String>,
 }
 
 /// What a PAT is at an instant.
@@ -188,7 +192,7 @@ impl World {
         if self.creation_blocked {
             return Err(refused("disablePatCreationPolicyViolation"));
         }
-        check_name(&new.name)?;
+        self.check_name(&new.name)?;
         self.check_scope(&new.scope)?;
         if new.all_orgs && self.all_orgs_blocked {
             return Err(refused("globalPATCreationBlocked"));
@@ -213,7 +217,7 @@ impl World {
             match &before.refuse_rename {
                 Some(RenameRefusal::Status(status)) if *name != before.name => return Err(Refused::Status(*status)),
                 Some(RenameRefusal::Error(error)) if *name != before.name => return Err(refused(error)),
-                _ => check_name(name)?,
+                _ => self.check_name(name)?,
             }
         }
         if let Some(scope) = &change.scope {
@@ -234,7 +238,7 @@ impl World {
         };
         let scope = match &change.scope {
             Some(scope) => scope.clone(),
-            None if self.update_resets_omitted_fields => "app_token".to_owned(),
+            None if self.update_resets_omitted_fields || self.omitted_scope_is_full => "app_token".to_owned(),
             None => before.scope,
         };
         let organization = match change.all_orgs {
@@ -287,6 +291,20 @@ impl World {
 
     /// The first page of a list.
     pub fn list_pats(&mut self, query: ListQuery) -> Page {
+        let left = self.rows(&query);
+        self.page(Cursor { query, left })
+    }
+
+    /// A page of the list as it is now, without that many rows in front of it, and the number of rows up to its end.
+    pub fn list_from_row(&self, query: &ListQuery, row: usize) -> Page {
+        let rows = self.rows(query);
+        let shown = rows.iter().skip(row).take(self.page_size);
+        let pats = shown.filter_map(|number| self.pats.iter().find(|pat| pat.number == *number)).cloned().collect();
+        let next = row + self.page_size;
+        Page { pats, next: (next < rows.len()).then_some(next) }
+    }
+
+    fn rows(&self, query: &ListQuery) -> Vec<u64> {
         let now = self.now();
         let mut found: Vec<&Pat> = self
             .pats
@@ -304,8 +322,7 @@ impl World {
         if query.sort != Sort::Unsorted && !query.ascending {
             found.reverse();
         }
-        let left = found.into_iter().map(|pat| pat.number).collect();
-        self.page(Cursor { query, left })
+        found.into_iter().map(|pat| pat.number).collect()
     }
 
     /// The page that a cursor promised; none when there is no such cursor or the query has changed since.
@@ -327,6 +344,17 @@ impl World {
         Page { pats, next: Some(self.cursors.len() - 1) }
     }
 
+    fn check_name(&self, name: &str) -> Result<(), Refused> {
+        if name.trim().is_empty() {
+            return Err(refused("displayNameRequired"));
+        }
+        let length = if self.names_html_encoded { html_encoded(name).len() } else { name.chars().count() };
+        if name.chars().any(char::is_control) || length > 256 {
+            return Err(refused("invalidDisplayName"));
+        }
+        Ok(())
+    }
+
     fn check_scope(&self, scope: &str) -> Result<(), Refused> {
         if self.full_scope_blocked && scope.split(' ').any(|one| one == "app_token") {
             return Err(refused("fullScopePatPolicyViolation"));
@@ -337,6 +365,9 @@ impl World {
                     .strip_prefix("vso.")
                     .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
         };
+        if scope.split(' ').any(|one| self.scopes_refused.iter().any(|refused| refused == one)) {
+            return Err(refused("invalidScope"));
+        }
         if scope.split(' ').all(known) { Ok(()) } else { Err(refused("invalidScope")) }
     }
 
@@ -372,6 +403,8 @@ impl World {
             revoked: None,
             unready: self.new_pats_valid_after,
             refuse_rename: None,
+            written_start: None,
+            written_end: None,
         });
         id
     }
@@ -388,22 +421,26 @@ impl Filter {
     }
 }
 
+/// As .NET's `HtmlEncode` does it; every character beyond ASCII by its number.
+pub fn html_encoded(text: &str) -> String {
+    let encoded = |c: char| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\'' => "&#39;".to_owned(),
+        c if c.is_ascii() => c.to_string(),
+        c => format!("&#{};", u32::from(c)),
+    };
+    text.chars().map(encoded).collect()
+}
+
 fn refused(error: &str) -> Refused {
     Refused::Error(error.to_owned())
 }
 
 fn whole(days: i64) -> i32 {
     i32::try_from(days).unwrap_or(i32::MAX)
-}
-
-fn check_name(name: &str) -> Result<(), Refused> {
-    if name.trim().is_empty() {
-        return Err(refused("displayNameRequired"));
-    }
-    if name.chars().any(char::is_control) || name.chars().count() > 256 {
-        return Err(refused("invalidDisplayName"));
-    }
-    Ok(())
 }
 
 fn check_end(asked: Timestamp, now: Timestamp) -> Result<(), Refused> {

@@ -19,6 +19,8 @@ impl World {
             age: DAY * 23,
             left: DAY * 7,
             refuse_rename: None,
+            written_start: None,
+            written_end: None,
             world: self,
         }
     }
@@ -92,6 +94,8 @@ pub struct PatBuilder<'a> {
     age: SignedDuration,
     left: SignedDuration,
     refuse_rename: Option<RenameRefusal>,
+    written_start: Option<String>,
+    written_end: Option<String>,
 }
 
 impl PatBuilder<'_> {
@@ -149,14 +153,28 @@ impl PatBuilder<'_> {
         self
     }
 
+    /// The service writes this in the place of its start; an empty text is null.
+    pub fn written_start(mut self, text: &str) -> Self {
+        self.written_start = Some(text.to_owned());
+        self
+    }
+
+    /// The service writes this in the place of its end; an empty text is null.
+    pub fn written_end(mut self, text: &str) -> Self {
+        self.written_end = Some(text.to_owned());
+        self
+    }
+
     /// Puts it into the world and returns its authorization id.
     pub fn add(self) -> String {
-        let Self { world, owner, organization, name, scope, age, left, refuse_rename } = self;
+        let Self { world, owner, organization, name, scope, age, left, refuse_rename, written_start, written_end } =
+            self;
         let now = world.now();
         let id = world.issue_pat(&owner, organization, &name, &scope, now - age, now + left);
         let pat = world.pat_mut(&id);
         pat.unready = 0;
         pat.refuse_rename = refuse_rename;
+        (pat.written_start, pat.written_end) = (written_start, written_end);
         id
     }
 }
