@@ -135,13 +135,8 @@ pub fn on(mut error: CallError, what: &str) -> Error {
 /// What the table says about an answer; nothing where there was none to ask for.
 pub fn row_for(error: &CallError, service: advice::Service) -> Option<&'static Row> {
     let seen = match &error.kind {
-        Kind::Refused { status, code, message } | Kind::Busy { status, code, message, .. } => {
-            let seen = |code| Seen::Refused { status: *status, code, message };
-            let named = |code| advice::of(service, error.by, seen(code)).filter(|row| row.names(code));
-            // Of several codes, the first that the table knows. A status that says enough needs no word.
-            let codes = if matches!(status, 408 | 429 | 500..) { 1 } else { usize::MAX };
-            return error.codes().take(codes).find_map(named).or_else(|| advice::of(service, error.by, seen(code)));
-        }
+        Kind::Refused { status, message, .. } => return row_of_codes(error, service, *status, message),
+        Kind::Busy { status, message, .. } => return row_of_codes(error, service, *status, message),
         Kind::NotSignedIn { .. } => Seen::SignInPage,
         Kind::NotSent(_) => Seen::NoConnection,
         Kind::NoAnswer(_) => Seen::NoAnswer,
@@ -149,6 +144,15 @@ pub fn row_for(error: &CallError, service: advice::Service) -> Option<&'static R
         Kind::Barred { .. } | Kind::NotBegun(_) | Kind::Cancelled | Kind::Abandoned => return None,
     };
     advice::of(service, error.by, seen)
+}
+
+/// The row of the first code that the table knows. A status that says enough needs no word beside the first.
+fn row_of_codes(error: &CallError, service: advice::Service, status: u16, message: &str) -> Option<&'static Row> {
+    let seen = |code| Seen::Refused { status, code, message };
+    let named = |code| advice::of(service, error.by, seen(code)).filter(|row| row.names(code));
+    let known = if matches!(status, 408 | 429 | 500..) { 1 } else { usize::MAX };
+    let first = error.codes().next().unwrap_or_default();
+    error.codes().take(known).find_map(named).or_else(|| advice::of(service, error.by, seen(first)))
 }
 
 /// The remedy for what a service answered, with the names that are known, or for what stands before it.

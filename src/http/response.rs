@@ -1,6 +1,7 @@
 //! What came back, and what it means: a success, one of the many ways of saying no, or nothing at all.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -99,12 +100,14 @@ impl Reply {
             message.clear();
         }
         let kind = match status {
-            408 | 429 | 500..=599 => Kind::Busy { status, code, message, retry_after: self.retry_after() },
+            408 | 429 | 500..=599 => {
+                Kind::Busy { status, code: code.into(), message: message.into(), retry_after: self.retry_after() }
+            }
             _ => Kind::Refused { status, code, message },
         };
         let mut error = self.error(kind);
-        error.more_codes = more_codes.iter().map(|code| word(code)).collect();
-        error.activity = error.activity.or(trace);
+        error.more_codes = Arc::new(more_codes.iter().map(|code| word(code)).collect());
+        error.activity = error.activity.or(trace.map(Into::into));
         error
     }
 
@@ -157,7 +160,11 @@ impl Reply {
     }
 
     pub fn error(&self, kind: Kind) -> CallError {
-        CallError { activity: activity(&self.headers), date: self.date, ..CallError::new(self.service, kind) }
+        CallError {
+            activity: activity(&self.headers).map(Into::into),
+            date: self.date,
+            ..CallError::new(self.service, kind)
+        }
     }
 }
 

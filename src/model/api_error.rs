@@ -1,6 +1,7 @@
 //! A request to a service that did not succeed: what became of it, and whether the service may have acted on it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
@@ -73,9 +74,9 @@ pub struct CallError {
     /// What became of the request.
     pub kind: Kind,
     /// Further codes of the same refusal, the more telling first: Entra gives several numbers and a word.
-    pub more_codes: Vec<String>,
+    pub more_codes: Arc<Vec<String>>,
     /// The service's id of the request, which its support asks for.
-    pub activity: Option<String>,
+    pub activity: Option<Box<str>>,
     /// The server's time, where it answered.
     pub date: Option<Timestamp>,
     /// Whether the service may have carried it out: this try or an earlier one got no answer.
@@ -103,9 +104,9 @@ pub enum Kind {
         /// The status.
         status: u16,
         /// The service's own short word for the reason.
-        code: String,
+        code: Box<str>,
         /// Its sentence.
-        message: String,
+        message: Box<str>,
         /// When to come back.
         retry_after: Option<Duration>,
     },
@@ -154,7 +155,7 @@ impl CallError {
         Self {
             service,
             kind,
-            more_codes: Vec::new(),
+            more_codes: Arc::default(),
             activity: None,
             date: None,
             maybe_applied: !is_definite,
@@ -166,7 +167,9 @@ impl CallError {
     #[must_use]
     pub fn as_busy(self) -> Self {
         let kind = match self.kind {
-            Kind::Refused { status, code, message } => Kind::Busy { status, code, message, retry_after: None },
+            Kind::Refused { status, code, message } => {
+                Kind::Busy { status, code: code.into(), message: message.into(), retry_after: None }
+            }
             kind => kind,
         };
         Self { kind, ..self }
@@ -176,7 +179,7 @@ impl CallError {
     pub fn is_transient(&self) -> bool {
         match &self.kind {
             // Nobody starts a stopped organization within a run.
-            Kind::Busy { code, retry_after, .. } => code != STOPPED || retry_after.is_some(),
+            Kind::Busy { code, retry_after, .. } => **code != *STOPPED || retry_after.is_some(),
             kind => matches!(kind, Kind::NotSent(_) | Kind::NoAnswer(_)),
         }
     }
@@ -192,7 +195,8 @@ impl CallError {
     /// Every code of a refusal, the one that is shown first.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
         let first = match &self.kind {
-            Kind::Refused { code, .. } | Kind::Busy { code, .. } => Some(code.as_str()),
+            Kind::Refused { code, .. } => Some(code.as_str()),
+            Kind::Busy { code, .. } => Some(&**code),
             _ => None,
         };
         first.into_iter().chain(self.more_codes.iter().map(String::as_str))

@@ -43,7 +43,7 @@ pub fn dressed(world: &mut World, reply: &mut Reply) {
     }
     world.errors_sent += 1;
     let is_marked = match world.marks {
-        Marks::Sometimes => world.errors_sent % SOMETIMES == 0,
+        Marks::Sometimes => world.errors_sent.is_multiple_of(SOMETIMES),
         Marks::Always => true,
         Marks::Never => false,
     };
