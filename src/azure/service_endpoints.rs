@@ -246,6 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_compared_without_their_order_and_references_by_project() {
+        let reference = |id: &str, name: &str| json!({"projectReference": {"id": id, "name": name}, "name": name});
+        let shared = |references: Value, tags: Value| {
+            Endpoint(json!({"id": "1", "serviceEndpointProjectReferences": references, "data": {"tags": tags}}))
+        };
+        let before = shared(json!([reference("A", "x"), reference("b", "y")]), json!([1, 2]));
+        let after = shared(json!([reference("b", "y"), reference("a", "x")]), json!([2, 1]));
+        assert_eq!(before.strayed(&after, "apitoken"), None);
+        for (references, tags, field) in [
+            (json!([reference("a", "x")]), json!([1, 2]), "serviceEndpointProjectReferences"),
+            (json!([reference("a", "y"), reference("b", "x")]), json!([1, 2]), "serviceEndpointProjectReferences"),
+            (json!([reference("a", "x"), reference("b", "y")]), json!([1, 1]), "data"),
+        ] {
+            let strayed = before.strayed(&shared(references, tags), "apitoken");
+            assert_eq!(strayed, Some(crate::model::text::quoted(field)));
+        }
+    }
+
+    #[test]
     fn parameters_that_are_empty_or_absent_are_the_same_before_and_after_a_write() {
         let without = [json!({"scheme": "Token"}), json!({"scheme": "Token", "parameters": null})];
         let empty = [json!({"scheme": "Token", "parameters": {}})];

@@ -35,10 +35,18 @@ pub fn origin(url: &Url) -> Url {
     origin
 }
 
-/// Whether a host belongs to Azure DevOps Services: `dev.azure.com`, its services and feeds, and the older form.
+/// Whether a host belongs to Azure DevOps Services: `dev.azure.com` with its services and feeds, or the older
+/// `ORG.visualstudio.com` and `ORG.pkgs.visualstudio.com`. Other hosts below `visualstudio.com` serve what people run.
 /// <https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url>
 pub fn is_azure_devops(host: &str) -> bool {
-    host == "dev.azure.com" || host.ends_with(".dev.azure.com") || host.ends_with(".visualstudio.com")
+    const SERVICES: [&str; 4] = ["pkgs", "feeds", "vsrm", "vssps"];
+    let is_older = |organization: &str| match organization.split_once('.') {
+        None => !organization.is_empty(),
+        Some((organization, service)) => !organization.is_empty() && SERVICES.contains(&service),
+    };
+    host == "dev.azure.com"
+        || host.ends_with(".dev.azure.com")
+        || host.strip_suffix(".visualstudio.com").is_some_and(is_older)
 }
 
 pub fn is_loopback(url: &Url) -> bool {

@@ -384,6 +384,7 @@ fn connection_that_leads_elsewhere_is_refused_unless_the_line_allows_the_host() 
         ("https://evil.example/x", None, "", "leads to \"evil.example\", which is not Azure DevOps"),
         ("https://dev.azure.com@evil.example/", None, "", "leads to \"evil.example\", which is not Azure DevOps"),
         ("https://dev.azure.com.evil.example/", None, "", "which is not Azure DevOps"),
+        ("https://x.apps.visualstudio.com/", None, "", "which is not Azure DevOps"),
         ("https://127.0.0.1:1/", None, "", "` at 127.0.0.1:1`"),
         ("http://dev.azure.com/contoso", None, "", "begins with `http:`"),
         ("ftp://dev.azure.com/contoso", None, "", "is no address that begins with `https://`"),
