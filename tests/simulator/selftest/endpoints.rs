@@ -208,3 +208,50 @@ fn the_transcript_tells_of_the_secrets_in_names() {
     );
     assert_eq!(setting.sim.world().endpoint_secret(&setting.id), "");
 }
+
+#[test]
+fn references_come_in_every_order() {
+    let setting = Setting::new(|world| {
+        world.add_project("Gizmos");
+        world.add_endpoint("contoso-feed", "externaltfs").shared_with("Gadgets").shared_with("Gizmos").add()
+    });
+    let order = || -> Vec<String> {
+        let endpoint = setting.endpoint();
+        let references = endpoint["serviceEndpointProjectReferences"].as_array().unwrap();
+        references.iter().map(|one| one["projectReference"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let seen: std::collections::BTreeSet<Vec<String>> = (0..6).map(|_| order()).collect();
+    assert_eq!(seen.len(), 6);
+}
+
+/// azure-pipelines-tasks#13094, and terraform-provider-azuredevops#1455 for the refusal.
+#[test]
+fn shared_connection_has_a_name_in_each_project_and_no_update_changes_one() {
+    for shows_own_name in [false, true] {
+        let setting = Setting::new(|world| {
+            world.endpoint_shows_own_name = shows_own_name;
+            world.add_endpoint("feed", "externaltfs").project("Gadgets").shared_with("Widgets").add()
+        });
+        let whole = setting.endpoint();
+        assert_eq!(whole["name"], if shows_own_name { "feed-Widgets" } else { "feed" });
+        let mut named: Vec<(String, String)> = Vec::new();
+        for one in whole["serviceEndpointProjectReferences"].as_array().unwrap() {
+            named.push((one["projectReference"]["name"].to_string(), one["name"].to_string()));
+        }
+        named.sort();
+        let expected = [("\"Gadgets\"", "\"feed\""), ("\"Widgets\"", "\"feed-Widgets\"")];
+        assert_eq!(named, expected.map(|(project, name)| (project.to_owned(), name.to_owned())));
+        assert_eq!(setting.put(&whole).status, 200);
+
+        let mut renamed = whole.clone();
+        renamed["serviceEndpointProjectReferences"][0]["name"] = "another".into();
+        let mut at_the_top = whole.clone();
+        at_the_top["name"] = "another".into();
+        for body in [renamed, at_the_top] {
+            let answer = setting.put(&body);
+            assert_eq!(answer.status, 500);
+            assert!(answer.json()["message"].as_str().unwrap().starts_with("TF400898"));
+            assert_eq!(setting.sim.take_problems().len(), 1);
+        }
+    }
+}
