@@ -325,7 +325,10 @@ impl<'a> Gathering<'a> {
     fn is_to_come_back(&mut self, error: &CallError) -> bool {
         let rest = match error.kind {
             Kind::Busy { retry_after: Some(rest), .. } => rest,
-            Kind::Busy { status: 429, .. } => self.context.http.limits().longest_pause * UNTIMED_REST,
+            // Before anything was read, the run has nothing to lose by ending.
+            Kind::Busy { status: 429, .. } if self.named.len() > 0 => {
+                self.context.http.limits().longest_pause * UNTIMED_REST
+            }
             _ => return false,
         };
         self.pace.refused(rest.max(Duration::from_millis(100)), self.started.elapsed());
