@@ -6,6 +6,8 @@
 //! * refusals come as a 200 with `patTokenError` (seen in code: azureauth, `PatClient.cs`);
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
+mod wire;
+
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -16,14 +18,15 @@ use url::Url;
 use crate::http::word;
 use crate::http::{Auth, Body, Call, Http, Method, Reply};
 use crate::model::api_error::{CallError, Kind, Service};
-use crate::model::html;
-use crate::model::inventory::{End, ListedPat};
+use crate::model::inventory::ListedPat;
 use crate::model::marker::PatName;
 use crate::model::organization::Organization;
-use crate::model::pat::{AuthorizationId, OrganizationId, Pat, Reach};
+use crate::model::pat::{AuthorizationId, Pat};
 use crate::model::scopes::Scopes;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+
+use self::wire::{Refusal, WirePat, WireResult};
 
 /// The version nearly all published code uses; the specification calls every version a preview.
 const API_VERSION: &str = "7.1-preview.1";
@@ -390,103 +393,4 @@ fn refused(code: &str) -> CallError {
 fn unreadable(reply: &Reply, seen: String) -> CallError {
     let kind = Kind::Unreadable { status: reply.status, seen };
     CallError::new(Service::AzureDevOps, kind)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireResult {
-    pat_token: Option<WirePat>,
-    #[serde(flatten)]
-    pat_token_error: Refusal,
-}
-
-/// An open enumeration: absent, null and `none` are a success, anything else is not.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Refusal {
-    pat_token_error: Option<Value>,
-}
-
-impl Refusal {
-    fn refusal(&self) -> Option<&str> {
-        match &self.pat_token_error {
-            None | Some(Value::Null) => None,
-            Some(Value::String(code)) if code.eq_ignore_ascii_case("none") => None,
-            Some(Value::String(code)) => Some(code),
-            Some(_) => Some("unknown"),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WirePat {
-    authorization_id: String,
-    display_name: Option<String>,
-    scope: Option<String>,
-    target_accounts: Option<Vec<Value>>,
-    valid_from: Option<String>,
-    valid_to: Option<String>,
-    token: Option<Secret>,
-}
-
-impl WirePat {
-    fn for_report(self) -> ListedPat {
-        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-        let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
-        ListedPat {
-            authorization_id: self.authorization_id,
-            display_name: given(self.display_name).map(|name| html::decoded(&name)),
-            scope: given(self.scope),
-            is_for_all_organizations: Some(reach(self.target_accounts.as_deref()) == Reach::All),
-            valid_from: time(self.valid_from),
-            valid_to: End::read(self.valid_to.as_deref()),
-            is_valid: None,
-        }
-    }
-
-    fn read(self) -> Result<Pat, String> {
-        let Some(id) = AuthorizationId::parse(&self.authorization_id) else {
-            return Err("a token whose authorizationId is no GUID".to_owned());
-        };
-        let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
-        let (valid_from, valid_to) = (time(self.valid_from), time(self.valid_to));
-        Ok(Pat {
-            unreadable: match (valid_from, valid_to) {
-                (None, _) => Some("validFrom"),
-                (_, None) => Some("validTo"),
-                (Some(_), Some(_)) => None,
-            },
-            // The stand-ins are those that retire nothing: the oldest of rivals, and never at its end.
-            valid_from: valid_from.unwrap_or(Timestamp::FIRST),
-            valid_to: valid_to.unwrap_or(Timestamp::NEVER),
-            id,
-            display_name: html::decoded(&self.display_name.unwrap_or_default()),
-            scopes: Scopes::as_listed(self.scope.unwrap_or_default()),
-            reach: reach(self.target_accounts.as_deref()),
-        })
-    }
-}
-
-impl Pat {
-    /// # Errors
-    /// That a date cannot be read.
-    fn whole(self) -> Result<Self, String> {
-        match self.unreadable {
-            Some(field) => Err(format!("a token {} without a readable {field}", self.id)),
-            None => Ok(self),
-        }
-    }
-}
-
-/// Documented: null stands for all of the user's organizations. An empty list names none that would be ours alone.
-fn reach(target_accounts: Option<&[Value]>) -> Reach {
-    match target_accounts {
-        None | Some([]) => Reach::All,
-        Some(ids) => {
-            let id = |id: &Value| OrganizationId::parse(id.as_str().unwrap_or("an id that is not text"));
-            let ids: Vec<OrganizationId> = ids.iter().filter_map(id).collect();
-            if ids.is_empty() { Reach::All } else { Reach::Organizations(ids) }
-        }
-    }
 }
