@@ -3,7 +3,8 @@
 
 use crate::agent::{handoff, job_status};
 use crate::model::{text, timestamp};
-use crate::rotation::{main_stage, settle};
+use crate::rotation::main_stage;
+use crate::rotation::settle_stage::{self, Settled};
 use crate::{report, settings, sign_in, workstation};
 use std::ffi::OsString;
 use std::io;
@@ -199,6 +200,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     let context = Context { access, http, console, clock, tokens: <_>::default(), warned_of_issuer: <_>::default() };
     let version = env!("CARGO_PKG_VERSION");
     let organization = context.access.organization.clone();
+    let mut result = StepResult::Succeeded;
     let (ended, context) = match (command, handed) {
         (Command::Rotate(settings), None) => {
             let (name, run) = (&settings.request.name, &settings.request.run);
@@ -212,7 +214,11 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             let job =
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
             let rotating = RotationContext { context, settings: *settings };
-            (settle::run(&rotating, handed, &job).await, rotating.context)
+            let settled = settle_stage::run(&rotating, handed, &job).await;
+            if matches!(settled, Ok(Settled::Held)) {
+                result = StepResult::SucceededWithIssues;
+            }
+            (settled.map(|_| ()), rotating.context)
         }
         (Command::Report(settings), _) => {
             context.console.say(&format!("RotatePat {version}: report on {organization}"));
@@ -224,7 +230,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
         }
     };
     match ended {
-        Ok(()) => told(context.console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
+        Ok(()) => told(context.console.complete(result, ""), StageExit::Succeeded),
         Err(failure) => told(failure.tell(&context.console), StageExit::Failed),
     }
 }

@@ -106,6 +106,9 @@ fn limits() -> Limits {
         first_pause: Duration::from_micros(100),
         longest_pause: short,
         repeat_within: short,
+        first_use: Duration::ZERO,
+        first_propagation_pause: Duration::from_micros(100),
+        longest_propagation_pause: short,
         propagation: short,
         ..Limits::default()
     }

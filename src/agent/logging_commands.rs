@@ -16,6 +16,8 @@ use crate::model::text;
 pub enum StepResult {
     /// Well.
     Succeeded,
+    /// Well, but somebody should look at it: the run is not green.
+    SucceededWithIssues,
     /// Not well.
     Failed,
     /// It was told to stop.
@@ -152,6 +154,7 @@ impl Console {
     pub fn complete(&self, result: StepResult, text: &str) -> io::Result<()> {
         let result = match result {
             StepResult::Succeeded => "Succeeded",
+            StepResult::SucceededWithIssues => "SucceededWithIssues",
             StepResult::Failed => "Failed",
             StepResult::Canceled => "Canceled",
         };

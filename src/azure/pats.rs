@@ -318,12 +318,7 @@ impl Pats<'_> {
     /// # Errors
     /// When the list cannot be had.
     pub async fn is_gone(&self, id: &AuthorizationId, error: &CallError) -> Result<bool, CallError> {
-        let reached_it = match error.kind {
-            Kind::Refused { .. } => !error.is_about_signing_in(),
-            Kind::NoAnswer(_) | Kind::Busy { .. } | Kind::Unreadable { .. } => true,
-            _ => false,
-        };
-        Ok(reached_it && !self.list().await?.pats.iter().any(|pat| pat.id == *id))
+        Ok(may_be_about_the_token(error) && !self.list().await?.pats.iter().any(|pat| pat.id == *id))
     }
 
     /// Waits as long as the service has asked for, so that what is sent next is sent at once.
@@ -381,6 +376,15 @@ fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<
         }
         Some(pat) => Ok(Updated { valid_to: pat.valid_to }),
         None => Err(unreadable(reply, "something that is not the token as it should be now".to_owned())),
+    }
+}
+
+/// Whether a request about a token got so far that the token itself may be why it failed.
+pub fn may_be_about_the_token(error: &CallError) -> bool {
+    match error.kind {
+        Kind::Refused { .. } => !error.is_about_signing_in(),
+        Kind::NoAnswer(_) | Kind::Busy { .. } | Kind::Unreadable { .. } => true,
+        _ => false,
     }
 }
 

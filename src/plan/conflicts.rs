@@ -109,6 +109,27 @@ pub enum BeforeCommit {
     },
 }
 
+/// Compares the list at the beginning of the settling with the plan's. The same as before the commit, but that the stage
+/// of a dead run may have come late and marked its own as held: it took over nothing.
+pub fn before_superseding(
+    name: &PatName,
+    run: &RunId,
+    own: &AuthorizationId,
+    plan: &[NamedPat],
+    listed: &[Pat],
+) -> BeforeCommit {
+    let members = family(name, listed);
+    let as_marked = |known: &NamedPat| {
+        let now = members.iter().find(|m| m.pat.id == known.pat.id)?;
+        match (&known.generation, &now.generation) {
+            (Generation::Pending(made), Generation::Held(by)) if made == by => Some(now.clone()),
+            _ => None,
+        }
+    };
+    let plan: Vec<NamedPat> = plan.iter().map(|known| as_marked(known).unwrap_or_else(|| known.clone())).collect();
+    before_commit(name, run, own, &plan, listed)
+}
+
 /// Compares the list before the commit with the plan's: nothing may differ but what this run superseded itself.
 pub fn before_commit(
     name: &PatName,

@@ -69,11 +69,11 @@ impl Rotation {
 
 impl UpToDate {
     fn describe(&self, plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { current, clean, waiting_for, days_left_to_rotate } = self;
+        let Self { current, clean, waiting_for, rotate_when } = self;
         let until = current.pat.valid_to.with_distance(plan.now);
         let nothing = if waiting_for.is_some() { "nothing else" } else { "nothing" };
         writeln!(f, "{nothing} is due for {}", plan.name)?;
-        write!(f, "  {current} is valid until {until}, and `rotateWhenDaysLeft` is {days_left_to_rotate}")?;
+        write!(f, "  {current} is valid until {until}, and {}", rotate_when.describe(&current.pat))?;
         if let Some(run) = waiting_for {
             write!(f, "\n  run {run} is rotating it at this moment")?;
         }
@@ -94,10 +94,19 @@ impl fmt::Display for Refusal {
                 let ids: Vec<&str> = ids.iter().map(AuthorizationId::as_str).collect();
                 write!(f, "{} tokens are committed under the name: {}", ids.len(), ids.join(", "))
             }
-            Self::RivalAlive(run) => write!(f, "run {run} is rotating the same token at this moment"),
-            Self::ManyHeld(runs) => {
+            Self::RivalAlive(run, days_left) => {
+                write!(f, "run {run} is rotating the same token at this moment")?;
+                match days_left {
+                    Some(days) => write!(f, ", and the current token has {} left", pluralize(*days, "day")),
+                    None => Ok(()),
+                }
+            }
+            Self::EarlierAttempt(run, until) => {
+                write!(f, "run {run} left a pending token, and a request of that run may still arrive until {until}")
+            }
+            Self::ManyLeftovers(runs) => {
                 let runs: Vec<String> = runs.iter().map(RunId::to_string).collect();
-                write!(f, "{} tokens are held by jobs that did not succeed: runs {}", runs.len(), runs.join(", "))
+                write!(f, "{} tokens are left by runs that did not end well: {}", runs.len(), runs.join(", "))
             }
         }
     }
@@ -117,15 +126,17 @@ impl Refusal {
             Self::SeveralCommitted(_) => "Give `replaceAuthorizationId` the id of the one in use, once; rename or \
                                           revoke the others by hand."
                 .to_owned(),
-            Self::RivalAlive(run) => match run.build() {
+            Self::RivalAlive(run, _) => match run.build() {
                 Some(build) => format!(
                     "Let build {build} end, or cancel it, then run again ten minutes later; if it is this build, rotate in one of its jobs \
                      only. One that cannot be asked for counts as dead after 6 hours."
                 ),
                 None => "Let that release end, then run again; after 6 hours it counts as dead.".to_owned(),
             },
-            Self::ManyHeld(_) => "Find out why the jobs of these runs fail after the rotation, mend that, revoke the \
-                                  held tokens that nobody uses, then run again."
+            Self::EarlierAttempt(_, until) => format!("Run the job again after {until}."),
+            Self::ManyLeftovers(_) => "Find out why these runs fail: a step of the job after the rotation, or a place \
+                                       that cannot be written. Fix that, revoke the tokens with `[held` or `[pending` \
+                                       in their names that nobody uses, then run again."
                 .to_owned(),
         }
     }

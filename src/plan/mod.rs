@@ -3,6 +3,7 @@
 
 pub mod conflicts;
 mod display;
+mod due;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +14,29 @@ use crate::model::pat::{AuthorizationId, OrganizationId, Pat};
 use crate::model::run_id::{BuildState, Liveness, RunId};
 use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
-use crate::model::timestamp::{Timestamp, pluralize};
+use crate::model::timestamp::Timestamp;
+
+pub use self::due::RotateWhen;
 
 /// A pending one whose run cannot be asked for counts as alive until this age. A job that stores the new value later
 /// than that must not be built; docs/how-it-works.md says so.
 pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// What a build has sent may arrive a little after its end: from then on it changes nothing.
-pub const QUIET_AFTER_END: Duration = Duration::from_secs(10 * 60);
+/// What a run sent may still arrive so long after the last sign of life of that run: its pending one is left alone until
+/// then, by the job's own rerun too. Inferred: nothing documents how late a request may be carried out.
+pub const LATE_REQUESTS: Duration = Duration::from_secs(10 * 60);
 
-/// With this many failed jobs in a row nobody consumes what is made, and each run would leave one more.
-pub const MOST_HELD: usize = 5;
+/// No commit is sent later than this after its run began to supersede: the markers are the run's last sign of life.
+pub const SETTLE_WITHIN: Duration = Duration::from_secs(5 * 60);
+
+/// With this many left by runs that did not end well nobody consumes what is made, and each run would leave one more.
+pub const MOST_LEFTOVERS: usize = 5;
+
+/// With so many days left or fewer, a run at work elsewhere is a failure of this one: it may never end.
+const FEW_DAYS: i64 = 3;
+
+/// All that one run creates, it creates within this time: the limit of a step.
+const ONE_RUN: Duration = Duration::from_secs(60 * 60);
 
 /// What the inputs ask for.
 #[derive(Clone, Debug)]
@@ -32,8 +45,8 @@ pub struct RotationRequest {
     pub name: PatName,
     /// This run.
     pub run: RunId,
-    /// Rotate only when this many days or fewer are left; `None` rotates in every run.
-    pub rotate_when_days_left: Option<u16>,
+    /// When the days left make a run due.
+    pub rotate_when: RotateWhen,
     /// Which committed one to replace when several bear the name.
     pub replace: Option<AuthorizationId>,
     /// Scopes of the new one; `None` takes those of the one replaced.
@@ -149,7 +162,7 @@ pub fn liveness(request: &RotationRequest, listed: &[Pat], run: &RunId, build: B
     let members = family(&request.name, listed);
     let newest = members.iter().filter(|m| is_of_the_run(m)).map(|m| m.pat.valid_from).max();
     match newest {
-        Some(made) if finished > made && now.since(finished) >= QUIET_AFTER_END => Liveness::Dead,
+        Some(made) if finished > made && now.since(finished) >= LATE_REQUESTS => Liveness::Dead,
         Some(made) if finished > made => Liveness::Alive,
         _ => Liveness::Unknown,
     }
@@ -209,7 +222,7 @@ pub struct UpToDate {
     pub clean: Vec<NamedPat>,
     /// Another run that is rotating at this moment.
     pub waiting_for: Option<RunId>,
-    days_left_to_rotate: u16,
+    rotate_when: RotateWhen,
 }
 
 /// Why nothing is done although something is due.
@@ -223,10 +236,12 @@ pub enum Refusal {
     UnreadableDate(String, &'static str),
     /// Several are committed and none is chosen.
     SeveralCommitted(Vec<AuthorizationId>),
-    /// Another run is rotating the same one.
-    RivalAlive(RunId),
-    /// Failed jobs have piled up.
-    ManyHeld(Vec<RunId>),
+    /// Another run is rotating the same one, and it may never end: so many days are left of the committed one.
+    RivalAlive(RunId, Option<i64>),
+    /// An earlier attempt of this job may not have ended yet.
+    EarlierAttempt(RunId, Timestamp),
+    /// What runs left that did not end well has piled up.
+    ManyLeftovers(Vec<RunId>),
 }
 
 /// Decides what to do.
@@ -298,37 +313,41 @@ fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], no
     let predecessors: Vec<NamedPat> = current.into_iter().chain(leftovers).cloned().collect();
     let reasons = reasons(request, known, members, current);
 
+    let days_left = current.map(|m| m.pat.valid_to.days_left(known.now));
     match (rival, current) {
-        (Some(run), Some(current)) if reasons.is_empty() => {
+        (Some(run), Some(current)) if reasons.is_empty() && days_left.is_some_and(|days| days > FEW_DAYS) => {
             return Decision::UpToDate(UpToDate {
                 current: current.clone(),
                 clean: Vec::new(),
                 waiting_for: Some(run),
-                days_left_to_rotate: request.rotate_when_days_left.unwrap_or_default(),
+                rotate_when: request.rotate_when,
             });
         }
-        (Some(run), _) => return Decision::Refuse(Refusal::RivalAlive(run)),
+        (Some(run), _) => return Decision::Refuse(Refusal::RivalAlive(run, days_left)),
         (None, Some(current)) if reasons.is_empty() => {
             let over = |m: &&NamedPat| matches!(m.generation, Generation::Superseded { ends, .. } if ends <= known.now);
             return Decision::UpToDate(UpToDate {
                 current: current.clone(),
                 clean: members.iter().filter(|_| known.organization.is_some()).filter(over).cloned().collect(),
                 waiting_for: None,
-                days_left_to_rotate: request.rotate_when_days_left.unwrap_or_default(),
+                rotate_when: request.rotate_when,
             });
         }
         (None, _) => {}
     }
 
-    let held: Vec<RunId> = members
+    if let Some((run, until)) = members.iter().find_map(|m| earlier_attempt(request, known, members, m)) {
+        return Decision::Refuse(Refusal::EarlierAttempt(run, until));
+    }
+    let leftovers: Vec<RunId> = members
         .iter()
         .filter_map(|m| match &m.generation {
-            Generation::Held(run) => Some(run.clone()),
+            Generation::Pending(run) | Generation::Held(run) => Some(run.clone()),
             _ => None,
         })
         .collect();
-    if held.len() >= MOST_HELD {
-        return Decision::Refuse(Refusal::ManyHeld(held));
+    if leftovers.len() >= MOST_LEFTOVERS {
+        return Decision::Refuse(Refusal::ManyLeftovers(leftovers));
     }
 
     let newest_leftover = members.iter().rev().find(|m| m.generation != Generation::Committed);
@@ -355,14 +374,19 @@ fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], no
 }
 
 /// Whether a run superseded older ones and never committed its own, so that this committed one is another, which it left
-/// alone: it superseded the one that it chose. What it made before it superseded tells, as a late creation may arrive
-/// after a commit; in the minute that a marker is rounded by, the other is left alone. And the other was there before
-/// what it made: an older one of the run's own is what a lost reply left, which no list showed to the run.
+/// alone: it superseded the one that it chose. And the other was there before what it made: an older one of the run's own
+/// is what a lost reply left, which no list showed to the run.
+///
+/// What the run made after it superseded tells nothing, as a late creation may arrive after a commit. When it superseded
+/// follows from the marker and the overlap, which may have been another one then; so the committed one counts as the
+/// run's own only if it is no older than a run may be, too. In doubt it is left alone.
 fn is_left_by_one_cut_off(committed: &NamedPat, members: &[NamedPat], overlap: Duration) -> bool {
     let superseded_later = |run: &RunId, own: &Pat| {
+        let is_long_before = own.valid_from.since(committed.pat.valid_from) > ONE_RUN;
         members.iter().any(|m| match &m.generation {
             Generation::Superseded { by, ends } => {
-                by == run && m.pat.valid_from < own.valid_from && own.valid_from < ends.minus(overlap)
+                let is_made_before = is_long_before || own.valid_from < ends.minus(overlap);
+                by == run && m.pat.valid_from < own.valid_from && is_made_before
             }
             _ => false,
         })
@@ -389,6 +413,27 @@ fn alive_rival(request: &RotationRequest, known: &Known<'_>, member: &NamedPat) 
     alive.then(|| run.clone())
 }
 
+/// A pending one of this job's own earlier attempt, or of an earlier try of its step, and until when what that sent may
+/// still arrive. Its last sign of life is that it was made, or that it superseded others.
+fn earlier_attempt(
+    request: &RotationRequest,
+    known: &Known<'_>,
+    members: &[NamedPat],
+    member: &NamedPat,
+) -> Option<(RunId, Timestamp)> {
+    let Generation::Pending(run) = &member.generation else { return None };
+    let superseded = members.iter().filter_map(|m| match &m.generation {
+        Generation::Superseded { by, ends } if by == run => Some(ends.minus(request.overlap)),
+        _ => None,
+    });
+    // Rounded up to the minute; of another overlap than today's it may be any time.
+    let latest = known.now.plus(Duration::from_secs(60));
+    let settled = superseded.filter(|at| *at <= latest).map(|at| at.plus(SETTLE_WITHIN));
+    let signs = settled.chain([member.pat.valid_from]);
+    let until = signs.max()?.plus(LATE_REQUESTS);
+    (request.run.is_own(run) && known.now < until).then(|| (run.clone(), until))
+}
+
 /// Every reason to rotate now. The pending one of a run at work is none: that run is rotating already.
 fn reasons(
     request: &RotationRequest,
@@ -397,16 +442,7 @@ fn reasons(
     current: Option<&NamedPat>,
 ) -> Vec<String> {
     let mut reasons = Vec::new();
-    match request.rotate_when_days_left {
-        None => reasons.push("every run rotates, as `rotateWhenDaysLeft` is not given".to_owned()),
-        Some(limit) => {
-            if let Some(days) = current.map(|m| m.pat.valid_to.days_left(known.now)).filter(|d| *d <= i64::from(limit))
-            {
-                let left = pluralize(days, "day");
-                reasons.push(format!("{left} left, and `rotateWhenDaysLeft` is {limit}"));
-            }
-        }
-    }
+    reasons.extend(request.rotate_when.reason(current.map(|m| &m.pat), known.now));
     match members.iter().filter(|m| m.generation == Generation::Committed).count() {
         1 => {}
         0 if members.is_empty() => reasons.push("there is none yet, and `createIfMissing` is true".to_owned()),

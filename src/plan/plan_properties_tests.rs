@@ -43,7 +43,7 @@ fn scene(seed: u64) -> Scene {
     scene.with(|request| {
         request.replace = (1..=6).contains(&chosen).then(|| id(chosen));
         request.create_if_missing = creates;
-        request.rotate_when_days_left = (limit > 0).then_some(limit);
+        request.rotate_when = if limit > 0 { RotateWhen::DaysLeft(limit) } else { RotateWhen::Always };
     })
 }
 

@@ -44,7 +44,7 @@ impl Scene {
         let request = RotationRequest {
             name: PatName::parse("nuget-publish").unwrap(),
             run: run("100.2-aaaaaaaa"),
-            rotate_when_days_left: Some(7),
+            rotate_when: RotateWhen::DaysLeft(7),
             replace: None,
             scopes: None,
             valid_for_days: 30,
@@ -154,15 +154,15 @@ fn a_run_is_due_when_the_days_left_are_at_most_the_limit() {
         (365, 365 * DAY + SECOND, false),
         (365, 365 * DAY, true),
     ] {
-        let scene = Scene::calm().with(|request| request.rotate_when_days_left = Some(limit));
+        let scene = Scene::calm().with(|request| request.rotate_when = RotateWhen::DaysLeft(limit));
         assert_eq!(scene.last(|pat| pat.valid_to = now().plus(left)).is_due(), is_due, "{limit} {left:?}");
     }
 }
 
 #[test]
-fn without_a_limit_every_run_is_due() {
-    let scene = Scene::calm().with(|request| request.rotate_when_days_left = None);
-    assert_eq!(scene.rotation().reasons, ["every run rotates, as `rotateWhenDaysLeft` is not given"]);
+fn always_makes_every_run_due() {
+    let scene = Scene::calm().with(|request| request.rotate_when = RotateWhen::Always);
+    assert_eq!(scene.rotation().reasons, ["every run rotates, as `rotateWhenDaysLeft` is `always`"]);
 }
 
 #[test]
@@ -264,18 +264,18 @@ fn beside_a_run_at_work_a_run_with_nothing_else_due_rests_and_any_other_refuses(
     let rival = run("90.1-bbbbbbbb");
     assert_eq!(scene().rest().waiting_for, Some(rival.clone()));
     for (otherwise_due, scene) in [
-        ("no limit", scene().with(|request| request.rotate_when_days_left = None)),
-        ("days left", scene().with(|request| request.rotate_when_days_left = Some(60))),
+        ("no limit", scene().with(|request| request.rotate_when = RotateWhen::Always)),
+        ("days left", scene().with(|request| request.rotate_when = RotateWhen::DaysLeft(60))),
         ("held", scene().has(3, " [held 80.1-bbbbbbbb]")),
         ("own pending", scene().has(3, " [pending 100.1-aaaaaaaa]")),
         ("dead pending", scene().has(3, " [pending 80.1-bbbbbbbb]").where_run("80", Liveness::Dead)),
         ("record", scene().where_vault(RecordedPat::Pat(id(3)))),
         ("several committed", scene().has(3, "").with(|request| request.replace = Some(id(1)))),
     ] {
-        assert_eq!(scene.refusal(), Refusal::RivalAlive(rival.clone()), "{otherwise_due}");
+        assert_eq!(scene.refusal(), Refusal::RivalAlive(rival.clone(), Some(60)), "{otherwise_due}");
     }
     let first = Scene::empty().has(2, " [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Alive);
-    assert_eq!(first.with(|request| request.create_if_missing = true).refusal(), Refusal::RivalAlive(rival));
+    assert_eq!(first.with(|request| request.create_if_missing = true).refusal(), Refusal::RivalAlive(rival, None));
 }
 
 #[test]
@@ -287,8 +287,8 @@ fn of_two_rivals_one_alive_is_enough_and_the_older_is_named() {
         (Liveness::Dead, Liveness::Alive, "91.1-bbbbbbbb"),
     ] {
         let scene = scene().where_run("90", older).where_run("91", younger);
-        let scene = scene.with(|request| request.rotate_when_days_left = None);
-        assert_eq!(scene.refusal(), Refusal::RivalAlive(run(named)));
+        let scene = scene.with(|request| request.rotate_when = RotateWhen::Always);
+        assert_eq!(scene.refusal(), Refusal::RivalAlive(run(named), Some(60)));
     }
     let dead = scene().where_run("90", Liveness::Dead).where_run("91", Liveness::Dead);
     assert_eq!(ids(&dead.rotation().predecessors), [id(1), id(2), id(3)]);
@@ -330,8 +330,11 @@ fn one_that_is_committed_after_all_is_replaced() {
     let committed = |left: &str| Scene::empty().has(1, &by("90.1-bbbbbbbb")).has(2, "").has(3, left);
     let of_a_later_run = committed(" [held 91.1-bbbbbbbb]");
     assert_eq!(of_a_later_run.rotation().current.map(|m| m.pat.id), Some(id(2)));
-    for after in [Duration::ZERO, HOUR] {
-        let arrived = committed(" [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Dead);
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    for after in [Duration::ZERO, minutes(8)] {
+        let made = |pat: &mut Pat| pat.valid_from = now().minus(minutes(2));
+        let arrived = Scene::empty().has(1, &by("90.1-bbbbbbbb")).has(2, "").last(made);
+        let arrived = arrived.has(3, " [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Dead);
         let arrived = arrived.last(|pat| pat.valid_from = now().plus(after));
         let current = arrived.rotation().current.map(|m| m.pat.id);
         assert_eq!(current, Some(id(2)), "a creation that arrives {after:?} after the marking");
@@ -389,7 +392,7 @@ fn those_that_span_all_organizations_are_reported_and_neither_counted_nor_replac
         assert_eq!(scene.rest().current.pat.id, id(1), "{marker}");
         assert!(scene.plan().notes[0].contains("2026-12-01"), "{marker}");
         assert_eq!(runs_to_ask(&scene.request, &scene.listed), []);
-        let due = scene.with(|request| request.rotate_when_days_left = None).rotation();
+        let due = scene.with(|request| request.rotate_when = RotateWhen::Always).rotation();
         assert_eq!((ids(&due.predecessors), ids(&due.listed)), (vec![id(1)], vec![id(1)]), "{marker}");
     }
 }
@@ -419,14 +422,15 @@ fn a_first_one_is_created_only_where_that_is_asked_for_and_its_scopes_are_known(
 }
 
 #[test]
-fn four_held_are_retired_and_five_are_refused() {
+fn four_leftovers_are_retired_and_five_are_refused() {
     let held =
         |count: u8| (2..2 + count).fold(Scene::calm(), |scene, n| scene.has(n, &format!(" [held {n}.1-bbbbbbbb]")));
     assert_eq!(held(4).rotation().predecessors.len(), 5);
     let runs: Vec<RunId> = (2..7).map(|n| run(&format!("{n}.1-bbbbbbbb"))).collect();
-    assert_eq!(held(5).refusal(), Refusal::ManyHeld(runs));
-    let four_and_one_dead = held(4).has(9, " [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Dead);
-    assert_eq!(four_and_one_dead.rotation().predecessors.len(), 6);
+    assert_eq!(held(5).refusal(), Refusal::ManyLeftovers(runs));
+    let dead = |scene: Scene| scene.has(9, " [pending 90.1-bbbbbbbb]").where_run("90", Liveness::Dead);
+    assert_eq!(dead(held(3)).rotation().predecessors.len(), 5);
+    assert!(matches!(dead(held(4)).refusal(), Refusal::ManyLeftovers(runs) if runs.len() == 5));
 }
 
 #[test]
@@ -436,7 +440,7 @@ fn a_run_that_is_not_due_revokes_superseded_ones_whose_end_is_past() {
         .has(3, " [superseded 91.1-bbbbbbbb ends 2026-11-24T03:00Z]")
         .has(4, " [superseded 92.1-bbbbbbbb ends 2026-11-24T03:01Z]");
     assert_eq!(ids(&scene.rest().clean), [id(2), id(3)]);
-    let due = scene.with(|request| request.rotate_when_days_left = None).rotation();
+    let due = scene.with(|request| request.rotate_when = RotateWhen::Always).rotation();
     assert_eq!(ids(&due.predecessors), [id(1), id(2), id(3), id(4)]);
 }
 
@@ -473,8 +477,10 @@ fn every_reason_is_told_and_not_only_the_first() {
     let none_committed = Scene::empty().has(1, " [held 90.1-bbbbbbbb]");
     assert_eq!(none_committed.where_vault(RecordedPat::Pat(id(1))).rotation().reasons.len(), 3);
     let scene = Scene::calm().has(2, " [held 90.1-bbbbbbbb]").has(3, " [pending 100.1-aaaaaaaa]");
-    let rotation =
-        scene.where_vault(RecordedPat::Nothing).with(|request| request.rotate_when_days_left = Some(60)).rotation();
+    let rotation = scene
+        .where_vault(RecordedPat::Nothing)
+        .with(|request| request.rotate_when = RotateWhen::DaysLeft(60))
+        .rotation();
     assert_eq!(rotation.reasons.len(), 4, "{:?}", rotation.reasons);
 }
 
@@ -556,4 +562,67 @@ fn a_build_speaks_only_of_older_pats_and_is_dead_ten_minutes_after_its_end() {
     ] {
         assert_eq!(judged(build), expected, "{build:?}");
     }
+}
+
+#[test]
+fn a_third_of_the_life_granted_makes_a_run_due() {
+    for (granted, left, is_due) in [
+        (30 * DAY, 10 * DAY + SECOND, false),
+        (30 * DAY, 10 * DAY, true),
+        (7 * DAY, 3 * DAY, false),
+        (7 * DAY, 2 * DAY, true),
+        (DAY, 9 * HOUR, false),
+        (DAY, 8 * HOUR, true),
+    ] {
+        let scene = Scene::calm().with(|request| request.rotate_when = RotateWhen::ThirdOfLife);
+        let scene = scene.last(|pat| {
+            pat.valid_to = now().plus(left);
+            pat.valid_from = pat.valid_to.minus(granted);
+        });
+        assert_eq!(scene.is_due(), is_due, "{granted:?} {left:?}");
+    }
+}
+
+#[test]
+fn run_that_never_ends_is_an_error_once_few_days_are_left() {
+    for (left, is_refused) in [(3 * DAY + SECOND, false), (3 * DAY, true)] {
+        let scene = Scene::calm().with(|request| request.rotate_when = RotateWhen::DaysLeft(0));
+        let scene = scene.last(|pat| pat.valid_to = now().plus(left)).has(2, " [pending 90.1-bbbbbbbb]");
+        let scene = scene.where_run("90", Liveness::Alive);
+        if is_refused {
+            assert_eq!(scene.refusal(), Refusal::RivalAlive(run("90.1-bbbbbbbb"), Some(3)));
+        } else {
+            assert!(scene.rest().waiting_for.is_some());
+        }
+    }
+}
+
+#[test]
+fn own_earlier_attempt_is_left_alone_for_ten_minutes() {
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    for attempt in ["100.1-aaaaaaaa", "100.2-aaaaaaaa"] {
+        let pending = |age: Duration| {
+            let scene = Scene::calm().has(2, &format!(" [pending {attempt}]"));
+            scene.last(|pat| pat.valid_from = now().minus(age))
+        };
+        let refusal = Refusal::EarlierAttempt(run(attempt), now().plus(SECOND));
+        assert_eq!(pending(minutes(10) - SECOND).refusal(), refusal);
+        assert_eq!(pending(minutes(10)).rotation().predecessors.len(), 2);
+        // It superseded another five minutes ago, with an overlap of a day.
+        let superseded = format!(" [superseded {attempt} ends 2026-11-25T02:55Z]");
+        let refusal = Refusal::EarlierAttempt(run(attempt), now().plus(minutes(10)));
+        assert_eq!(pending(minutes(120)).has(3, &superseded).refusal(), refusal);
+    }
+}
+
+#[test]
+fn raised_overlap_does_not_make_the_token_not_chosen_current() {
+    let scene = Scene::empty()
+        .has(1, " [superseded 90.1-bbbbbbbb ends 2026-11-24T04:00Z]")
+        .has(2, "")
+        .has(5, " [pending 90.1-bbbbbbbb]")
+        .where_run("90", Liveness::Dead)
+        .with(|request| request.overlap = 30 * DAY);
+    let rotation = scene.rotation();
+    assert_eq!((rotation.current.is_none(), ids(&rotation.predecessors)), (true, vec![id(1), id(5)]));
 }

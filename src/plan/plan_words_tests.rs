@@ -99,21 +99,26 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
             "Give `replaceAuthorizationId` the id of the one in use, once; rename or revoke the others by hand.",
         ),
         (
-            Refusal::RivalAlive(run("7.1-bbbbbbbb")),
-            "run 7.1-bbbbbbbb is rotating the same token at this moment",
+            Refusal::RivalAlive(run("7.1-bbbbbbbb"), Some(2)),
+            "run 7.1-bbbbbbbb is rotating the same token at this moment, and the current token has 2 days left",
             "Let build 7 end, or cancel it, then run again ten minutes later; if it is this build, rotate in one of its jobs only. One that \
              cannot be asked for counts as dead after 6 hours.",
         ),
         (
-            Refusal::RivalAlive(run("r7.1-bbbbbbbb")),
+            Refusal::RivalAlive(run("r7.1-bbbbbbbb"), None),
             "run r7.1-bbbbbbbb is rotating the same token at this moment",
             "Let that release end, then run again; after 6 hours it counts as dead.",
         ),
         (
-            Refusal::ManyHeld(runs()),
-            "2 tokens are held by jobs that did not succeed: runs 7.1-bbbbbbbb, 8.1-bbbbbbbb",
-            "Find out why the jobs of these runs fail after the rotation, mend that, revoke the held tokens that nobody \
-             uses, then run again.",
+            Refusal::EarlierAttempt(run("7.1-bbbbbbbb"), now()),
+            "run 7.1-bbbbbbbb left a pending token, and a request of that run may still arrive until 2026-11-24T03:00:00Z",
+            "Run the job again after 2026-11-24T03:00:00Z.",
+        ),
+        (
+            Refusal::ManyLeftovers(runs()),
+            "2 tokens are left by runs that did not end well: 7.1-bbbbbbbb, 8.1-bbbbbbbb",
+            "Find out why these runs fail: a step of the job after the rotation, or a place that cannot be written. Fix \
+             that, revoke the tokens with `[held` or `[pending` in their names that nobody uses, then run again.",
         ),
     ] {
         assert_eq!((refusal.to_string().as_str(), refusal.advice().as_str()), (text, advice));
@@ -134,7 +139,7 @@ refuse: no active token bears the name"#
 fn foreign_words_cannot_add_a_line_to_a_plan() {
     let scene = Scene::calm()
         .last(|pat| pat.scopes = Scopes::as_listed("vso.code\n#\u{23}vso[task.complete]\u{1b}".to_owned()));
-    let text = scene.with(|request| request.rotate_when_days_left = None).plan().to_string();
+    let text = scene.with(|request| request.rotate_when = RotateWhen::Always).plan().to_string();
     assert_eq!(text.lines().count(), 6, "{text}");
     assert!(!text.lines().any(|line| line.trim_start().starts_with('#') || line.contains('\u{1b}')), "{text}");
 }

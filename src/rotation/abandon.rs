@@ -3,26 +3,42 @@
 use crate::azure::pats::{Change, Pats};
 use crate::context::RotationContext;
 use crate::failure::{Failure, StepError};
-use crate::model::api_error::CallError;
+use crate::model::api_error::{CallError, Kind};
 use crate::model::marker::{Generation, PatName};
 use crate::model::pat::Pat;
 use crate::model::run_id::RunId;
 use crate::model::text::quoted;
+use crate::rotation::create::NewPat;
 
 /// Revokes the new one, which nobody holds, and says what is true then.
-pub(super) async fn undo(work: &RotationContext, pats: &Pats<'_>, own: &Pat, step: StepError) -> Failure {
+pub(super) async fn undo(work: &RotationContext, pats: &Pats<'_>, new: &NewPat, step: StepError) -> Failure {
+    match revoke_unheld(work, pats, new).await {
+        Ok(()) if new.may_have_twin => step.now(format!(
+            "The new token {} was revoked. Another new one that nobody holds may exist; the next run retires it.",
+            new.created.pat.id
+        )),
+        Ok(()) => step.now(format!("The new token {} was revoked; nothing else was changed.", new.created.pat.id)),
+        Err(now) => step.now(now),
+    }
+}
+
+/// Revokes the new one, which nobody holds.
+///
+/// # Errors
+/// What is true when it may not be revoked.
+pub(super) async fn revoke_unheld(work: &RotationContext, pats: &Pats<'_>, new: &NewPat) -> Result<(), String> {
+    let own = &new.created.pat;
     let named = quoted(&own.display_name);
     match pats.revoke(&own.id).await {
         Ok(()) => {
-            let now = format!("The new token {} was revoked; nothing else was changed.", own.id);
             work.context.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
-            step.now(&now)
+            Ok(())
         }
         Err(error) => {
             let state = if error.maybe_applied { "may not be revoked" } else { "could not be revoked" };
-            step.now(format!(
-                "The new token, {named} ({}), {state} ({error}); nobody holds it, and the next run retires it. Nothing \
-                 else was changed.",
+            let rest = if new.may_have_twin { "Another new one may exist too." } else { "Nothing else was changed." };
+            Err(format!(
+                "The new token, {named} ({}), {state} ({error}); nobody holds it, and the next run retires it. {rest}",
                 own.id
             ))
         }
@@ -47,4 +63,10 @@ pub(super) fn not_held(error: &CallError, own: &Pat) -> String {
     } else {
         format!("It stays {named}")
     }
+}
+
+/// Whether the service has certainly not carried out a request and never will, so that it may be sent again although a
+/// late copy of it would do harm. A 429 says that the request was not let in.
+pub(super) fn is_certainly_undone(error: &CallError) -> bool {
+    !error.maybe_applied || matches!(error.kind, Kind::Busy { status: 429, .. })
 }

@@ -12,8 +12,9 @@ use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::marker::Generation;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
-use crate::plan::{Rotation, family, of_organization};
-use crate::runtime::limits::Backoff;
+use crate::plan::{RotateWhen, Rotation, family, of_organization};
+use crate::rotation::abandon::is_certainly_undone;
+use crate::runtime::limits::{Backoff, Limits};
 use crate::sign_in::{self, UserToken};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,7 +24,47 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct NewPat {
     pub(super) created: Created,
     pub(super) sent: Duration,
+    /// Whether an earlier creation got no answer and what it made was not found: it may still arrive.
+    pub(super) may_have_twin: bool,
 }
+
+/// The creations of one run, and what is known of them.
+pub(super) struct Creations {
+    tries_left: u32,
+    backoff: Backoff,
+    /// Creations without an answer, and those whose token has lost its value.
+    lost: usize,
+    /// How many tokens of those were found and revoked.
+    revoked: usize,
+}
+
+impl Creations {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { tries_left: limits.creations, backoff: Backoff::new(limits), lost: 0, revoked: 0 }
+    }
+
+    /// Counts one whose rehearsal got no answer, and which was revoked. Says whether another may be made.
+    pub(super) fn replace_revoked(&mut self) -> bool {
+        self.lost += 1;
+        self.revoked += 1;
+        self.tries_left > 0
+    }
+
+    /// What is true while no creation has succeeded.
+    pub(super) fn now(&self) -> &'static str {
+        match self.lost {
+            0 => UNCHANGED,
+            _ if self.may_have_twin() => UNSURE,
+            _ => "Every new token without a known value was revoked; the old token is untouched.",
+        }
+    }
+
+    fn may_have_twin(&self) -> bool {
+        self.revoked < self.lost
+    }
+}
+
+const UNSURE: &str = "The old token is untouched. A new one that nobody holds may exist; the next run retires it.";
 
 /// Creates the pending one.
 pub(super) async fn create(
@@ -31,18 +72,17 @@ pub(super) async fn create(
     user: &UserToken,
     pats: &Pats<'_>,
     rotation: &Rotation,
+    creations: &mut Creations,
 ) -> Result<NewPat, Failure> {
     let request = &work.settings.request;
     let display_name = request.name.of(&Generation::Pending(request.run.clone()));
     let could_not = format!("could not create {}", quoted(&display_name));
     let limits = work.context.http.limits();
-    let mut backoff = Backoff::new(limits);
-    let mut tries_left = limits.creations;
-    let mut now = UNCHANGED;
     loop {
+        let now = creations.now();
         pats.rest().await.map_err(|error| StepError::new(on(error, &could_not)).now(now))?;
         work.context.check_wanted().map_err(|error| StepError::new(error).now(now))?;
-        tries_left = tries_left.saturating_sub(1);
+        creations.tries_left = creations.tries_left.saturating_sub(1);
         let sent = work.context.clock.steady();
         let valid_to = work.context.clock.now().plus(DAY * u32::from(rotation.valid_for_days));
         let new = New { display_name: &display_name, scopes: &rotation.scopes, valid_to };
@@ -50,7 +90,7 @@ pub(super) async fn create(
             Ok(created) => {
                 work.context.console.redact(&created.secret);
                 tell(work, rotation, &created);
-                return Ok(NewPat { created, sent });
+                return Ok(NewPat { created, sent, may_have_twin: creations.may_have_twin() });
             }
             Err(NotCreated::Refused(error)) => {
                 let advice = sign_in::explain_refusal(&work.context, user, &error).await;
@@ -58,26 +98,25 @@ pub(super) async fn create(
             }
             Err(NotCreated::Ambiguous(error)) => error,
         };
-        work.context.console.say(&format!(
-            "no certain answer to creating {}: {error}; looking for what may have been made",
-            quoted(&display_name)
-        ));
-        let orphans = revoke_orphans(work, pats, rotation, &could_not).await?;
-        if orphans > 0 {
-            now = "What was made without a known secret is revoked; the old token is untouched.";
+        work.context
+            .console
+            .say(&format!("could not confirm that {} was created: {error}; checking the list", quoted(&display_name)));
+        if !is_certainly_undone(&error) {
+            creations.lost += 1;
         }
+        creations.revoked += revoke_orphans(work, pats, rotation, &could_not).await?;
+        let now = creations.now();
         let asked_for = match error.kind {
             Kind::Busy { retry_after: Some(time), .. } => time,
             _ => Duration::ZERO,
         };
-        if tries_left == 0 || work.context.http.cancel().is_requested() || asked_for > limits.repeat_within {
+        let is_last = creations.tries_left == 0 || work.context.http.cancel().is_requested();
+        if is_last || asked_for > limits.repeat_within {
             return Err(StepError::new(on(error, &could_not)).now(now));
         }
-        work.context
-            .http
-            .pause(Service::AzureDevOps, backoff.pause().max(asked_for))
-            .await
-            .map_err(|error| StepError::new(on(error, &could_not)).now(now))?;
+        let pause = creations.backoff.pause().max(asked_for);
+        let pause = work.context.http.pause(Service::AzureDevOps, pause).await;
+        pause.map_err(|error| StepError::new(on(error, &could_not)).now(now))?;
     }
 }
 
@@ -104,8 +143,7 @@ async fn revoke_orphans(
     could_not: &str,
 ) -> Result<usize, Failure> {
     let request = &work.settings.request;
-    let unsure = "The old token is untouched. A new one that nobody holds may exist; the next run retires it.";
-    let failed = |error: CallError| StepError::new(on(error, could_not)).advise("Run again.").now(unsure);
+    let failed = |error: CallError| StepError::new(on(error, could_not)).advise("Run again.").now(UNSURE);
     let listing = pats.list().await.map_err(failed)?;
     let pending = Generation::Pending(request.run.clone());
     let is_orphan = |id| !rotation.listed.iter().any(|known| known.pat.id == id);
@@ -135,11 +173,13 @@ fn tell(work: &RotationContext, rotation: &Rotation, created: &Created) {
             "note: {granted} were granted and not the {asked} of `validForDays`: the tenant caps lifetimes"
         ));
     }
-    if let Some(limit) = work.settings.request.rotate_when_days_left.filter(|limit| granted <= i64::from(*limit)) {
+    if let RotateWhen::DaysLeft(limit) = work.settings.request.rotate_when
+        && granted <= i64::from(limit)
+    {
         let granted = pluralize(granted, "day");
         work.context.console.warn(&format!(
             "only {granted} were granted and `rotateWhenDaysLeft` is {limit}, so every run will rotate. Lower \
-             `rotateWhenDaysLeft`, or ask for a longer maximum lifespan."
+             `rotateWhenDaysLeft` or leave it out, or ask for a longer maximum lifespan."
         ));
     }
 }

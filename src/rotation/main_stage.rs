@@ -1,13 +1,12 @@
 //! The main stage: sign in, look, plan, and where the plan says so create, prove and publish a new token. The order of
 //! effects stands here; design section 4 says why it is this one.
 
-use crate::rotation::abandon::undo;
-use crate::rotation::{create, publish, verify as prove};
 use std::collections::BTreeMap;
 
 use crate::agent::handoff::State;
 use crate::azure::builds;
 use crate::azure::connection_data::{self, ConnectionData};
+use crate::azure::pats::Pats;
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
@@ -17,8 +16,11 @@ use crate::model::run_id::Liveness;
 use crate::model::timestamp::{Timestamp, pluralize};
 use crate::model::user::Identity;
 use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, of_organization, runs_to_ask};
+use crate::rotation::abandon::{revoke_unheld, undo};
+use crate::rotation::create::{Creations, NewPat, create};
 use crate::rotation::outcome::{Current, Outputs};
-use crate::rotation::settle;
+use crate::rotation::verify::{NotProved, prove};
+use crate::rotation::{publish, settle};
 use crate::settings::Retirement;
 use crate::sign_in::{self, UserToken};
 
@@ -175,15 +177,7 @@ async fn rotate(
     rotation: Rotation,
 ) -> Result<Outputs, Failure> {
     let pats = work.pats(&user.token);
-    let new = create::create(work, user, &pats, &rotation).await?;
-    let cancel = work.context.http.cancel();
-    let proved = tokio::select! {
-        proved = prove::prove(work, &pats, &rotation, &new, owner.as_ref()) => proved,
-        () = cancel.requested() => Err(StepError::cancelled()),
-    };
-    if let Err(failure) = proved {
-        return Err(undo(work, &pats, &new.created.pat, failure).await);
-    }
+    let new = make(work, user, &pats, &rotation, owner.as_ref()).await?;
 
     let request = &work.settings.request;
     let state = State {
@@ -202,7 +196,7 @@ async fn rotate(
         Err(error) => {
             let advice =
                 "Lower `overlapHours`, or rotate less often, so that fewer superseded tokens live side by side.";
-            return Err(undo(work, &pats, &state.own, StepError::new(error).advise(advice)).await);
+            return Err(undo(work, &pats, &new, StepError::new(error).advise(advice)).await);
         }
     };
     let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
@@ -216,6 +210,38 @@ async fn rotate(
     };
     publish::to_the_job(work, &pats, &new, &state, handed_over, delivered, &outputs).await?;
     Ok(outputs)
+}
+
+/// Creates the new token and proves it. One whose rehearsal got no answer is revoked, and another is made.
+async fn make(
+    work: &RotationContext,
+    user: &UserToken,
+    pats: &Pats<'_>,
+    rotation: &Rotation,
+    owner: Option<&Identity>,
+) -> Result<NewPat, Failure> {
+    let cancel = work.context.http.cancel();
+    let mut creations = Creations::new(work.context.http.limits());
+    loop {
+        let new = create(work, user, pats, rotation, &mut creations).await?;
+        let proved = tokio::select! {
+            proved = prove(work, pats, rotation, &new, owner) => proved,
+            () = cancel.requested() => Err(StepError::cancelled().into()),
+        };
+        match proved {
+            Ok(()) => return Ok(new),
+            Err(NotProved::Failed(step)) => return Err(undo(work, pats, &new, step).await),
+            Err(NotProved::Unanswered(step)) => {
+                work.context.console.say(&format!("{step}; making another token"));
+                if let Err(now) = revoke_unheld(work, pats, &new).await {
+                    return Err(step.now(now));
+                }
+                if !creations.replace_revoked() {
+                    return Err(step.now(creations.now()));
+                }
+            }
+        }
+    }
 }
 
 fn outputs(pat: &Pat, now: Timestamp) -> Outputs {

@@ -6,4 +6,5 @@ pub mod main_stage;
 mod outcome;
 mod publish;
 pub mod settle;
+pub mod settle_stage;
 mod verify;

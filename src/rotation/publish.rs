@@ -136,7 +136,7 @@ async fn stop(work: &RotationContext, pats: &Pats<'_>, new: &NewPat, delivered: 
     holders.extend(possible.iter().map(|place| format!("perhaps {place}")));
     let old = "the others hold the old one, which still works";
     if holders.is_empty() {
-        return undo(work, pats, own, step).await;
+        return undo(work, pats, new, step).await;
     }
     let mut now = format!("The new token is in {}; {old}.", holders.join(", "));
     if possible.is_empty() {

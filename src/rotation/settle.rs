@@ -1,119 +1,30 @@
-//! The settle stage, after the job's other steps: commits the new token and retires the old ones where the job has
-//! succeeded, holds it where not. The order of effects is supersede, look, commit, verify, retire; each leaves a
-//! state that the next run can tell from every other.
+//! Settling: commits the new token and retires the old ones, once whoever needs the new one has it. The order of effects is
+//! list, supersede, look, commit, verify, retire; each leaves a state that the next run can tell from every other.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::anyhow;
 
-use crate::agent::handoff::{Handoff, State};
-use crate::agent::job_status::{JobEnd, JobStatus};
-use crate::azure::pats::{Change, Pats};
+use crate::agent::handoff::State;
+use crate::azure::pats::{Change, Pats, may_be_about_the_token};
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, on};
 use crate::model::api_error::{CallError, Service};
-use crate::model::marker::Generation;
-use crate::model::pat::AuthorizationId;
+use crate::model::marker::{Generation, PatName};
+use crate::model::pat::{AuthorizationId, Pat};
 use crate::model::run_id::RunId;
 use crate::model::secret::Secret;
 use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
-use crate::plan::conflicts::{BeforeCommit, before_commit};
-use crate::plan::{NamedPat, shortened};
-use crate::rotation::abandon::{mark_held, not_held};
+use crate::plan::conflicts::{BeforeCommit, before_commit, before_superseding};
+use crate::plan::{NamedPat, family, shortened};
+use crate::rotation::abandon::{is_certainly_undone, mark_held, not_held};
 use crate::rotation::verify::verify;
 use crate::runtime::limits::Backoff;
-use crate::settings::Source;
-use crate::sign_in;
 
-/// Runs the settle stage.
-///
-/// # Errors
-/// What failed, with what is true now.
-pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Result<(), Failure> {
-    let Handoff { state, new_pat, user_token } = handed;
-    work.context.clock.set_skew(state.skew);
-    let is_over = sign_in::is_nearly_over(state.token_expires, work.context.clock.now());
-    let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
-    let pats = work.pats(&user_token);
-    match objection(work, job, &new_pat) {
-        None => carry_out(work, &Destinations::new(work), &pats, &state, &new_pat).await,
-        Some(objection) => hold(work, &pats, &state, &objection).await,
-    }
-}
-
-/// The main stage's token has ended or is about to: the job was a long one.
-async fn sign_in_again(work: &RotationContext, state: &State) -> Result<Secret, Failure> {
-    let now = still_pending(state);
-    if matches!(work.context.access.source, Source::AccessToken(_)) {
-        let error = anyhow!("the `accessToken` ended before the job did, and nothing can make another");
-        return Err(StepError::new(error).advise(
-            "Use `refreshTokenSecret`, or shorten the job, or publish with `publishTo` and `retireOldPat: immediately`; \
-             then run again.",
-        ).now(&now));
-    }
-    work.context.console.say("the main step's token has come to its end; signing in again");
-    sign_in::sign_in(&work.context).await.map(|user| user.token).map_err(|failure| failure.now(&now))
-}
-
-/// Why the old ones must not be retired, if there is a reason.
-fn objection(work: &RotationContext, job: &JobEnd, new_pat: &Secret) -> Option<String> {
-    if let Some(name) = &work.settings.variable
-        && job.variable.as_ref() != Some(new_pat)
-    {
-        let name = quoted(name);
-        return Some(format!(
-            "the job's secret variable {name} does not hold the new token: was it blocked or overwritten?"
-        ));
-    }
-    match (job.confirmed, &job.status, &work.settings.confirm_variable) {
-        (Some(true), ..) => None,
-        (Some(false), _, Some(name)) => Some(format!("the job did not set {} to true", quoted(name))),
-        (None, JobStatus::Succeeded, _) => None,
-        (_, JobStatus::Other(status), _) => Some(format!("the job ended as {status}")),
-        (Some(false), JobStatus::Succeeded, None) => Some("the job did not confirm".to_owned()),
-    }
-}
-
-/// Both tokens live on; the next run rotates and then retires both. Looks first: a late stage must not put its mark on
-/// what another run has replaced.
-async fn hold(work: &RotationContext, pats: &Pats<'_>, state: &State, objection: &str) -> Result<(), Failure> {
-    let stays = still_pending(state);
-    let failed = |error: CallError| {
-        let what = format!("could not mark the new token as held, although {objection}");
-        StepError::new(on(error, &what)).advise("Run again: the next run takes it for a dead run's.")
-    };
-    wanted(work, &stays)?;
-    let listing = pats.list().await.map_err(|error| failed(error).now(&stays))?;
-    let own = listing.pats.into_iter().find(|pat| pat.id == state.own.id);
-    if own.as_ref().is_none_or(|own| own.display_name != state.own.display_name) {
-        let now = own.map_or("gone".to_owned(), |own| quoted(&own.display_name));
-        work.context.console.warn(&format!(
-            "{objection}. The new token {} is {now} meanwhile, so nothing is left to settle.",
-            state.own.id
-        ));
-        return Ok(());
-    }
-    wanted(work, &stays)?;
-    let held = mark_held(pats, &state.name, &state.run, &state.own).await.map_err(|error| {
-        let now = format!("Nothing was retired. {}.", not_held(&error, &state.own));
-        failed(error).now(&now)
-    })?;
-    work.context.console.warn(&format!(
-        "{objection}, so nothing was retired: the old token and the new one, now {}, both work. The next run rotates and \
-         then retires both.",
-        quoted(&held)
-    ));
-    Ok(())
-}
-
-fn still_pending(state: &State) -> String {
-    format!("Nothing was retired; the new token stays {}.", quoted(&state.own.display_name))
-}
-
-/// Supersede, look, commit, verify, retire.
+/// List, supersede, look, commit, verify, retire.
 ///
 /// # Errors
 /// What failed, with what is true now.
@@ -125,10 +36,15 @@ pub async fn carry_out(
     new_pat: &Secret,
 ) -> Result<(), Failure> {
     let ends = work.context.clock.now().plus(state.overlap).rounded_up_to_minute();
-    let settling = Settling { work, pats, state, ends, done_with: RefCell::default() };
+    let started = work.context.clock.steady();
+    let settling =
+        Settling { work, pats, state, ends, started, listed: RefCell::default(), revoked: RefCell::default() };
     let settled = async {
+        let is_committed = settling.begin().await?;
         settling.supersede().await?;
-        settling.commit().await?;
+        if !is_committed {
+            settling.commit().await?;
+        }
         settling.verify(new_pat).await?;
         settling.retire().await;
         Ok(())
@@ -139,6 +55,18 @@ pub async fn carry_out(
     Ok(())
 }
 
+/// What a list says of the commit.
+#[derive(PartialEq, Eq)]
+enum Looked {
+    /// Nobody has taken over.
+    IsClear,
+    /// The new token is the current one already.
+    IsCommitted,
+}
+
+/// One of the comparisons of a fresh list with the plan's.
+type Comparison = fn(&PatName, &RunId, &AuthorizationId, &[NamedPat], &[Pat]) -> BeforeCommit;
+
 /// The steps that settle one rotation.
 struct Settling<'a> {
     work: &'a RotationContext,
@@ -146,93 +74,177 @@ struct Settling<'a> {
     state: &'a State,
     /// When the overlap ends, as every marker of this run says it.
     ends: Timestamp,
-    /// Predecessors that need nothing more, and whether this run revoked them.
-    done_with: RefCell<Vec<(AuthorizationId, bool)>>,
+    /// When that was decided, by the steady clock.
+    started: Duration,
+    /// The latest list. During the job a person may have renamed, shortened or narrowed a token, so what is done to it
+    /// is done to what stands here and never to the plan's copy.
+    listed: RefCell<Vec<Pat>>,
+    /// What this run had to revoke before the commit.
+    revoked: RefCell<Vec<AuthorizationId>>,
 }
 
 impl Settling<'_> {
+    /// Lists what is there now. Returns whether the new token is committed already: by an earlier try of this stage.
+    async fn begin(&self) -> Result<bool, Failure> {
+        let now = self.standing();
+        let could_not = "could not list the tokens before marking the old ones";
+        let looked = self.look(before_superseding, could_not, &now).await?;
+        for member in &self.state.predecessors {
+            if self.current(&member.pat.id).is_none() {
+                self.note_left(member);
+            }
+        }
+        Ok(looked == Looked::IsCommitted)
+    }
+
+    /// A predecessor of the plan that is gone, or that somebody renamed out of the family, needs nothing more.
+    fn note_left(&self, member: &NamedPat) {
+        match self.listed.borrow().iter().find(|pat| pat.id == member.pat.id) {
+            None => self.say(&format!("{member} is gone already")),
+            Some(pat) => self.say(&format!(
+                "note: {member} was renamed to {} during the job, so it is left alone",
+                quoted(&pat.display_name)
+            )),
+        }
+    }
+
+    /// A token of the family as the latest list has it.
+    fn current(&self, id: &AuthorizationId) -> Option<NamedPat> {
+        family(&self.state.name, &self.listed.borrow()).into_iter().find(|member| member.pat.id == *id)
+    }
+
+    /// The predecessors of the plan that are still of the family, as the latest list has them.
+    fn predecessors(&self) -> Vec<NamedPat> {
+        self.state.predecessors.iter().filter_map(|member| self.current(&member.pat.id)).collect()
+    }
+
+    /// Lists the tokens and compares them with the plan's.
+    async fn look(&self, compare: Comparison, could_not: &str, now: &str) -> Result<Looked, Failure> {
+        wanted(self.work, now)?;
+        self.list(could_not, now).await?;
+        let State { name, run, own, listed, .. } = self.state;
+        match compare(name, run, &own.id, listed, &self.listed.borrow()) {
+            BeforeCommit::Clear => Ok(Looked::IsClear),
+            BeforeCommit::Done => Ok(Looked::IsCommitted),
+            BeforeCommit::TakenOver { seen, by } => Err(self.taken_over(&seen, by.as_ref())),
+        }
+    }
+
+    async fn list(&self, could_not: &str, now: &str) -> Result<(), Failure> {
+        let listing = self.pats.list().await.map_err(|error| StepError::new(on(error, could_not)).now(now))?;
+        *self.listed.borrow_mut() = listing.pats;
+        Ok(())
+    }
+
     /// Marks what the new one replaces.
     async fn supersede(&self) -> Result<(), Failure> {
-        for member in self.state.predecessors.iter().filter(|m| !is_superseded(m)) {
-            let stays = self.standing();
-            wanted(self.work, &stays)?;
+        for member in self.predecessors().iter().filter(|m| !is_superseded(m)) {
+            wanted(self.work, &self.standing())?;
             let name = self.superseded_name();
             let change = Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: None };
-            let Err(error) = self.pats.update(&change).await else {
-                self.say(&format!("superseded {member}, to end at {}", self.ends));
-                continue;
-            };
-            let what = format!("could not mark {member} as superseded");
-            if !is_about_that_pat(&error) {
-                return Err(StepError::new(on(error, &what)).now(&stays));
-            }
-            if self.is_gone(member, &stays).await? {
-                self.say(&format!("{member} is gone already"));
-                self.done_with.borrow_mut().push((member.pat.id.clone(), false));
-            } else if self.state.overlap.is_zero() || self.met_a_refusal_before() {
-                self.say(&format!("{what} ({error}), so it is revoked without an overlap"));
-                self.pats.revoke(&member.pat.id).await.map_err(|error| StepError::new(on(error, &what)).now(&stays))?;
-                self.done_with.borrow_mut().push((member.pat.id.clone(), true));
-            } else {
-                let step = StepError::new(on(error, &what)).advise(
-                    "Run again: a second refusal lets the next run revoke it without an overlap. Or revoke it by hand.",
-                );
-                return Err(self.hold_after(step, &stays).await);
+            match self.pats.update(&change).await {
+                Ok(_) => self.say(&format!("marked the old token {member} as replaced; it works until {}", self.ends)),
+                Err(error) => self.not_marked(member, error).await?,
             }
         }
         Ok(())
     }
 
-    /// Commits, at most a moment after a look that shows nobody else at it.
+    /// What follows from a rename that did not succeed: only the list says that the token is gone, and only a refusal
+    /// that is known to be about the token lets it be revoked instead, where no overlap is wanted.
+    async fn not_marked(&self, member: &NamedPat, error: CallError) -> Result<(), Failure> {
+        let what = format!("could not mark {member} as replaced");
+        let is_about_it = is_about_that_pat(&error);
+        if may_be_about_the_token(&error) {
+            let could_not = "could not list the tokens to see what became of a refused rename";
+            self.list(could_not, &self.standing()).await?;
+            if self.current(&member.pat.id).is_none() {
+                self.note_left(member);
+                return Ok(());
+            }
+        }
+        if !is_about_it {
+            return Err(StepError::new(on(error, &what)).now(self.standing()));
+        }
+        if !self.state.overlap.is_zero() {
+            let step = StepError::new(on(error, &what)).advise(
+                "Revoke the old token by hand once nobody uses it, or run once with `overlapHours: 0`, which revokes it \
+                 after the job.",
+            );
+            return Err(self.hold_after(step).await);
+        }
+        self.say(&format!("{what} ({error}), so it is revoked now"));
+        self.pats
+            .revoke(&member.pat.id)
+            .await
+            .map_err(|error| StepError::new(on(error, &what)).now(self.standing()))?;
+        self.revoked.borrow_mut().push(member.pat.id.clone());
+        Ok(())
+    }
+
+    /// Commits, at most a moment after a look that shows nobody else at it. Sent again only where the service has
+    /// certainly not carried it out: a copy that lands late would bring back what another run has superseded.
     async fn commit(&self) -> Result<(), Failure> {
         let limits = self.work.context.http.limits();
         let mut backoff = Backoff::new(limits);
-        let own = &self.state.own;
         let committed = self.state.name.of(&Generation::Committed);
         let what = format!("could not commit the new token as {}", quoted(&committed));
-        let mut now = self.standing();
-        let mut last = anyhow!("every look was too old when the commit was due");
+        let now = self.standing();
+        let mut last = anyhow!("every list was too old when the commit was due");
         for _ in 0..limits.looks {
             self.rest(&now).await?;
-            wanted(self.work, &now)?;
             let looked = self.work.context.clock.steady();
-            let listing =
-                self.pats.list().await.map_err(|error| {
-                    StepError::new(on(error, "could not list the tokens before the commit")).now(&now)
-                })?;
-            match before_commit(&self.state.name, &self.state.run, &own.id, &self.state.listed, &listing.pats) {
-                BeforeCommit::Done => {
-                    self.say(&format!("committed it as {} at the earlier try", quoted(&committed)));
-                    return Ok(());
-                }
-                BeforeCommit::TakenOver { seen, by } => return Err(self.taken_over(&seen, by.as_ref())),
-                BeforeCommit::Clear => {}
+            match self.look(before_commit, "could not list the tokens before the commit", &now).await? {
+                Looked::IsCommitted => return Ok(()),
+                Looked::IsClear => {}
             }
             self.rest(&now).await?;
             wanted(self.work, &now)?;
-            if self.work.context.clock.steady().saturating_sub(looked) <= limits.commit_within {
+            let steady = self.work.context.clock.steady();
+            if steady.saturating_sub(self.started) > limits.settle_within {
+                let minutes = limits.settle_within.as_secs() / 60;
+                last = anyhow!("it was not possible within {minutes} minutes, and another run may take over later");
+                break;
+            }
+            if steady.saturating_sub(looked) <= limits.commit_within {
+                let own = self.current(&self.state.own.id).map_or_else(|| self.state.own.clone(), |own| own.pat);
                 let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
                 match self.pats.update_once(&change).await {
                     Ok(_) => {
                         self.say(&format!("committed the new token as {} ({})", quoted(&committed), own.id));
                         return Ok(());
                     }
-                    Err(error) if !error.maybe_applied && !error.is_transient() => {
+                    Err(error) if !is_certainly_undone(&error) => {
+                        return self.find_commit(error, &what).await;
+                    }
+                    Err(error) if !error.is_transient() => {
                         return Err(StepError::new(on(error, &what)).now(&now));
                     }
-                    Err(error) => {
-                        if error.maybe_applied {
-                            let unsure = "Whether the new token is committed is not known; the next run finds out.";
-                            now = format!("{unsure}{}", self.revoked_words());
-                        }
-                        last = anyhow::Error::new(error);
-                    }
+                    Err(error) => last = anyhow::Error::new(error),
                 }
             }
             let pause = self.work.context.http.pause(Service::AzureDevOps, backoff.pause()).await;
             pause.map_err(|error| StepError::new(error).now(&now))?;
         }
         Err(StepError::new(last.context(what)).advise("Run again.").now(&now))
+    }
+
+    /// Looks whether a commit without an answer has landed.
+    async fn find_commit(&self, error: CallError, what: &str) -> Result<(), Failure> {
+        let unsure = "It is not known whether the new token is committed; the next run finds out.";
+        let now = format!("{unsure}{}", self.revoked_words());
+        let limits = self.work.context.http.limits();
+        let mut backoff = Backoff::new(limits);
+        for _ in 0..limits.landings {
+            let pause = self.work.context.http.pause(Service::AzureDevOps, backoff.pause()).await;
+            pause.map_err(|error| StepError::new(error).now(&now))?;
+            let could_not = format!("{what} ({error}), and could not list the tokens to see whether it is done");
+            if self.look(before_commit, &could_not, &now).await? == Looked::IsCommitted {
+                self.say("committed the new token: the list shows it, although the request got no answer");
+                return Ok(());
+            }
+        }
+        Err(StepError::new(on(error, what)).advise("Run again in ten minutes.").now(&now))
     }
 
     async fn verify(&self, new_pat: &Secret) -> Result<(), Failure> {
@@ -254,20 +266,23 @@ impl Settling<'_> {
 
     /// Ends what nobody needs any more. A failure is a warning: the name says superseded, so the next run does it.
     async fn retire(&self) {
-        let is_done = |member: &&NamedPat| self.done_with.borrow().iter().any(|(id, _)| *id == member.pat.id);
-        let rest: Vec<&NamedPat> = self.state.predecessors.iter().filter(|member| !is_done(member)).collect();
-        for member in rest {
-            let is_over = match member.generation {
-                Generation::Superseded { ends, .. } if ends > self.work.context.clock.now() => continue,
-                Generation::Superseded { .. } => true,
-                _ => self.state.overlap.is_zero(),
+        let by_plan = |member: &NamedPat| self.state.predecessors.iter().find(|m| m.pat.id == member.pat.id).cloned();
+        for member in self.predecessors() {
+            if self.revoked.borrow().contains(&member.pat.id) {
+                continue;
+            }
+            let is_over = match &member.generation {
+                // This run's own marks say when the overlap that begins now ends.
+                _ if by_plan(&member).is_some_and(|m| !is_superseded(&m)) => self.state.overlap.is_zero(),
+                Generation::Superseded { ends, .. } if *ends > self.work.context.clock.now() => continue,
+                _ => true,
             };
             if wanted(self.work, "").is_err() {
                 return;
             }
             let done = match shortened(&member.pat, self.state.granted(), self.ends) {
                 _ if is_over => self.pats.revoke(&member.pat.id).await.map(|()| format!("revoked {member}")),
-                Some(ends) => self.shorten(member, ends).await,
+                Some(ends) => self.shorten(&member, ends).await,
                 None if member.pat.valid_to <= self.ends => {
                     Ok(format!("{member} expires by itself at {}, before the overlap ends", member.pat.valid_to))
                 }
@@ -301,27 +316,14 @@ impl Settling<'_> {
         Ok(format!("shortened {member} to end {}", granted.with_distance(self.work.context.clock.now())))
     }
 
-    /// Whether a token that the server refuses to rename is simply no longer there.
-    async fn is_gone(&self, member: &NamedPat, stays: &str) -> Result<bool, Failure> {
-        let listing = self.pats.list().await.map_err(|error| {
-            StepError::new(on(error, "could not list the tokens to see what became of a refused rename")).now(stays)
-        })?;
-        Ok(!listing.pats.iter().any(|pat| pat.id == member.pat.id))
-    }
-
-    /// A held one among the predecessors is the only trace that an earlier run leaves when it meets such a refusal. A
-    /// failed job leaves the same.
-    fn met_a_refusal_before(&self) -> bool {
-        self.state.predecessors.iter().any(|m| matches!(m.generation, Generation::Held(_)))
-    }
-
-    async fn hold_after(&self, step: StepError, stays: &str) -> Failure {
-        match mark_held(self.pats, &self.state.name, &self.state.run, &self.state.own).await {
+    async fn hold_after(&self, step: StepError) -> Failure {
+        let own = self.current(&self.state.own.id).map_or_else(|| self.state.own.clone(), |own| own.pat);
+        match mark_held(self.pats, &self.state.name, &self.state.run, &own).await {
             Ok(held) => step.now(format!("The new token is now {}.{}", quoted(&held), self.revoked_words())),
             Err(error) if error.maybe_applied => {
                 step.now(format!("{}.{}", not_held(&error, &self.state.own), self.revoked_words()))
             }
-            Err(_) => step.now(stays),
+            Err(_) => step.now(self.standing()),
         }
     }
 
@@ -336,7 +338,11 @@ impl Settling<'_> {
             nothing if nothing.is_empty() => "Nothing was committed or revoked by this run.".to_owned(),
             revoked => format!("This run committed nothing.{revoked}"),
         };
-        StepError::new(error).advise("Run again.").now(&now)
+        let advice = match self.current(&self.state.own.id) {
+            Some(_) => "Run again.",
+            None => "If somebody holds that token, run once with `rotateWhenDaysLeft: always`.",
+        };
+        StepError::new(error).advise(advice).now(&now)
     }
 
     /// What is true until the commit.
@@ -349,8 +355,8 @@ impl Settling<'_> {
 
     /// What this run had to revoke before the commit, as a sentence to append.
     fn revoked_words(&self) -> String {
-        let done_with = self.done_with.borrow();
-        let revoked: Vec<&str> = done_with.iter().filter(|(_, revoked)| *revoked).map(|(id, _)| id.as_str()).collect();
+        let revoked = self.revoked.borrow();
+        let revoked: Vec<&str> = revoked.iter().map(AuthorizationId::as_str).collect();
         if revoked.is_empty() {
             String::new()
         } else {
@@ -372,7 +378,7 @@ impl Settling<'_> {
     }
 }
 
-fn wanted(work: &RotationContext, now: &str) -> Result<(), Failure> {
+pub(super) fn wanted(work: &RotationContext, now: &str) -> Result<(), Failure> {
     work.context.check_wanted().map_err(|error| StepError::new(error).now(now))
 }
 
@@ -380,13 +386,24 @@ fn is_superseded(member: &NamedPat) -> bool {
     matches!(member.generation, Generation::Superseded { .. })
 }
 
-/// Whether a refusal is about the token asked about, and not about the caller or the moment. Which code means what is
-/// inferred from the names; the specification describes none of them.
+/// Refusals that are known to be about the token named in a request, or about a policy on that token: the only ones that
+/// may lead to a revocation. What each means is inferred from its name, as the specification describes none of them.
+/// Every other refusal, known or new, may be about the caller or the moment.
 fn is_about_that_pat(error: &CallError) -> bool {
-    let of_the_moment = ["failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy"];
-    let of_the_caller = ["InvalidAccessException", "UnauthorizedRequestException", "TF400813", "VS403463"];
-    match error.refusal() {
-        Some((status, code)) => status != 401 && !of_the_moment.contains(&code) && !of_the_caller.contains(&code),
-        None => false,
-    }
+    const ABOUT_THE_PAT: [&str; 9] = [
+        "expiredPatCannotBeExtended",
+        "fullScopePatPolicyViolation",
+        "globalPatPolicyViolation",
+        "globalPATCreationBlocked",
+        "invalidDisplayName",
+        "invalidScope",
+        "invalidTargetAccounts",
+        "invalidTokenType",
+        "patLifespanPolicyViolation",
+    ];
+    error.refusal().is_some_and(|(_, code)| ABOUT_THE_PAT.contains(&code))
+}
+
+pub(super) fn still_pending(state: &State) -> String {
+    format!("Nothing was retired; the new token stays {}.", quoted(&state.own.display_name))
 }

@@ -7,16 +7,18 @@ use anyhow::{Context as _, anyhow, bail};
 use tokio::time::Instant;
 
 use crate::azure::connection_data;
-use crate::azure::pats::{Change, Pats};
+use crate::azure::pats::{Change, Pats, Updated};
 use crate::context::RotationContext;
 use crate::failure::{StepError, on};
 use crate::http::Auth;
-use crate::model::api_error::{CallError, Service};
+use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::pat::Pat;
 use crate::model::secret::Secret;
 use crate::model::text::{one_line, quoted};
 use crate::model::user::Identity;
 use crate::plan::Rotation;
 use crate::plan::conflicts::{AfterCreate, after_create, one_organization};
+use crate::rotation::abandon::is_certainly_undone;
 use crate::rotation::create::NewPat;
 use crate::runtime::limits::Backoff;
 
@@ -27,6 +29,20 @@ const ROUNDING: Duration = Duration::from_secs(60);
 const NOT_ACCEPTED: &str = "Find out whether a policy of the organization blocks new tokens of this user; if none does, \
                             add a scope such as `vso.profile` to `scopes`.";
 
+/// Why the new token is not handed out. Nobody holds it yet.
+pub(super) enum NotProved {
+    /// The rehearsal got no answer. A copy of it that lands after the commit would make the new token pending again, so it
+    /// is not sent again: the token is revoked, and another may be made.
+    Unanswered(StepError),
+    Failed(StepError),
+}
+
+impl From<StepError> for NotProved {
+    fn from(error: StepError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Everything between the creation and the first hand that holds the new value. Failing, it leaves the new one unheld.
 pub(super) async fn prove(
     work: &RotationContext,
@@ -34,19 +50,20 @@ pub(super) async fn prove(
     rotation: &Rotation,
     new: &NewPat,
     owner: Option<&Identity>,
-) -> Result<(), StepError> {
+) -> Result<(), NotProved> {
     let own = &new.created.pat;
     list_once_more(work, pats, rotation, new).await?;
 
     work.context.console.mask(&new.created.secret).map_err(|error| StepError::new(unwritten(error)))?;
     let could_not = format!("could not prove {}", quoted(&own.display_name));
-    let change = Change { id: &own.id, display_name: &own.display_name, scopes: &own.scopes, valid_to: None };
-    let rehearsed = pats.update(&change).await.map_err(|error| StepError::new(on(error, &could_not)))?;
-    let after = rehearsed.valid_to;
+    let after = rehearse(work, pats, own, &could_not).await?.valid_to;
     if after.since(own.valid_to) > ROUNDING || own.valid_to.since(after) > ROUNDING {
         let changed = anyhow!("a rename changed its expiry from {} to {after}", own.valid_to).context(could_not);
-        return Err(StepError::new(changed).advise("Report this to us with the organization's token policies."));
+        return Err(StepError::new(changed).advise("Report this to us with the organization's token policies.").into());
     }
+    let age = work.context.clock.steady().saturating_sub(new.sent);
+    let wait = work.context.http.limits().first_use.saturating_sub(age);
+    work.context.http.pause(Service::AzureDevOps, wait).await.map_err(StepError::new)?;
     verify(work, &new.created.secret, owner).await.map_err(|error| {
         let is_refused = error.downcast_ref::<CallError>().is_some_and(|error| error.refusal().is_some());
         let step = StepError::new(error.context(could_not));
@@ -59,6 +76,31 @@ pub(super) async fn prove(
     Ok(())
 }
 
+/// Renames the new token to its own name, to see that this server keeps the value and the expiry through a rename. Sent
+/// again only where the service has certainly not carried it out.
+async fn rehearse(work: &RotationContext, pats: &Pats<'_>, own: &Pat, could_not: &str) -> Result<Updated, NotProved> {
+    let change = Change { id: &own.id, display_name: &own.display_name, scopes: &own.scopes, valid_to: None };
+    let limits = work.context.http.limits();
+    let (started, mut backoff) = (Instant::now(), Backoff::new(limits));
+    loop {
+        let error = match pats.update_once(&change).await {
+            Ok(rehearsed) => return Ok(rehearsed),
+            Err(error) if !is_certainly_undone(&error) => {
+                return Err(NotProved::Unanswered(StepError::new(on(error, could_not))));
+            }
+            Err(error) => error,
+        };
+        let pause = match error.kind {
+            Kind::Busy { retry_after: Some(time), .. } => backoff.pause().max(time),
+            _ => backoff.pause(),
+        };
+        if !error.is_transient() || started.elapsed() + pause > limits.repeat_within {
+            return Err(StepError::new(on(error, could_not)).into());
+        }
+        work.context.http.pause(Service::AzureDevOps, pause).await.map_err(StepError::new)?;
+    }
+}
+
 /// Looks whether anything but the creation has happened since the plan.
 async fn list_once_more(
     work: &RotationContext,
@@ -68,8 +110,9 @@ async fn list_once_more(
 ) -> Result<(), StepError> {
     let request = &work.settings.request;
     let own = &new.created.pat;
-    let mut backoff = Backoff::new(work.context.http.limits());
-    for _ in 0..=work.context.http.limits().relistings {
+    let mut backoff = Backoff::of_new_token(work.context.http.limits());
+    let started = Instant::now();
+    loop {
         let listing = pats
             .list()
             .await
@@ -93,11 +136,13 @@ async fn list_once_more(
                 return Err(StepError::new(error).advise("Run again."));
             }
         }
-        let pause = work.context.http.pause(Service::AzureDevOps, backoff.pause()).await;
-        pause.map_err(StepError::new)?;
+        let pause = backoff.pause();
+        if started.elapsed() + pause > work.context.http.limits().propagation {
+            let error = anyhow!("the new token {} does not show in the list, so other runs cannot see it", own.id);
+            return Err(StepError::new(error).advise("Run again."));
+        }
+        work.context.http.pause(Service::AzureDevOps, pause).await.map_err(StepError::new)?;
     }
-    let error = anyhow!("the new token {} does not show in the list, so other runs could not see it either", own.id);
-    Err(StepError::new(error).advise("Run again."))
 }
 
 /// Calls the organization with a token until it is valid, for a bounded time.
@@ -107,7 +152,7 @@ async fn list_once_more(
 pub(super) async fn verify(work: &RotationContext, value: &Secret, owner: Option<&Identity>) -> anyhow::Result<()> {
     let organization = &work.context.access.organization;
     let limits = work.context.http.limits();
-    let mut backoff = Backoff::new(limits);
+    let mut backoff = Backoff::of_new_token(limits);
     let started = Instant::now();
     loop {
         match connection_data::identity(&work.context.http, organization, Auth::Pat(value)).await {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::plan::SETTLE_WITHIN;
+
 /// How long to wait for what.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -26,19 +28,28 @@ pub struct Limits {
     pub repeat_within: Duration,
     /// The same for a machine's metadata service, whose updates take up to 70 s (documented).
     pub metadata_update: Duration,
-    /// For a new token to become valid everywhere. Not documented; a minute covers what others report.
+    /// From sending the creation to the first use of the new token. Not documented: front ends may remember a refused
+    /// credential for seconds, and for longer when it is asked for again.
+    pub first_use: Duration,
+    /// First pause until a new token is tried or looked for in the list again; doubled each time.
+    pub first_propagation_pause: Duration,
+    /// Longest such pause.
+    pub longest_propagation_pause: Duration,
+    /// For a new token to become valid and to show in the list. Not documented.
     pub propagation: Duration,
     /// Creations tried in one run when replies are lost.
     pub creations: u32,
-    /// Lists read until a new token shows.
-    pub relistings: u32,
     /// From sending the creation to the start of the last publication. A run that is slower may have been taken for
     /// dead: what it publishes later could be a token that another run has retired.
     pub publish_within: Duration,
     /// From the look to the commit.
     pub commit_within: Duration,
-    /// Looks taken because commits got no reply or the one before was too old.
+    /// From the beginning of the settling to the commit.
+    pub settle_within: Duration,
+    /// Lists read before the commit, because it was throttled or the list before was too old.
     pub looks: u32,
+    /// Lists read to see whether a commit without an answer has landed: about half a minute.
+    pub landings: u32,
     /// What a minute of `maxMinutes` lasts.
     pub minute: Duration,
     /// From one line on a report's progress to the next.
@@ -58,12 +69,16 @@ impl Default for Limits {
             longest_pause: Duration::from_secs(10),
             repeat_within: Duration::from_secs(60),
             metadata_update: Duration::from_secs(80),
-            propagation: Duration::from_secs(60),
+            first_use: Duration::from_secs(2),
+            first_propagation_pause: Duration::from_secs(2),
+            longest_propagation_pause: Duration::from_secs(30),
+            propagation: Duration::from_secs(3 * 60),
             creations: 3,
-            relistings: 4,
             publish_within: Duration::from_secs(30 * 60),
             commit_within: Duration::from_secs(30),
+            settle_within: SETTLE_WITHIN,
             looks: 4,
+            landings: 7,
             minute: Duration::from_secs(60),
             progress: Duration::from_secs(5),
         }
@@ -81,6 +96,11 @@ impl Backoff {
     /// The pauses of this limits, from the first.
     pub fn new(limits: &Limits) -> Self {
         Self { next: limits.first_pause, longest: limits.longest_pause }
+    }
+
+    /// Pauses until a new token is tried or looked for again.
+    pub fn of_new_token(limits: &Limits) -> Self {
+        Self { next: limits.first_propagation_pause, longest: limits.longest_propagation_pause }
     }
 
     /// The next pause: between half and all of a time that doubles.

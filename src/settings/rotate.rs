@@ -12,7 +12,7 @@ use crate::model::run_id::RunId;
 use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
 use crate::model::vault_secret::VaultSecret;
-use crate::plan::RotationRequest;
+use crate::plan::{RotateWhen, RotationRequest};
 use crate::settings::command::{Retirement, RotateSettings};
 use crate::settings::inputs::Inputs;
 use crate::settings::reader::{Reader, Seen};
@@ -61,8 +61,7 @@ impl Reader<'_> {
         });
         let scopes = inputs.scopes.as_deref().and_then(|scopes| self.take("scopes", Scopes::parse(scopes)));
         let valid_for_days = self.number("validForDays", inputs.valid_for_days.as_deref(), 1, 365);
-        let rotate_when_days_left =
-            inputs.rotate_when_days_left.as_deref().map(|days| self.number("rotateWhenDaysLeft", Some(days), 0, 365));
+        let rotate_when = self.rotate_when(inputs.rotate_when_days_left.as_deref());
         let overlap_hours = self.number("overlapHours", inputs.overlap_hours.as_deref(), 0, 720);
         let create_if_missing = self.truth("createIfMissing", inputs.create_if_missing.as_deref());
         let dry_run = self.truth("dryRun", inputs.dry_run.as_deref());
@@ -80,7 +79,7 @@ impl Reader<'_> {
         let request = RotationRequest {
             name: name?,
             run: run?,
-            rotate_when_days_left,
+            rotate_when,
             replace,
             scopes,
             valid_for_days,
@@ -128,6 +127,21 @@ impl Reader<'_> {
             self.fault("variable", "a name of the letters a to z, digits, `.`, `_` and `-`");
         }
         Some(name.to_owned())
+    }
+
+    fn rotate_when(&mut self, given: Option<&str>) -> RotateWhen {
+        match given {
+            None => RotateWhen::ThirdOfLife,
+            Some(word) if word.eq_ignore_ascii_case("always") => RotateWhen::Always,
+            Some(days) => match days.parse::<u16>() {
+                Ok(number) if number <= 365 && days.bytes().all(|b| b.is_ascii_digit()) => RotateWhen::DaysLeft(number),
+                _ => {
+                    let expected = format!("`always` or a whole number from 0 to 365; got {}", quoted(days));
+                    self.fault("rotateWhenDaysLeft", &expected);
+                    RotateWhen::ThirdOfLife
+                }
+            },
+        }
     }
 
     /// `K`, from the ids that the agent gives; see design section 4.

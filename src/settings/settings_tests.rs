@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use super::manifest::INPUTS;
 use super::*;
+use crate::plan::RotateWhen;
 
 #[path = "connection_tests.rs"]
 mod connection;
@@ -72,7 +73,10 @@ fn a_name_and_a_connection_are_enough_and_the_manifest_gives_the_rest() {
     let RotateSettings { request, dry_run, variable, publish_to, confirm_variable, retirement } = settings(&[]);
     assert!(matches!(source, Source::Connection));
     assert_eq!(connection.unwrap().id, CONNECTION);
-    assert_eq!((request.valid_for_days, request.rotate_when_days_left, request.create_if_missing), (30, None, false));
+    assert_eq!(
+        (request.valid_for_days, request.rotate_when, request.create_if_missing),
+        (30, RotateWhen::ThirdOfLife, false)
+    );
     assert_eq!((request.overlap.as_secs(), request.replace, request.scopes), (24 * 60 * 60, None, None));
     assert_eq!((dry_run, retirement, publish_to.len()), (false, Retirement::AfterJob, 0));
     assert_eq!((variable.as_deref(), confirm_variable), (Some("PAT"), None));
@@ -89,7 +93,12 @@ fn every_wrong_input_is_named_as_the_manifest_spells_it() {
         ("INPUT_REPLACEAUTHORIZATIONID", "1234", "replaceAuthorizationId", "a GUID: \"1234\" is none"),
         ("INPUT_SCOPES", "vso.code code", "scopes", "\"code\" is none"),
         ("INPUT_VALIDFORDAYS", "thirty", "validForDays", "from 1 to 365: \"thirty\" is none"),
-        ("INPUT_ROTATEWHENDAYSLEFT", "-1", "rotateWhenDaysLeft", "from 0 to 365: \"-1\" is none"),
+        (
+            "INPUT_ROTATEWHENDAYSLEFT",
+            "-1",
+            "rotateWhenDaysLeft",
+            "`always` or a whole number from 0 to 365; got \"-1\"",
+        ),
         ("INPUT_OVERLAPHOURS", "1.5", "overlapHours", "from 0 to 720: \"1.5\" is none"),
         ("INPUT_CREATEIFMISSING", "yes", "createIfMissing", "`true` or `false`: \"yes\" is neither"),
         ("INPUT_DRYRUN", "1", "dryRun", "`true` or `false`: \"1\" is neither"),
@@ -201,13 +210,21 @@ fn booleans_and_choices_are_read_in_any_case() {
 }
 
 #[test]
-fn numbers_are_whole_and_within_their_range() {
-    for (input, least, most) in [
-        ("validForDays", 1, 365),
-        ("rotateWhenDaysLeft", 0, 365),
-        ("overlapHours", 0, 720),
-        ("warnWhenDaysLeft", 0, 365),
+fn rotate_when_days_left_is_a_number_or_always() {
+    for (given, expected) in [
+        ("", RotateWhen::ThirdOfLife),
+        ("always", RotateWhen::Always),
+        ("Always", RotateWhen::Always),
+        ("0", RotateWhen::DaysLeft(0)),
+        ("365", RotateWhen::DaysLeft(365)),
     ] {
+        assert_eq!(settings(&[("INPUT_ROTATEWHENDAYSLEFT", given)]).request.rotate_when, expected, "{given}");
+    }
+}
+
+#[test]
+fn numbers_are_whole_and_within_their_range() {
+    for (input, least, most) in [("validForDays", 1, 365), ("overlapHours", 0, 720), ("warnWhenDaysLeft", 0, 365)] {
         let variable = format!("INPUT_{}", input.to_uppercase());
         for (value, fits) in [
             ((least - 1).to_string(), false),
@@ -223,7 +240,7 @@ fn numbers_are_whole_and_within_their_range() {
         }
     }
     let settings = settings(&[("INPUT_ROTATEWHENDAYSLEFT", "0"), ("INPUT_OVERLAPHOURS", "0")]);
-    assert_eq!((settings.request.rotate_when_days_left, settings.request.overlap), (Some(0), Duration::ZERO));
+    assert_eq!((settings.request.rotate_when, settings.request.overlap), (RotateWhen::DaysLeft(0), Duration::ZERO));
 }
 
 #[test]

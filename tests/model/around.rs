@@ -1,8 +1,8 @@
 //! What happens around the runs: time passes, late requests arrive, agents die, builds complete, others read.
 
-use super::scenario::Scenario;
+use super::scenario::{Scenario, TICK};
 use super::step;
-use super::world::{At, World};
+use super::world::{At, Name, Number, World};
 
 /// What was done, and by which run.
 pub(super) type Action = (Option<usize>, &'static str);
@@ -42,6 +42,12 @@ fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn Fn
         }
         add("has a late write arrive", next);
     }
+    for (index, &(number, name)) in it.renames.iter().enumerate() {
+        let mut next = world.clone();
+        next.rename(number, name);
+        next.runs[run].renames.remove(index);
+        add("has a late rename carried out", next);
+    }
     if it.is_creation_flying {
         let mut next = world.clone();
         next.create(scenario.known_as(run), scenario.life, true);
@@ -56,8 +62,7 @@ fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn Fn
             let mut next = world.clone();
             for job in jobs {
                 next.completed[job] = true;
-                next.runs[job].flying.clear();
-                next.runs[job].is_creation_flying = false;
+                next.runs[job].land();
                 next.runs[job].end();
             }
             add("has its build completed", next);
@@ -66,10 +71,22 @@ fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn Fn
 }
 
 fn around_all(scenario: &Scenario, world: &World, add: &mut dyn FnMut(&'static str, World)) {
-    if world.now < scenario.ticks {
+    if world.now < scenario.ticks * TICK {
+        let mut next = world.clone();
+        next.pass(TICK - world.now.rem_euclid(TICK));
+        add("hours pass", next);
+    }
+    if scenario.has_minutes && world.now % TICK == 0 {
         let mut next = world.clone();
         next.pass(1);
-        add("three hours pass", next);
+        add("more than half an hour passes", next);
+    }
+    if world.hands_left > 0 && world.runs.iter().any(|run| matches!(run.at, At::Job { .. })) {
+        for number in (0..world.tokens.len())
+            .filter(|&number| world.tokens[number].name == Name::Committed && !world.tokens[number].is_proven)
+        {
+            by_hand(world, number, add);
+        }
     }
     if scenario.has_snapshots && world.snapshot.is_none() {
         for number in world.places.iter().copied().chain(world.store) {
@@ -85,14 +102,42 @@ fn around_all(scenario: &Scenario, world: &World, add: &mut dyn FnMut(&'static s
     }
 }
 
+/// During a job, somebody changes a token that nobody is at work on.
+fn by_hand(world: &World, number: Number, add: &mut dyn FnMut(&'static str, World)) {
+    let mut changed = |what, change: &dyn Fn(&mut World)| {
+        let mut next = world.clone();
+        next.hands_left -= 1;
+        change(&mut next);
+        add(what, next);
+    };
+    changed("a person renames a token out of the family, to keep it", &|world| {
+        world.tokens[number].name = Name::Another;
+        world.by_hand = Some(number);
+    });
+    changed("a person shortens the life of a token", &|world| {
+        let ends = world.now + 1;
+        (world.tokens[number].ends, world.tokens[number].natural) = (ends, ends);
+    });
+    changed("a person revokes a token", &|world| {
+        world.tokens[number].is_revoked = true;
+        world.tokens[number].natural = world.now;
+    });
+}
+
 impl World {
-    /// Time passes: looks grow old, jobs elsewhere end, and no request is under way for hours.
+    /// A rename is carried out, if the token is still there.
+    pub(super) fn rename(&mut self, number: Number, name: Name) {
+        if self.tokens[number].is_active(self.now) {
+            self.tokens[number].name = name;
+        }
+    }
+
+    /// Time passes: looks grow old, jobs elsewhere end, and no request is under way for more than ten minutes.
     pub(super) fn pass(&mut self, ticks: i16) {
         self.now += ticks;
         self.snapshot = self.snapshot.filter(|(_, until)| self.now < *until);
         for run in &mut self.runs {
-            run.flying.clear();
-            run.is_creation_flying = false;
+            run.land();
             if run.at == At::Over {
                 run.end();
             }

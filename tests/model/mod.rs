@@ -2,6 +2,9 @@
 //! agents that die between any two, jobs that end in every way, rivals, attempts, retries, time. What runs decide by is
 //! the shipped plan and look; what they do is in `step.rs`, in short. I1 to I3 are properties of every state.
 //!
+//! A request arrives at most ten minutes late. A person may rename, shorten or revoke what the runs did not make, between
+//! the stages.
+//!
 //! Assumed away: that the process of a job's earlier attempt, out of its agent's reach, or a write that it has sent,
 //! publishes after the later one has; that a request is under way for hours, or longer than its build; that a creation
 //! both arrives late and is missing in lists until the commit, or that a step is retried within the minute in which its
@@ -69,7 +72,7 @@ fn rules_left_out() -> Vec<(Scenario, &'static str)> {
     let dies_unfinished = || {
         scenario::one_build().with(|it| {
             it.name = "one build, whose token expires";
-            it.life = 1;
+            it.life = scenario::TICK;
         })
     };
     let cases = [
@@ -90,6 +93,10 @@ fn rules_left_out() -> Vec<(Scenario, &'static str)> {
             "I1",
         ),
         (Without::Look, scenario::two_releases(), "I3"),
+        (Without::FreshList, scenario::hands_during_a_job(), "I1"),
+        (Without::CommitOnce, scenario::two_builds(), "I3"),
+        (Without::SettleWithin, scenario::late_rerun(), "I3"),
+        (Without::EarlierAttempts, scenario::late_rerun(), "I3"),
         (Without::FreshLook, scenario::two_releases(), "I3"),
         (Without::IssuesAreFailure, scenario::one_build(), "I2"),
         (Without::RevokeBeforeLook, scenario::refused_rename().with(|it| it.overlap = 0), "I3"),

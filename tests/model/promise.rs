@@ -1,7 +1,7 @@
 //! The promises I1 to I3 as properties of a state.
 
 use super::rules::Without;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, TICK};
 use super::step;
 use super::world::{At, Name, Number, Run, World};
 
@@ -21,7 +21,7 @@ fn lost(scenario: &Scenario, world: &World) -> Option<String> {
         // A job that counts as dead after six hours must be over by then.
         let is_release = scenario.id(index).build().is_none();
         if let (At::Job { .. }, Some(own)) = (run.at, run.own)
-            && !(is_release && world.now >= world.tokens[own].born + 2)
+            && !(is_release && world.now >= world.tokens[own].born + 2 * TICK)
         {
             holders.push(("the run's own job", own));
         }
@@ -39,9 +39,11 @@ pub(super) fn quiet(scenario: &Scenario, world: &World) -> World {
     for token in &mut quiet.tokens {
         token.shows = true;
     }
+    // Ten minutes after the last sign of life of every run.
+    quiet.pass(1);
     let is_judged_by_age = scenario.is_without(Without::AskingForBuilds);
     if is_judged_by_age || scenario.runs.iter().any(|run| run.starts_with('r')) {
-        quiet.pass(3);
+        quiet.pass(3 * TICK);
     }
     // The hand that the log asks for comes first.
     if let Some(second) = quiet.by_hand {
@@ -53,9 +55,10 @@ pub(super) fn quiet(scenario: &Scenario, world: &World) -> World {
 /// I3: one healthy run leaves one, which every place holds, and nobody loses by it, not even once the overlaps are over.
 pub(super) fn heals(scenario: &Scenario, quiet: &World) -> Result<(), String> {
     let mut world = quiet.clone();
-    run_through(scenario, &mut world)?;
-    // One that cannot be renamed is revoked by the second run that meets it.
-    if scenario.old_is_stubborn && one_committed(&world).is_err() {
+    if scenario.old_is_stubborn {
+        // As the log asks for: once without an overlap.
+        run_through(&scenario.clone().with(|it| it.overlap = 0), &mut world)?;
+    } else {
         run_through(scenario, &mut world)?;
     }
     let number = one_committed(&world)?;
@@ -63,7 +66,7 @@ pub(super) fn heals(scenario: &Scenario, quiet: &World) -> Result<(), String> {
         return Err(format!("I3: the places hold {:?} and not #{number}", world.places));
     }
     is_at_rest(scenario, &mut world)?;
-    world.pass(scenario.overlap + 1);
+    world.pass(scenario.overlap_of(scenario.runs.len()) + TICK);
     if !world.tokens[number].is_active(world.now) {
         return Ok(()); // It has come to its own end meanwhile.
     }

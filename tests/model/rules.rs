@@ -19,6 +19,14 @@ pub(super) enum Without {
     /// Predecessors, and what the look compares with, are those of the plan.
     PredecessorsOfPlan,
     Look,
+    /// Settling acts on what the list shows at its beginning, and not on the plan's copies.
+    FreshList,
+    /// No commit is sent long after its run began to supersede.
+    SettleWithin,
+    /// A commit without an answer is not sent again.
+    CommitOnce,
+    /// A pending one is left alone by the job's own rerun, too, for ten minutes.
+    EarlierAttempts,
     /// The commit follows its look within half a minute.
     FreshLook,
     /// A job that succeeded with issues did not succeed.

@@ -3,8 +3,10 @@
 use super::rules::Without;
 use super::world::{Name, Run, Token, World};
 
-/// With three hours a tick, this is far beyond every scenario.
-pub(super) const LONG: i16 = 240;
+/// The units of time in a tick of three hours: its beginning, and more than half an hour later.
+pub(super) const TICK: i16 = 2;
+/// Far beyond every scenario.
+pub(super) const LONG: i16 = 240 * TICK;
 
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
@@ -30,6 +32,12 @@ pub(super) struct Scenario {
     /// A second committed one is there, and the first is chosen: in the first so many runs.
     pub(super) choices: Option<usize>,
     pub(super) ticks: i16,
+    /// Whether the half hour passes within which late requests arrive and after which nothing is published.
+    pub(super) has_minutes: bool,
+    /// How often a person changes a token during a job.
+    pub(super) hands: u8,
+    /// The overlap of the healing run, where it is another one.
+    pub(super) healing_overlap: Option<i16>,
     pub(super) faults: u8,
     pub(super) kills: u8,
     pub(super) without: Option<Without>,
@@ -46,7 +54,7 @@ impl Scenario {
             places: 1,
             has_store: true,
             has_snapshots: true,
-            overlap: 2,
+            overlap: 2 * TICK,
             always_due: runs.len(),
             retires_immediately: false,
             life: LONG,
@@ -55,6 +63,9 @@ impl Scenario {
             old_ends: LONG,
             choices: None,
             ticks: 0,
+            has_minutes: false,
+            hands: 0,
+            healing_overlap: None,
             faults: 1,
             kills: 1,
             without: None,
@@ -79,7 +90,7 @@ impl Scenario {
     pub(super) fn start(&self) -> World {
         let old = Token {
             name: Name::Committed,
-            born: -16,
+            born: -16 * TICK,
             ends: self.old_ends,
             natural: self.old_ends,
             is_revoked: false,
@@ -89,7 +100,7 @@ impl Scenario {
             is_delivered: true,
             is_proven: false,
         };
-        let second = Token { born: -12, ends: LONG, natural: LONG, is_stubborn: false, ..old.clone() };
+        let second = Token { born: -12 * TICK, ends: LONG, natural: LONG, is_stubborn: false, ..old.clone() };
         World {
             now: 0,
             tokens: if self.choices.is_some() { vec![old, second] } else { vec![old] },
@@ -101,6 +112,7 @@ impl Scenario {
             completed: vec![false; self.runs.len()],
             faults_left: self.faults,
             kills_left: self.kills,
+            hands_left: self.hands,
             broken: None,
         }
     }
@@ -132,6 +144,13 @@ pub(super) fn all() -> Vec<Scenario> {
         by_hand(),
         expiring(),
         not_due(),
+        hands_during_a_job(),
+        hands_during_a_job().with(|it| {
+            it.name = "hands during a job, no overlap";
+            it.overlap = 0;
+        }),
+        raised_overlap(),
+        late_rerun(),
     ]
 }
 
@@ -166,7 +185,7 @@ pub(super) fn no_overlap() -> Scenario {
 
 /// What was made before the cap lives long; what is made now, two ticks.
 pub(super) fn later_cap() -> Scenario {
-    Scenario::new("later cap", &["101.1-aaaaaaaa"]).with(|it| (it.life, it.ticks) = (8, 3))
+    Scenario::new("later cap", &["101.1-aaaaaaaa"]).with(|it| (it.life, it.ticks) = (8 * TICK, 3))
 }
 
 /// Nobody's job outlives the revocation without an overlap that the design allows there.
@@ -230,7 +249,7 @@ pub(super) fn by_hand() -> Scenario {
 pub(super) fn expiring() -> Scenario {
     two_builds().with(|it| {
         it.name = "expiring";
-        (it.old_ends, it.has_snapshots) = (1, false);
+        (it.old_ends, it.has_snapshots) = (TICK, false);
     })
 }
 
@@ -239,5 +258,34 @@ pub(super) fn not_due() -> Scenario {
     two_builds().with(|it| {
         it.name = "not due";
         it.always_due = 1;
+    })
+}
+
+/// A person renames, shortens or revokes the old one while a job has the new one.
+pub(super) fn hands_during_a_job() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "hands during a job";
+        (it.hands, it.faults, it.has_snapshots, it.ticks) = (1, 0, false, 1);
+    })
+}
+
+/// Of two committed by hand one is chosen, and the run after the first has a longer overlap.
+pub(super) fn raised_overlap() -> Scenario {
+    by_hand().with(|it| {
+        it.name = "raised overlap";
+        it.runs = vec!["101.1-aaaaaaaa"];
+        it.after = vec![None];
+        it.always_due = 1;
+        it.healing_overlap = Some(20 * TICK);
+    })
+}
+
+/// A job is run again, while what its first attempt sent may still arrive.
+pub(super) fn late_rerun() -> Scenario {
+    two_builds().with(|it| {
+        it.name = "late rerun";
+        it.runs = vec!["101.1-aaaaaaaa", "101.2-aaaaaaaa"];
+        it.after = vec![None, Some(0)];
+        (it.has_minutes, it.has_snapshots, it.ticks, it.faults) = (true, false, 1, 1);
     })
 }

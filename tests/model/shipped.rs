@@ -9,14 +9,17 @@ use rotate_pat::model::run_id::Liveness;
 use rotate_pat::model::run_id::RunId;
 use rotate_pat::model::scopes::Scopes;
 use rotate_pat::model::timestamp::Timestamp;
-use rotate_pat::plan::conflicts::{AfterCreate, BeforeCommit, after_create, before_commit};
-use rotate_pat::plan::{Decision, Known, NamedPat, Record, RecordedPat, RotationRequest, family, plan, shortened};
+use rotate_pat::plan::conflicts::{AfterCreate, BeforeCommit, after_create, before_commit, before_superseding};
+use rotate_pat::plan::{
+    Decision, Known, NamedPat, Record, RecordedPat, RotateWhen, RotationRequest, family, plan, shortened,
+};
 
 use super::rules::Without;
-use super::scenario::{HEALER, Scenario};
+use super::scenario::{HEALER, Scenario, TICK};
 use super::world::{Name, Number, World};
 
-const TICK: Duration = Duration::from_secs(3 * 60 * 60);
+const HOURS: Duration = Duration::from_secs(3 * 60 * 60);
+const MINUTES: Duration = Duration::from_secs(40 * 60);
 
 /// What a run is to do.
 pub(super) enum Task {
@@ -29,10 +32,12 @@ fn name() -> PatName {
     PatName::parse("nuget-publish").unwrap()
 }
 
-fn time(ticks: i16) -> Timestamp {
+fn time(at: i16) -> Timestamp {
     let start = Timestamp::parse("2026-11-24T03:00:00Z").unwrap();
-    let distance = TICK * u32::from(ticks.unsigned_abs());
-    if ticks < 0 { start.minus(distance) } else { start.plus(distance) }
+    let (ticks, minutes) = (at.div_euclid(TICK), at.rem_euclid(TICK));
+    let distance = HOURS * u32::from(ticks.unsigned_abs());
+    let hour = if ticks < 0 { start.minus(distance) } else { start.plus(distance) };
+    hour.plus(MINUTES * u32::from(minutes.unsigned_abs()))
 }
 
 /// A marker's end: rounded up to the minute after everything that a tick begins with.
@@ -71,6 +76,10 @@ impl Scenario {
         (0..run).find(|&earlier| self.id(earlier) == self.id(run)).unwrap_or(run)
     }
 
+    pub(super) fn overlap_of(&self, run: usize) -> i16 {
+        self.healing_overlap.filter(|_| run >= self.runs.len()).unwrap_or(self.overlap)
+    }
+
     fn generation(&self, name: Name) -> Option<Generation> {
         match name {
             Name::Committed => Some(Generation::Committed),
@@ -103,12 +112,12 @@ impl Scenario {
         RotationRequest {
             name: name(),
             run: self.id(run),
-            rotate_when_days_left: (run >= self.always_due).then_some(0),
+            rotate_when: if run >= self.always_due { RotateWhen::DaysLeft(0) } else { RotateWhen::Always },
             replace: self.choices.filter(|&first| run < first).map(|_| id_of_choice()),
             scopes: Some(Scopes::as_listed("vso.packaging_write".to_owned())),
             valid_for_days: 30,
             create_if_missing: true,
-            overlap: TICK * u32::from(self.overlap.unsigned_abs()),
+            overlap: HOURS * u32::from((self.overlap_of(run) / TICK).unsigned_abs()),
             places: Vec::new(),
             retire_when: String::new(),
         }
@@ -133,17 +142,24 @@ impl Scenario {
         let mut listed = self.pats(world, &world.runs[run].listed);
         if self.is_without(Without::AliveRivals) {
             for pat in &mut listed {
-                pat.valid_from = time(-30);
+                pat.valid_from = time(-30 * TICK);
             }
         }
         let holds = |&held: &Number| Record { destination: "a place".to_owned(), holds: RecordedPat::Pat(id(held)) };
         let records: Vec<Record> = world.runs[run].records.iter().map(holds).collect();
         let records = if self.is_without(Without::RecordsAreDue) { Vec::new() } else { records };
+        let mut request = self.wish(run);
+        if self.is_without(Without::EarlierAttempts) {
+            for pat in &mut listed {
+                pat.valid_from = pat.valid_from.minus(HOURS);
+            }
+            request.overlap += HOURS;
+        }
         let liveness = self.liveness(world);
         let (now, organization) = (time(world.now), organization());
         let known =
             Known { now, listed: &listed, organization: Some(&organization), liveness: &liveness, records: &records };
-        let task = match plan(&self.wish(run), &known).decision {
+        let task = match plan(&request, &known).decision {
             Decision::Rotate(rotation) => {
                 let is_ignored = |reason: &String| match self.without {
                     Some(Without::OneCommittedIsDue) => reason.contains("committed"),
@@ -194,6 +210,12 @@ impl Scenario {
     pub(super) fn after_create(&self, world: &World, run: usize) -> AfterCreate {
         let (own, listed) = (id(world.runs[run].own()), self.pats(world, &world.list()));
         after_create(&name(), &self.id(run), &own, &self.members(world, run), &listed)
+    }
+
+    /// The shipped comparison at the beginning of the settling.
+    pub(super) fn before_superseding(&self, world: &World, run: usize) -> BeforeCommit {
+        let (own, listed) = (id(world.runs[run].own()), self.pats(world, &world.list()));
+        before_superseding(&name(), &self.id(run), &own, &self.members(world, run), &listed)
     }
 
     /// The shipped comparison before the commit.

@@ -4,7 +4,7 @@
 use rotate_pat::plan::conflicts::{AfterCreate, BeforeCommit};
 
 use super::rules::Without;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, TICK};
 use super::shipped::Task;
 use super::world::{At, Name, Number, World};
 
@@ -78,6 +78,7 @@ impl Step<'_> {
                 AfterCreate::Clear => {
                     self.go("sees nobody else and proves its own", At::Publishing(0));
                     self.fault("cannot prove its own", |world| world.runs[run].at = At::Undoing);
+                    self.fault("gets no answer to its rehearsal", |world| world.runs[run].at = At::Replacing);
                 }
                 AfterCreate::NotListedYet => self.go("does not see its own in the list", At::Undoing),
                 AfterCreate::Yield(_) => self.go("yields to an earlier run", At::Undoing),
@@ -103,7 +104,19 @@ impl Step<'_> {
                 let held = Name::Held(self.named());
                 self.rename_own("marks its own as held", held, At::Over);
                 self.fault("cannot mark its own as held", |world| world.runs[run].at = At::Over);
+                self.fault("marks its own as held, and that is late", |world| {
+                    let own = world.runs[run].own();
+                    world.runs[run].renames.push((own, held));
+                    world.runs[run].at = At::Over;
+                });
+                self.fault("marks its own as held, and a copy is late", |world| {
+                    let own = world.runs[run].own();
+                    world.rename(own, held);
+                    world.runs[run].renames.push((own, held));
+                    world.runs[run].at = At::Over;
+                });
             }
+            At::Settling => self.settle(),
             At::Superseding(index) => self.supersede(index),
             At::Looking => self.look(),
             At::Committing { is_stale: true } if !self.scenario.is_without(Without::FreshLook) => {
@@ -113,11 +126,23 @@ impl Step<'_> {
                 self.rename_own("commits", Name::Committed, At::Verifying);
                 self.fault("commits, and the reply is lost", |world| {
                     let own = world.runs[run].own();
-                    world.tokens[own].name = Name::Committed;
-                    world.runs[run].at = At::Looking;
+                    world.rename(own, Name::Committed);
+                    world.runs[run].at = At::Finding;
                 });
-                self.fault("sends a commit that is lost", |world| world.runs[run].at = At::Looking);
+                self.fault("sends a commit that is lost", |world| world.runs[run].at = At::Finding);
+                self.fault("sends a commit that is late", |world| {
+                    let own = world.runs[run].own();
+                    world.runs[run].renames.push((own, Name::Committed));
+                    world.runs[run].at = At::Finding;
+                });
             }
+            At::Finding => match self.scenario.before_commit(self.world, run) {
+                BeforeCommit::Done => self.go("finds it committed", At::Verifying),
+                BeforeCommit::Clear if self.scenario.is_without(Without::CommitOnce) => {
+                    self.go("does not find it committed, and commits again", At::Committing { is_stale: false });
+                }
+                _ => self.go("does not find it committed", At::Over),
+            },
             At::Verifying => {
                 self.go("verifies the committed one", At::Retiring(0));
                 self.fault("cannot verify the committed one", |world| world.runs[run].at = At::Over);
@@ -131,8 +156,42 @@ impl Step<'_> {
                 });
                 self.fault("cannot revoke its own", |world| world.runs[run].at = At::Over);
             }
+            At::Replacing => {
+                let at = if self.world.runs[run].tries > 0 { At::Creating } else { At::Over };
+                self.to("revokes the one whose rehearsal got no answer", |world| {
+                    let own = world.runs[run].own();
+                    world.retire(own, None);
+                    let it = &mut world.runs[run];
+                    (it.tries, it.own, it.at) = (it.tries.saturating_sub(1), None, at);
+                });
+                self.fault("cannot revoke its own", |world| world.runs[run].at = At::Over);
+            }
             At::Over => {}
         }
+    }
+
+    /// The list at the beginning of the settling: what is no longer of the family is no predecessor.
+    fn settle(&mut self) {
+        let run = self.run;
+        if self.scenario.is_without(Without::FreshList) {
+            return self.go("goes by the plan's list", At::Superseding(0));
+        }
+        if let BeforeCommit::TakenOver { .. } = self.scenario.before_superseding(self.world, run) {
+            return self.go("lists: somebody has taken over", At::Over);
+        }
+        let family: Vec<Number> = self
+            .world
+            .list()
+            .into_iter()
+            .filter(|(_, name)| *name != Name::Another)
+            .map(|(number, _)| number)
+            .collect();
+        self.to("lists what there is to settle", |world| {
+            let it = &mut world.runs[run];
+            it.predecessors.retain(|number| family.contains(number));
+            it.at = At::Superseding(0);
+        });
+        self.fault("cannot list what there is to settle", |world| world.runs[run].at = At::Over);
     }
 
     fn decide(&mut self) {
@@ -248,7 +307,7 @@ impl Step<'_> {
         let own = self.world.runs[run].own();
         // A job stores within the six hours after which a run that cannot be asked for counts as dead.
         let is_release = self.scenario.id(run).build().is_none();
-        let in_time = !is_release || self.world.now < self.world.tokens[own].born + 2;
+        let in_time = !is_release || self.world.now < self.world.tokens[own].born + 2 * TICK;
         if self.scenario.has_store && !is_stored && in_time {
             self.to("stores the variable", |world| {
                 world.store = Some(world.runs[run].own());
@@ -313,10 +372,9 @@ impl Step<'_> {
             return self.go("has no need to supersede one", then);
         }
         if token.is_stubborn {
-            let met_before = it.listed.iter().any(|(_, name)| matches!(name, Name::Held(_)));
             if self.scenario.is_without(Without::RevokeBeforeLook) {
                 self.go("leaves the one that cannot be renamed", then);
-            } else if self.scenario.overlap == 0 || met_before {
+            } else if self.scenario.overlap == 0 {
                 self.to("revokes the one that cannot be renamed", |world| {
                     world.retire(number, None);
                     world.runs[run].at = then;
@@ -338,6 +396,21 @@ impl Step<'_> {
             }
         });
         self.fault("cannot supersede one", |world| world.runs[run].at = At::Over);
+        self.fault("supersedes one, and that is late", |world| {
+            world.runs[run].renames.push((number, name));
+            world.runs[run].at = At::Over;
+        });
+        self.fault("supersedes one, and a copy is late", |world| {
+            world.rename(number, name);
+            world.runs[run].renames.push((number, name));
+            world.runs[run].at = then;
+        });
+    }
+
+    /// Five minutes after it began to supersede, a run commits no more.
+    fn is_slow(&self) -> bool {
+        let began = self.world.runs[self.run].ends - self.scenario.overlap_of(self.run);
+        began < self.world.now && !self.scenario.is_without(Without::SettleWithin)
     }
 
     fn look(&mut self) {
@@ -347,6 +420,7 @@ impl Step<'_> {
             return self.go("does not look", committing);
         }
         match self.scenario.before_commit(self.world, run) {
+            BeforeCommit::Clear if self.is_slow() => self.go("looks, and is too late to commit", At::Over),
             BeforeCommit::Clear => self.go("looks: nobody has taken over", committing),
             BeforeCommit::Done => self.go("looks: it is committed already", At::Verifying),
             BeforeCommit::TakenOver { .. } => self.go("looks: somebody has taken over", At::Over),
@@ -406,7 +480,7 @@ impl World {
             self.runs[run].listed = self.list();
             self.runs[run].predecessors = self.list().into_iter().map(|(n, _)| n).filter(|&n| n != own).collect();
         }
-        self.runs[run].ends = now + scenario.overlap;
-        self.runs[run].at = At::Superseding(0);
+        self.runs[run].ends = now + scenario.overlap_of(run);
+        self.runs[run].at = At::Settling;
     }
 }

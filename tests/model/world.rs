@@ -52,6 +52,8 @@ pub(super) struct Run {
     pub(super) flying: Vec<usize>,
     /// A creation that got no answer may still arrive.
     pub(super) is_creation_flying: bool,
+    /// Renames that got no answer and may still be carried out.
+    pub(super) renames: Vec<(Number, Name)>,
 }
 
 /// What a run does next.
@@ -67,6 +69,8 @@ pub(super) enum At {
     Job {
         is_stored: bool,
     },
+    /// The list at the beginning of the settling.
+    Settling,
     AskingToHold,
     Holding,
     Superseding(usize),
@@ -74,9 +78,13 @@ pub(super) enum At {
     Committing {
         is_stale: bool,
     },
+    /// The commit got no answer.
+    Finding,
     Verifying,
     Retiring(usize),
     Undoing,
+    /// The rehearsal got no answer.
+    Replacing,
     /// Not at work any more, by its own end or by a kill.
     Over,
 }
@@ -98,6 +106,8 @@ pub(super) struct World {
     pub(super) completed: Vec<bool>,
     pub(super) faults_left: u8,
     pub(super) kills_left: u8,
+    /// What a person may still do to the tokens while a job runs.
+    pub(super) hands_left: u8,
     /// The first promise broken by what was just done.
     pub(super) broken: Option<&'static str>,
 }
@@ -114,14 +124,23 @@ impl Run {
             ends: 0,
             flying: Vec::new(),
             is_creation_flying: false,
+            renames: Vec::new(),
         }
     }
 
     /// Forgets what no later step looks at, so that equal futures are one state.
     pub(super) fn end(&mut self) {
         let (flying, is_creation_flying) = (std::mem::take(&mut self.flying), self.is_creation_flying);
+        let renames = std::mem::take(&mut self.renames);
         let own = self.own.filter(|_| !flying.is_empty());
-        *self = Self { at: At::Over, own, flying, is_creation_flying, ..Self::new() };
+        *self = Self { at: At::Over, own, flying, is_creation_flying, renames, ..Self::new() };
+    }
+
+    /// What it has sent has arrived, or never will.
+    pub(super) fn land(&mut self) {
+        self.flying.clear();
+        self.renames.clear();
+        self.is_creation_flying = false;
     }
 
     pub(super) fn is_at_work(&self) -> bool {
@@ -180,7 +199,8 @@ impl World {
         }
         match ends {
             None => token.is_revoked = true,
-            Some(ends) => token.ends = ends.min(token.ends),
+            Some(ends) if ends > token.ends => self.broken = Some("C1: a life that somebody shortened is lengthened"),
+            Some(ends) => token.ends = ends,
         }
     }
 }

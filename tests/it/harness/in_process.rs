@@ -36,6 +36,9 @@ pub(crate) fn brief() -> Limits {
         longest_pause: Duration::from_millis(20),
         repeat_within: Duration::from_millis(400),
         metadata_update: Duration::from_millis(600),
+        first_use: Duration::from_millis(2),
+        first_propagation_pause: Duration::from_millis(2),
+        longest_propagation_pause: Duration::from_millis(20),
         propagation: Duration::from_millis(400),
         ..Limits::default()
     }
@@ -73,6 +76,7 @@ impl LocalJob {
             ("BUILD_BUILDID", job.build_id.to_string()),
             ("ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", job.token),
             ("INPUT_ACCESSTOKEN", token),
+            ("INPUT_ROTATEWHENDAYSLEFT", "always".to_owned()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

@@ -103,13 +103,14 @@ impl Pipeline {
         self.job()
     }
 
-    /// The inputs of a rotation, and these more (or in their place).
+    /// The inputs of a rotation in every run, and these more (or in their place).
     pub(crate) fn inputs<'a>(&self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, String)> {
         let mut inputs = vec![
             ("azureSubscription", "pat-rotator".to_owned()),
             ("refreshTokenSecret", format!("{}/secrets/{REFRESH}", self.sim.origin())),
             ("patName", NAME.to_owned()),
             ("variable", VARIABLE.to_owned()),
+            ("rotateWhenDaysLeft", "always".to_owned()),
         ];
         for (name, value) in more {
             inputs.retain(|(known, _)| known != name);

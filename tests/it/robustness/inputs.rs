@@ -70,17 +70,17 @@ fn what_no_token_can_be_called_or_may_do_is_refused() {
 #[test]
 fn a_number_must_be_one_and_within_its_bounds() {
     let mut refusing = Refusing::new();
-    for (input, least, most) in [
-        ("validForDays", 1, 365),
-        ("rotateWhenDaysLeft", 0, 365),
-        ("overlapHours", 0, 720),
-        ("warnWhenDaysLeft", 0, 365),
-        ("maxMinutes", 1, 65535),
-    ] {
+    for (input, least, most) in
+        [("validForDays", 1, 365), ("overlapHours", 0, 720), ("warnWhenDaysLeft", 0, 365), ("maxMinutes", 1, 65535)]
+    {
         for number in [(least - 1).to_string(), (most + 1).to_string()] {
             let fault = format!("`{input}` needs a whole number from {least} to {most}: \"{number}\" is none");
             refusing.one(&[(input, &number)], &fault);
         }
+    }
+    for days in ["-1", "366", "ever"] {
+        let fault = format!("`rotateWhenDaysLeft` needs `always` or a whole number from 0 to 365; got \"{days}\"");
+        refusing.one(&[("rotateWhenDaysLeft", days)], &fault);
     }
     for text in ["+5", "1.5", "0x10", "ten", "30 days", "３０", "99999999999999999999"] {
         let fault = format!("`validForDays` needs a whole number from 1 to 365: \"{text}\" is none");

@@ -59,12 +59,13 @@ fn the_first_rotation_hands_the_new_pat_to_the_job_and_retires_the_old_one_after
     let post = pipeline.post(&mut job);
     assert_eq!(post.result, TaskResult::Succeeded, "{}", post.log);
     assert_eq!(pipeline.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#2 {NAME}")]);
-    let settled = ["UpdatePat", "ListPats", "UpdatePat", "ConnectionDataAsPat", "UpdatePat"];
+    let settled = ["ListPats", "UpdatePat", "ListPats", "UpdatePat", "ConnectionDataAsPat", "UpdatePat"];
     let operations: Vec<String> = pipeline.sim.transcript().iter().map(|e| format!("{:?}", e.op)).collect();
     assert_eq!(operations, settled, "it does not sign in again");
     assert_eq!(
         story(&pipeline.sim),
         [
+            "list",
             "#1 becomes nuget-publish [superseded 101.1]",
             "list",
             "#2 becomes nuget-publish",
@@ -77,7 +78,15 @@ fn the_first_rotation_hands_the_new_pat_to_the_job_and_retires_the_old_one_after
 
 #[test]
 fn days_left_decide_whether_a_rotation_is_due_and_the_last_day_counts() {
-    for (limit, left, is_due) in [("9", 9, true), ("9", 10, false), ("1", 1, true), ("0", 1, false), ("", 29, true)] {
+    for (limit, left, is_due) in [
+        ("9", 9, true),
+        ("9", 10, false),
+        ("1", 1, true),
+        ("0", 1, false),
+        ("", 11, false),
+        ("", 10, true),
+        ("always", 29, true),
+    ] {
         let pipeline = Pipeline::with_pat(left);
         let mut job = pipeline.job();
         let main = pipeline.main(&mut job, &[("rotateWhenDaysLeft", limit)]);
@@ -296,7 +305,14 @@ fn without_an_overlap_the_old_pat_is_revoked_only_after_the_new_one_is_committed
     assert_eq!(post.result, TaskResult::Succeeded, "{}", post.log);
     assert_eq!(
         story(&pipeline.sim),
-        ["#1 becomes nuget-publish [superseded 101.1]", "list", "#2 becomes nuget-publish", "try #2: 200", "revoke #1"]
+        [
+            "list",
+            "#1 becomes nuget-publish [superseded 101.1]",
+            "list",
+            "#2 becomes nuget-publish",
+            "try #2: 200",
+            "revoke #1"
+        ]
     );
     assert_eq!(pipeline.active(), [format!("#2 {NAME}")]);
 }
@@ -355,6 +371,7 @@ fn what_a_run_superseded_long_ago_is_revoked_by_the_settle_of_one_that_is_due() 
     assert_eq!(
         story(&pipeline.sim),
         [
+            "list",
             "#1 becomes nuget-publish [superseded 101.1]",
             "list",
             "#3 becomes nuget-publish",

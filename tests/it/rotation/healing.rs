@@ -234,7 +234,7 @@ fn a_run_killed_after_it_wrote_the_vault_is_healed_and_the_vault_holds_the_commi
 
 #[test]
 fn a_run_killed_before_its_commit_leaves_a_superseded_and_a_pending_one_for_the_next_run_to_heal() {
-    for (op, n) in [(Op::UpdatePat, 1), (Op::ListPats, 1)] {
+    for (op, n) in [(Op::UpdatePat, 1), (Op::ListPats, 2)] {
         let (pipeline, mut job) = with_a_finished_job();
         let how = agent_gone_at(&pipeline, op, n);
         post_killed(&mut job, how);

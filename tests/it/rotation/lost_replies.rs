@@ -142,6 +142,7 @@ fn where_a_reply_is_lost_only_what_this_very_creation_made_is_revoked() {
     assert_eq!(job.main(), Succeeded, "{}", job.log());
     brief.hold(&job);
     // A second step of the same job: the first one's is pending under the same run, and in use.
+    brief.sim.world().advance(jiff::SignedDuration::from_mins(11));
     brief.sim.inject(Fault::ResetAfter, When::nth(Op::CreatePat, 1));
     let others = |world: &mut World| {
         let own = world.pats.last().unwrap().name.clone();
@@ -162,7 +163,7 @@ fn through_the_launcher_too_a_lost_reply_leaves_no_pat_that_nobody_knows() {
     pipeline.sim.inject(Fault::ResetAfter, When::nth(Op::CreatePat, 1));
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);
-    says(&main, &["no certain answer to creating", "the reply with its secret was lost"]);
+    says(&main, &["could not confirm that \"nuget-publish [pending 101.1-", "the reply with its secret was lost"]);
     assert_eq!(pipeline.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#3 {NAME}")]);
 }
 
@@ -171,16 +172,26 @@ fn a_creation_that_stays_unanswered_is_given_up_after_three_tries() {
     let brief = InProcessJob::with_pat("24");
     let log = brief.fails(Fault::ResetAfter, When::every(Op::CreatePat));
     assert_eq!((brief.sim.count(Op::CreatePat), brief.states()), (3, vec!["#1 committed".to_owned()]), "{log}");
-    assert!(log.contains("What was made without a known secret is revoked; the old token is untouched."), "{log}");
+    assert!(log.contains("Every new token without a known value was revoked; the old token is untouched."), "{log}");
     brief.heals("three lost replies");
 }
 
 #[test]
-fn a_creation_that_never_arrived_is_no_change_at_all() {
+fn unanswered_creation_is_never_said_to_have_changed_nothing() {
     let brief = InProcessJob::with_pat("24");
     let log = brief.fails(Fault::ResetBefore, When::every(Op::CreatePat));
     assert_eq!((brief.sim.count(Op::CreatePat), brief.states()), (3, vec!["#1 committed".to_owned()]), "{log}");
-    assert!(log.contains("Nothing was changed."), "{log}");
+    assert!(log.contains("A new one that nobody holds may exist; the next run retires it."), "{log}");
+    assert!(!log.contains("Nothing was changed"), "{log}");
+}
+
+#[test]
+fn revoked_token_is_not_the_only_one_after_an_unanswered_creation() {
+    let brief = InProcessJob::with_pat("24");
+    brief.sim.inject(Fault::ResetBefore, When::nth(Op::CreatePat, 1));
+    let log = brief.fails(Fault::Status(403), When::every(Op::UpdatePat));
+    assert!(log.contains("was revoked. Another new one that nobody holds may exist"), "{log}");
+    assert!(!log.contains("nothing else was changed"), "{log}");
 }
 
 #[test]
@@ -225,7 +236,7 @@ fn an_orphan_that_arrives_during_the_job_stops_the_commit_and_is_not_called_anot
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(job.settle("Succeeded"), Failed, "{}", job.log());
-    assert_eq!(brief.states(), ["#1 superseded", "#2 pending", "#3 pending"]);
+    assert_eq!(brief.states(), ["#1 committed", "#2 pending", "#3 pending"]);
     brief.heals("a very late orphan");
     assert_eq!(brief.states(), ["#1 superseded", "#2 superseded", "#3 superseded", "#4 committed"]);
     let log = job.log();
@@ -375,7 +386,7 @@ fn a_commit_of_which_nothing_is_heard_again_is_not_called_pending() {
     let mut job = brief.job();
     assert_eq!(job.main(), Succeeded, "{}", job.log());
     brief.sim.inject(Fault::ResetAfter, When::nth(Op::UpdatePat, 2));
-    brief.sim.inject(Fault::Status(500), When::from(Op::ListPats, 2));
+    brief.sim.inject(Fault::Status(500), When::from(Op::ListPats, 3));
     assert_eq!(job.settle("Succeeded"), Failed, "{}", job.log());
     assert_eq!(brief.states(), ["#1 superseded", "#2 committed"]);
     let log = job.log();

@@ -1,5 +1,6 @@
 //! The rotation and its protocol: when a PAT is due, what is created, committed and retired, and what heals.
 
+pub(crate) mod by_hand;
 pub(crate) mod due;
 pub(crate) mod healing;
 pub(crate) mod late;
@@ -11,4 +12,5 @@ pub(crate) mod refused_renames;
 pub(crate) mod revoking;
 pub(crate) mod rivals;
 pub(crate) mod second_look;
+pub(crate) mod sent_once;
 pub(crate) mod settling;

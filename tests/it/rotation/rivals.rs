@@ -129,6 +129,7 @@ fn a_release_rotates_under_its_own_name_and_has_its_own_leftovers_replaced() {
     let mut first = pipeline.job().release(9);
     assert_eq!(pipeline.main(&mut first, &[]).result, TaskResult::Succeeded);
     assert_eq!(pipeline.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [pending r9.1]")]);
+    pipeline.sim.world().advance(SignedDuration::from_mins(11));
     let mut again = pipeline.job().release(9).attempt(2);
     pipeline.rotate(&mut again, &[]);
     let healed = [
@@ -145,6 +146,14 @@ fn a_second_attempt_of_a_job_takes_over_from_its_first_although_the_build_goes_o
     let mut first = pipeline.job();
     assert_eq!(pipeline.main(&mut first, &[]).result, TaskResult::Succeeded);
     pipeline.consume_variable("a consumer of the first attempt", &first);
+    pipeline.sim.clear_transcript();
+    let early = pipeline.main(&mut pipeline.job().attempt(2), &[("rotateWhenDaysLeft", "7")]);
+    is_refused(
+        &pipeline,
+        &early,
+        &["run 101.1-", "a request of that run may still arrive until", "Run the job again after"],
+    );
+    pipeline.sim.world().advance(SignedDuration::from_mins(11));
     pipeline.rotate(&mut pipeline.job().attempt(2), &[("rotateWhenDaysLeft", "7")]);
     let healed = [
         format!("#1 {NAME} [superseded 101.2 +24h]"),

@@ -17,11 +17,11 @@ fn pending() -> [String; 2] {
 }
 
 #[test]
-fn a_commit_whose_answer_shows_no_token_is_looked_for_and_done_again() {
+fn commit_whose_answer_shows_no_token_is_not_sent_again() {
     let (local, mut job) = Local::handed_out(&[]);
     local.sim.inject(Fault::RefusedIn200("none".to_owned()), When::nth(Op::UpdatePat, 2));
-    assert_eq!(job.settle("Succeeded"), StageExit::Succeeded, "{}", job.log());
-    assert_eq!(local.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#2 {NAME}")]);
+    assert_eq!(job.settle("Succeeded"), StageExit::Failed, "{}", job.log());
+    assert_eq!(local.active(), [format!("#1 {NAME} [superseded 101.1 +24h]"), format!("#2 {NAME} [pending 101.1]")]);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_rest_that_the_look_asks_for_comes_before_the_next_look_and_not_before_the_c
     let looks: Arc<Mutex<Option<Instant>>> = Arc::default();
     let gap: Arc<Mutex<Option<Duration>>> = Arc::default();
     let (seen, looked, measured) = (Arc::clone(&looks), Arc::clone(&looks), Arc::clone(&gap));
-    local.sim.inject(Fault::OkWithRetryAfter(1), When::nth(Op::ListPats, 1));
+    local.sim.inject(Fault::OkWithRetryAfter(1), When::nth(Op::ListPats, 2));
     let look = Fault::after(move |_| *seen.lock().unwrap() = Some(Instant::now()));
     local.sim.inject(look, When::every(Op::ListPats));
     let commit = Fault::before(move |_| *measured.lock().unwrap() = looked.lock().unwrap().map(|look| look.elapsed()));

@@ -239,6 +239,9 @@ pub(crate) fn limits() -> Limits {
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(8),
         repeat_within: Duration::from_secs(5),
+        first_use: Duration::from_millis(1),
+        first_propagation_pause: Duration::from_millis(1),
+        longest_propagation_pause: Duration::from_millis(8),
         propagation: Duration::from_secs(5),
         ..Limits::default()
     }

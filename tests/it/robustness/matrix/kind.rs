@@ -158,7 +158,11 @@ fn job_ends() -> Vec<Kind> {
         Kind::settled("a cancelled job", JobStatus::Canceled),
         confirmed("a failed job that confirms", JobStatus::Failed, Confirmed::True),
         confirmed("a job that does not confirm", JobStatus::Succeeded, Confirmed::Missing),
-        refused("a refused rename, without an overlap", 0, RenameRefusal::Status(400)),
+        refused(
+            "a refused rename, without an overlap",
+            0,
+            RenameRefusal::Error("fullScopePatPolicyViolation".to_owned()),
+        ),
         refused("a refused rename", 24, RenameRefusal::Error("invalidDisplayName".to_owned())),
         Kind {
             is_long: true,

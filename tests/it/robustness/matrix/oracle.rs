@@ -27,14 +27,15 @@ struct Change<'a> {
 type Claim = (&'static str, fn(&Change<'_>) -> Verdict);
 
 /// What both stages say of themselves. In this order: what is part of another comes after it.
-const CLAIMS: [Claim; 19] = [
+const CLAIMS: [Claim; 20] = [
     ("Nothing was changed.", nothing_changed),
-    ("What was made without a known secret is revoked; the old token is untouched.", nothing_new_is_left),
+    ("Every new token without a known value was revoked; the old token is untouched.", nothing_new_is_left),
     (
         "The old token is untouched. A new one that nobody holds may exist; the next run retires it.",
         nobody_holds_a_new_one,
     ),
     ("was revoked; nothing else was changed.", nothing_new_is_left),
+    ("was revoked. Another new one that nobody holds may exist; the next run retires it.", nobody_holds_a_new_one),
     ("could not be revoked (", its_own_is_left_unheld),
     ("may not be revoked (", nobody_holds_a_new_one),
     ("the others hold the old one, which still works.", partly_delivered),
@@ -44,7 +45,7 @@ const CLAIMS: [Claim; 19] = [
     ("Nothing was retired. It stays ", nothing_retired_and_it_stays),
     ("or is held now is not known", perhaps_held),
     ("The new token stays ", own_stays),
-    ("Whether the new token is committed is not known; the next run finds out.", perhaps_committed),
+    ("It is not known whether the new token is committed; the next run finds out.", perhaps_committed),
     ("The new token is committed, and nothing was retired.", committed_and_nothing_retired),
     ("The new token is committed, and nothing more was retired.", committed),
     ("Nothing was committed or revoked by this run.", nothing_committed),
@@ -86,7 +87,7 @@ pub(crate) fn judge_settle(scene: &Scenario, before: &Seen, after: &Seen, run: &
     if !scene.is_handed_over() {
         return is(run.result == TaskResult::Succeeded && before == after, "there was nothing to settle");
     }
-    if run.result != TaskResult::Succeeded {
+    if !matches!(run.result, TaskResult::Succeeded | TaskResult::SucceededWithIssues) {
         return judge_words(&change, run);
     }
     let own = change.own().ok_or("I5: settled, and there is no new one")?;
@@ -97,6 +98,7 @@ pub(crate) fn judge_settle(scene: &Scenario, before: &Seen, after: &Seen, run: &
         super::kind::Confirmed::True => true,
         super::kind::Confirmed::Missing => false,
     };
+    is(may == (run.result == TaskResult::Succeeded), "a held rotation ends with issues, and no other")?;
     if may {
         is(own.name == NAME, &format!("settled, and the new one is {}", own.name))?;
         let is_over = |pat: &&SeenPat| pat.is_active && pat.number != own.number && !pat.name.contains(" [superseded ");

@@ -260,7 +260,7 @@ impl Scenario {
             (kind.creates_if_missing, "createIfMissing", "true"),
             (kind.creates_if_missing, "scopes", "vso.packaging_write"),
             (kind.dry, "dryRun", "true"),
-            (kind.seldom, "rotateWhenDaysLeft", "3"),
+            (true, "rotateWhenDaysLeft", if kind.seldom { "3" } else { "always" }),
             (kind.confirmed != Confirmed::NotAsked, "confirmVariable", "stored"),
         ] {
             if is_so {
