@@ -142,7 +142,10 @@ fn recorded_refusals_are_quoted_with_their_sentence() {
 #[test]
 fn a_recorded_identity_is_read_for_user_and_token() {
     let (_, _, fault) = recorded().into_iter().find(|(_, status, _)| *status == 200).unwrap();
-    let (sim, mut job) = due(|_| {});
+    let (sim, mut job) = due(|world| {
+        // The recording is of another organization than the simulator's.
+        "2ad38d1e-3eaf-4769-931c-3a2da67bbb01".clone_into(&mut world.organizations[0].id);
+    });
     sim.inject(fault(), When::every(Op::ConnectionDataAsUser));
     sim.inject(fault(), When::every(Op::ConnectionDataAsPat));
     ends(&mut job, StageExit::Succeeded, &["and speaks for user@contoso.test"]);
