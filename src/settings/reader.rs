@@ -116,11 +116,11 @@ impl Reader<'_> {
         let organization = match trust::organization(self.environment) {
             Ok(organization) => organization,
             Err((address, _)) if address.is_empty() => {
-                self.fault("organization", &format!("a pipeline job: `{}` is not set", trust::CONNECTION));
+                self.fault(trust::CONNECTION, "the address of the pipeline's organization: it is not set");
                 return None;
             }
             Err((address, why)) => {
-                self.fault("organization", &not_services(&address, &why));
+                self.fault(trust::CONNECTION, &not_services(&address, &why));
                 return None;
             }
         };

@@ -108,10 +108,11 @@ fn azure_devops_server_is_told_that_it_cannot_do_this() {
     ] {
         let told = faults(&[changes]);
         let [fault] = &told[..] else { panic!("{told:?}") };
-        assert!(fault.starts_with("`organization` needs ") && fault.contains("tfs"), "{fault}");
+        let name = changes.0.strip_prefix("INPUT_").map_or(changes.0.to_owned(), str::to_lowercase);
+        assert!(fault.contains(&format!("`{name}` needs ")) && fault.contains("tfs"), "{fault}");
         assert!(fault.contains("Azure DevOps Server has no PAT lifecycle API"), "{fault}");
     }
-    assert_eq!(inputs_at_fault(&[("ENDPOINT_URL_SYSTEMVSSCONNECTION", "")]), ["organization"]);
+    assert_eq!(inputs_at_fault(&[("ENDPOINT_URL_SYSTEMVSSCONNECTION", "")]), ["ENDPOINT_URL_SYSTEMVSSCONNECTION"]);
 }
 
 #[test]

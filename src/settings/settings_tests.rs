@@ -141,7 +141,7 @@ fn all_faults_are_told_together() {
     told.sort_unstable();
     let expected = [
         "BUILD_BUILDID",
-        "SYSTEM_COLLECTIONURI",
+        "ENDPOINT_URL_SYSTEMVSSCONNECTION",
         "dryRun",
         "password",
         "patName",

@@ -34,7 +34,7 @@ fn a_month_of_the_shipped_samples_is_green() {
         let days = (0..8).map(|day| now.date().saturating_add(SignedDuration::from_hours(24 * day)).at(3, 0, 0, 0));
         let monday = days
             .filter_map(|day| day.to_zoned(TimeZone::UTC).ok())
-            .find(|day| day.weekday() == Weekday::Monday && day > &now)
+            .find(|day| day.weekday() == Weekday::Monday && *day > now)
             .expect("a Monday");
         world.advance(monday.duration_since(&now));
         let token = world.refresh_token_for("rotator", "pat-rotator");

@@ -28,7 +28,8 @@ fn from_the_first_revocation(pipeline: &Pipeline) -> Vec<Op> {
 
 #[test]
 fn a_failed_revocation_is_looked_up_before_it_is_repeated() {
-    let cases: [(&str, fn() -> Fault, &[Op]); 3] = [
+    type Case = (&'static str, fn() -> Fault, &'static [Op]);
+    let cases: [Case; 3] = [
         ("no answer", || Fault::ResetAfter, &[Op::RevokePat, Op::ListPats]),
         ("500 after it", || Fault::StatusAfter(500), &[Op::RevokePat, Op::ListPats]),
         ("500 before it", || Fault::Status(500), &[Op::RevokePat, Op::ListPats, Op::RevokePat]),

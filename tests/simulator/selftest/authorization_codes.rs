@@ -184,7 +184,11 @@ fn the_clients_address_must_be_registered_but_for_its_port() {
         assert_eq!(String::from_utf8_lossy(&answer.body).contains("AADSTS50011"), status == 400, "{address}");
     }
     setting.sim.world().app_mut("pat-rotator-public").redirect_uris.push("http://127.0.0.1/callback".to_owned());
-    assert_eq!(setting.authorize(&[("redirect_uri", "http://127.0.0.1:4711/callback")]).status, 200);
+    for (port_counts, status) in [(true, 400), (false, 200)] {
+        setting.sim.world().numeric_loopback_port_counts = port_counts;
+        let answer = setting.authorize(&[("redirect_uri", "http://127.0.0.1:4711/callback")]);
+        assert_eq!(answer.status, status, "port counts: {port_counts}");
+    }
     assert!(setting.sim.take_problems().is_empty());
 }
 

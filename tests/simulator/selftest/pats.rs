@@ -73,6 +73,8 @@ fn pages_hold_two_newest_first_and_end_in_three_ways() {
     sim.world().add_pat("gone").days_left(-1).add();
     sim.world().add_pat("strange").owner("alice").add();
     sim.world().add_pat("elsewhere").organization("fabrikam").add();
+    assert_eq!(names(&get(&sim, &token, "displayFilterOption=active&$top=100").json()), ["elsewhere", "c"]);
+    sim.world().lists_show_other_organizations = false;
     for ending in [Some(Value::from("")), Some(Value::Null), None] {
         let first = get(&sim, &token, "displayFilterOption=active&$top=100").json();
         assert_eq!(names(&first), ["c", "b"]);
