@@ -184,6 +184,12 @@ impl CallError {
         }
     }
 
+    /// Whether the service has certainly not carried the request out and never will, so that it may be sent again although
+    /// a late copy of it would do harm. A 429 says that the request was not let in.
+    pub fn is_certainly_undone(&self) -> bool {
+        !self.maybe_applied || matches!(self.kind, Kind::Busy { status: 429, .. })
+    }
+
     /// The status of a definite no.
     pub fn refusal(&self) -> Option<(u16, &str)> {
         match &self.kind {

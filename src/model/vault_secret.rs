@@ -33,12 +33,17 @@ impl VaultSecret {
     /// # Errors
     /// A sentence on what is expected instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let expected = || {
-            "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`, or `contoso-kv/NAME`"
-                .to_owned()
-        };
         let text = text.trim();
-        let text = text.strip_prefix("- ").unwrap_or(text).trim_start();
+        let expected = || {
+            // What stands before an `@` may be a password.
+            let got =
+                if text.contains('@') { String::new() } else { format!("; got {}", crate::model::text::quoted(text)) };
+            format!(
+                "the address of a secret, such as `https://contoso-kv.vault.azure.net/secrets/NAME`, or `contoso-kv/NAME`{got}"
+            )
+        };
+        let whole = text;
+        let text = whole.strip_prefix("- ").unwrap_or(whole).trim_start();
         let text = match text.split_once(':') {
             Some((kind, rest)) if kind.trim_end().eq_ignore_ascii_case("keyVault") => rest.trim_start(),
             _ => text,
@@ -57,7 +62,8 @@ impl VaultSecret {
         let has_no_user = url.username().is_empty() && url.password().is_none();
         let is_vault = suffix.is_some() && url.scheme() == "https" && url.port().is_none();
         if !has_no_user || !(is_vault || is_loopback(&url)) {
-            return Err(format!("{}: {} is not a vault's", expected(), crate::model::text::quoted(&host)));
+            let host = crate::model::text::quoted(&host);
+            return Err(format!("the address of a secret in a key vault: {host} is not a vault's"));
         }
         url.set_query(None);
         url.set_fragment(None);

@@ -1,12 +1,11 @@
-//! What a run will do and why, decided once from what is known. Pure: no request, no clock, no output; the plan is a
-//! value that prints itself, and `dryRun` is a plan that nobody carries out.
+//! What a run will do and why, decided once: a value that prints itself. `dryRun` is a plan that nobody carries out.
 
 pub mod conflicts;
 mod display;
 mod due;
+mod family;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use crate::model::marker::{Generation, PatName};
@@ -17,9 +16,11 @@ use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
 
 pub use self::due::RotateWhen;
+pub use self::family::{NamedPat, family, of_organization};
 
-/// A pending one whose run cannot be asked for counts as alive until this age. A job that stores the new value later
-/// than that must not be built; docs/how-it-works.md says so.
+use self::family::is_of_another;
+
+/// A pending one whose run cannot be asked for counts as alive until this age; docs/how-it-works.md says so.
 pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What a run sent may still arrive so long after the last sign of life of that run: its pending one is left alone until
@@ -98,42 +99,6 @@ pub enum RecordedPat {
     Pat(AuthorizationId),
     /// The one with this id, and the value it holds no longer works.
     NoLongerValid(AuthorizationId),
-}
-
-/// One of the personal access tokens that bear the name, in any of its four forms.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NamedPat {
-    /// As listed.
-    pub pat: Pat,
-    /// What its display name says.
-    pub generation: Generation,
-}
-
-impl fmt::Display for NamedPat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", quoted(&self.pat.display_name), self.pat.id)
-    }
-}
-
-/// A user's list may show the tokens of the user's other organizations: only those of this one, and those that span all.
-/// Where the organization is not known, all of them.
-pub fn of_organization(listed: &[Pat], organization: Option<&OrganizationId>) -> Vec<Pat> {
-    listed.iter().filter(|pat| !is_of_another(pat, organization)).cloned().collect()
-}
-
-fn is_of_another(pat: &Pat, organization: Option<&OrganizationId>) -> bool {
-    organization.is_some_and(|ours| !pat.spans_all_organizations() && !pat.is_only_of(ours))
-}
-
-/// The active ones that bear the name, oldest first. Those that span all organizations are not among them.
-pub fn family(name: &PatName, listed: &[Pat]) -> Vec<NamedPat> {
-    let mut members: Vec<NamedPat> = listed
-        .iter()
-        .filter(|pat| !pat.spans_all_organizations())
-        .filter_map(|pat| Some(NamedPat { pat: pat.clone(), generation: name.generation(&pat.display_name)? }))
-        .collect();
-    members.sort_by(|a, b| (a.pat.valid_from, &a.pat.id).cmp(&(b.pat.valid_from, &b.pat.id)));
-    members
 }
 
 /// The runs, other than this one, whose pending ones are listed: whether they still work must be asked.

@@ -3,7 +3,7 @@
 use crate::azure::pats::{Change, Pats};
 use crate::context::RotationContext;
 use crate::failure::{Failure, StepError};
-use crate::model::api_error::{CallError, Kind};
+use crate::model::api_error::CallError;
 use crate::model::marker::{Generation, PatName};
 use crate::model::pat::Pat;
 use crate::model::run_id::RunId;
@@ -63,10 +63,4 @@ pub(super) fn not_held(error: &CallError, own: &Pat) -> String {
     } else {
         format!("It stays {named}")
     }
-}
-
-/// Whether the service has certainly not carried out a request and never will, so that it may be sent again although a
-/// late copy of it would do harm. A 429 says that the request was not let in.
-pub(super) fn is_certainly_undone(error: &CallError) -> bool {
-    !error.maybe_applied || matches!(error.kind, Kind::Busy { status: 429, .. })
 }

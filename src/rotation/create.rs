@@ -13,7 +13,6 @@ use crate::model::marker::Generation;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
 use crate::plan::{RotateWhen, Rotation, family, of_organization};
-use crate::rotation::abandon::is_certainly_undone;
 use crate::runtime::limits::{Backoff, Limits};
 use crate::sign_in::{self, UserToken};
 
@@ -101,7 +100,7 @@ pub(super) async fn create(
         work.context
             .console
             .say(&format!("could not confirm that {} was created: {error}; checking the list", quoted(&display_name)));
-        if !is_certainly_undone(&error) {
+        if !error.is_certainly_undone() {
             creations.lost += 1;
         }
         creations.revoked += revoke_orphans(work, pats, rotation, &could_not).await?;

@@ -20,7 +20,7 @@ use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
 use crate::plan::conflicts::{BeforeCommit, before_commit, before_superseding};
 use crate::plan::{NamedPat, family, shortened};
-use crate::rotation::abandon::{is_certainly_undone, mark_held, not_held};
+use crate::rotation::abandon::{mark_held, not_held};
 use crate::rotation::verify::verify;
 use crate::runtime::limits::Backoff;
 
@@ -214,7 +214,7 @@ impl Settling<'_> {
                         self.say(&format!("committed the new token as {} ({})", quoted(&committed), own.id));
                         return Ok(());
                     }
-                    Err(error) if !is_certainly_undone(&error) => {
+                    Err(error) if !error.is_certainly_undone() => {
                         return self.find_commit(error, &what).await;
                     }
                     Err(error) if !error.is_transient() => {

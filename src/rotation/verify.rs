@@ -18,7 +18,6 @@ use crate::model::text::{one_line, quoted};
 use crate::model::user::Identity;
 use crate::plan::Rotation;
 use crate::plan::conflicts::{AfterCreate, after_create, one_organization};
-use crate::rotation::abandon::is_certainly_undone;
 use crate::rotation::create::NewPat;
 use crate::runtime::limits::Backoff;
 
@@ -85,7 +84,7 @@ async fn rehearse(work: &RotationContext, pats: &Pats<'_>, own: &Pat, could_not:
     loop {
         let error = match pats.update_once(&change).await {
             Ok(rehearsed) => return Ok(rehearsed),
-            Err(error) if !is_certainly_undone(&error) => {
+            Err(error) if !error.is_certainly_undone() => {
                 return Err(NotProved::Unanswered(StepError::new(on(error, could_not))));
             }
             Err(error) => error,

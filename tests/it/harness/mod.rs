@@ -5,4 +5,3 @@ pub(crate) mod gateway;
 pub(crate) mod in_process;
 pub(crate) mod local;
 pub(crate) mod pipeline;
-pub(crate) mod program;

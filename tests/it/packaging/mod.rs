@@ -3,4 +3,5 @@
 pub(crate) mod launcher;
 pub(crate) mod layering;
 pub(crate) mod links;
+pub(crate) mod program;
 pub(crate) mod shipped;

@@ -109,6 +109,9 @@ fn no_settings_make_it_panic_leak_or_end_otherwise() {
     for run in 0..RUNS {
         let mut environment: BTreeMap<&str, String> = BTreeMap::from([
             ("SYSTEM_COLLECTIONURI", format!("{origin}/contoso/")),
+            ("ENDPOINT_URL_SYSTEMVSSCONNECTION", format!("{origin}/contoso/")),
+            ("VSTS_PUBLIC_VARIABLES", "[]".to_owned()),
+            ("VSTS_SECRET_VARIABLES", "[]".to_owned()),
             ("SYSTEM_TEAMPROJECTID", job.project_id.clone()),
             ("SYSTEM_DEFINITIONID", "7".to_owned()),
             ("BUILD_BUILDID", job.build_id.to_string()),

@@ -130,11 +130,10 @@ fn a_line_that_names_no_destination_is_refused() {
     let pat = format!("{origin}/secrets/nuget-pat");
     for (lines, fault) in [
         ("vault: contoso-kv/nuget-pat".to_owned(), "\"vault: contoso-kv/nuget-pat\" is of no known kind"),
-        ("keyVault: contoso-kv".to_owned(), "\"keyVault: contoso-kv\" names no vault and secret"),
-        ("keyVault: contoso.kv/nuget-pat".to_owned(), "\"keyVault: contoso.kv/nuget-pat\" names no vault"),
+        ("keyVault: contoso-kv".to_owned(), "got \"contoso-kv\""),
+        ("keyVault: contoso.kv/nuget-pat".to_owned(), "got \"contoso.kv/nuget-pat\""),
         ("https://evil.example/secrets/nuget-pat".to_owned(), "\"evil.example\" is not a vault's"),
         ("http://contoso-kv.vault.azure.net/secrets/a".to_owned(), "\"contoso-kv.vault.azure.net\" is not a vault's"),
-        (format!("{pat}/0123456789abcdef0123456789abcdef"), "without a version"),
         (format!("{origin}/keys/nuget-pat"), "the address of a secret"),
         (format!("{pat}\nkeyVault: {pat}/"), "each place once"),
         (format!("{pat}\n{origin}/secrets/{REFRESH}"), "other places than the refresh token's"),
@@ -160,7 +159,7 @@ fn two_ways_of_signing_in_or_none_are_refused() {
         &[no_connection, no_secret, ("accessToken", "an-access-token"), ("publishTo", &pat)],
         "`serviceConnection` needs the service connection whose app may write the vaults of `publishTo`",
     );
-    for secret in ["contoso-kv/refresh", "https://evil.example/secrets/a", &format!("{pat}/0123456789abcdef")] {
+    for secret in ["contoso-kv", "https://evil.example/secrets/a", &format!("{pat}/a version")] {
         refusing.one(&[("refreshTokenSecret", secret)], "`refreshTokenSecret` needs the address of a secret");
     }
     for (input, value) in [("tenantId", "contoso"), ("clientId", "499b84ac-1321-427f-aa17")] {
@@ -282,7 +281,7 @@ fn no_fault_hides_another() {
         &["`scopes` needs a value: $(scopes)", "`validForDays` needs"],
     );
     refusing.all(
-        &[("azureSubscription", ""), ("refreshTokenSecret", "contoso-kv/refresh")],
+        &[("azureSubscription", ""), ("refreshTokenSecret", "contoso-kv")],
         &["`serviceConnection` needs", "`refreshTokenSecret` needs the address of a secret"],
     );
 }

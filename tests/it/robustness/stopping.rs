@@ -100,7 +100,7 @@ fn cancelled_during_a_creation_that_is_never_answered_a_run_finds_and_revokes_wh
     let when = handled(&pipeline, Op::CreatePat, 1);
     let run = pipeline.cancelled(&mut pipeline.job(), &[], when);
     is_cancelled_in_time(&run);
-    says(&run, &["the reply with its secret was lost", "What was made without a known secret is revoked"]);
+    says(&run, &["the reply with its secret was lost", "Every new token without a known value was revoked"]);
     assert_eq!((changes(&pipeline), pipeline.active()), (vec![Op::CreatePat, Op::RevokePat], old()));
 }
 
@@ -165,9 +165,11 @@ fn a_cancelled_settle_stage_stops_at_a_state_that_the_next_run_heals() {
     let superseded = format!("#1 {NAME} [superseded 101.1 +24h]");
     let pending = vec![superseded.clone(), format!("#2 {NAME} [pending 101.1]")];
     let committed = vec![superseded, format!("#2 {NAME}")];
+    let untouched = vec![format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1]")];
     for (op, n, left) in [
+        (Op::ListPats, 1, &untouched),
         (Op::UpdatePat, 1, &pending),
-        (Op::ListPats, 1, &pending),
+        (Op::ListPats, 2, &pending),
         (Op::UpdatePat, 2, &committed),
         (Op::ConnectionDataAsPat, 1, &committed),
     ] {

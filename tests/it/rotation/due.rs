@@ -137,8 +137,8 @@ fn a_run_that_is_not_due_revokes_what_is_superseded_and_past_its_end_and_nothing
 #[test]
 fn a_dry_run_prints_the_plan_and_changes_nothing_but_the_refresh_token_that_it_keeps_fresh() {
     let pipeline = Pipeline::with_pat(5);
-    let two_days_ago = pipeline.sim.world().now() - SignedDuration::from_hours(48);
-    pipeline.sim.world().vault.current_mut(REFRESH).unwrap().created = two_days_ago;
+    let last_week = pipeline.sim.world().now() - SignedDuration::from_hours(8 * 24);
+    pipeline.sim.world().vault.current_mut(REFRESH).unwrap().created = last_week;
     let stored = pipeline.sim.world().vault.value(REFRESH).to_owned();
     let vault = format!("{}/secrets/nuget-pat", pipeline.sim.origin());
     let mut job = pipeline.job();

@@ -175,7 +175,7 @@ fn an_agent_whose_clock_is_wrong_rotates_by_the_servers_time() {
         let main = pipeline.main(&mut job, &[("rotateWhenDaysLeft", "9")]);
         assert_eq!(main.result, TaskResult::Succeeded, "{}", main.log);
         let side = if ahead > 0 { "behind" } else { "ahead" };
-        says(&main, &[&format!("the agent's clock is 300 minutes {side}; the server's time is used")]);
+        says(&main, &[&format!("the agent's clock is 5 hours {side}; the server's time is used")]);
         assert_eq!(job.variable_value("rotate.rotated"), Some(if is_due { "true" } else { "false" }));
     }
 }

@@ -241,7 +241,7 @@ pub(super) const HOSTILE_NAMES: [&str; 8] = [
     "a|b `c` *d* <script>alert(1)</script> [e](https://evil.example)",
     "two\nlines\r\n##[error]of one name",
     "\u{1b}[31mred\u{1b}[0m and \u{202e}backwards\u{202c}",
-    "&lt;xml&gt; ]]> \"quoted\" 'twice' & \u{0}\u{b}\u{fffe}",
+    "<xml> ]]> \"quoted\" 'twice' & \u{0}\u{b}\u{fffe}",
     "\u{8cc7}\u{6a21}\u{5bb6}\u{8cc7}\u{6a21}\u{5bb6} \u{1f469}\u{200d}\u{1f467} e\u{301}e\u{301}",
     "a very long name, a very long name, a very long name, a very long name, a very long name, a very long name, a very long name, a very long name, a very long name, a very long name, a very long name",
     "   ",
