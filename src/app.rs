@@ -4,7 +4,8 @@
 use crate::agent::{handoff, job_status};
 use crate::model::{text, timestamp};
 use crate::rotation::main_stage;
-use crate::rotation::settle_stage::{self, Settled};
+use crate::rotation::outcome::Outcome;
+use crate::rotation::settle_stage;
 use crate::{report, settings, sign_in, workstation};
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +15,7 @@ use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::{Console, StepResult};
 use crate::context::{Context, RotationContext, Runtime};
-use crate::failure::{Failure, StepError};
+use crate::failure::{Failure, StepError, UNCHANGED};
 use crate::http::Files;
 use crate::http::Http;
 use crate::runtime::clock::Clock;
@@ -53,7 +54,7 @@ impl Stage {
     }
 }
 
-/// How a stage ended, and whether the agent was told.
+/// How a stage ended, and whether the agent knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StageExit {
     /// It succeeded, and said so.
@@ -65,8 +66,8 @@ pub enum StageExit {
 }
 
 impl StageExit {
-    /// The exit code, by which the launcher knows whether the agent was told. A rare one for a failure that was told,
-    /// so that no other way of ending is taken for it.
+    /// The exit code, by which the launcher knows whether the agent has the result. A rare code stands for a reported
+    /// failure, so that no other way of ending is mistaken for it.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Succeeded => 0,
@@ -104,7 +105,7 @@ pub fn start(start: Start) -> u8 {
     if word == "--version" || word == "-V" {
         let console = Console::new(out, false);
         console.say(VERSION);
-        return told(console.check(), StageExit::Succeeded).exit_code();
+        return heard(console.check(), StageExit::Succeeded).exit_code();
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return StageExit::Nothing.exit_code();
@@ -143,18 +144,18 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
                 Some(handed)
             }
             // The main stage was skipped, failed or had nothing to rotate.
-            Ok(None) => return told(console.complete(StepResult::Succeeded, ""), StageExit::Succeeded),
+            Ok(None) => return heard(complete(&console, Some(&Outcome::NothingToSettle)), StageExit::Succeeded),
             Err(handoff::Unusable::Unreadable) => {
                 let error = anyhow::anyhow!("could not read what the main step left in its task variables");
                 let now = "Nothing was changed; what the main step made, the next run finds.";
-                return told(StepError::new(error).advise("Run again.").now(now).tell(&console), StageExit::Failed);
+                return heard(StepError::new(error).advise("Run again.").now(now).tell(&console), StageExit::Failed);
             }
             Err(handoff::Unusable::Forged(variable)) => {
                 let variable = text::quoted(&variable);
                 let error = anyhow::anyhow!("the job's variable {variable} can pass for what the main step left");
                 let advice = "Remove the variable, and find out who set it; then run again.";
                 let now = "Nothing was sent and nothing was changed.";
-                return told(StepError::new(error).advise(advice).now(now).tell(&console), StageExit::Failed);
+                return heard(StepError::new(error).advise(advice).now(now).tell(&console), StageExit::Failed);
             }
         },
     };
@@ -176,7 +177,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
                 let name = text::quoted(&handed.state.own.display_name);
                 console.say(&format!("every token works; the new one stays {name}, and the next run retires it"));
             }
-            return told(tell_faults(&console, &faults), StageExit::Failed);
+            return heard(report_faults(&console, &faults), StageExit::Failed);
         }
     };
     if let Some(handed) = &handed
@@ -185,7 +186,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
         let error = anyhow::anyhow!("what the main step left is not this job's: {whose}");
         let advice = "Find out what set this step's task variables; then run again.";
         let now = "Nothing was sent and nothing was changed.";
-        return told(StepError::new(error).advise(advice).now(now).tell(&console), StageExit::Failed);
+        return heard(StepError::new(error).advise(advice).now(now).tell(&console), StageExit::Failed);
     }
     for remark in network.remarks().iter().chain(files.warnings()) {
         console.warn(remark);
@@ -195,18 +196,17 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     }
     let http = match Http::new(network, files, Rc::new(limits), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,
-        Err(error) => return told(StepError::new(error).now("Nothing was changed.").tell(&console), StageExit::Failed),
+        Err(error) => return heard(StepError::new(error).now(UNCHANGED).tell(&console), StageExit::Failed),
     };
     let context = Context { access, http, console, clock, tokens: <_>::default(), warned_of_issuer: <_>::default() };
     let version = env!("CARGO_PKG_VERSION");
     let organization = context.access.organization.clone();
-    let mut result = StepResult::Succeeded;
     let (ended, context) = match (command, handed) {
         (Command::Rotate(settings), None) => {
             let (name, run) = (&settings.request.name, &settings.request.run);
             context.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
             let rotating = RotationContext { context, settings: *settings };
-            (rotate(&rotating).await, rotating.context)
+            (rotate(&rotating).await.map(Some), rotating.context)
         }
         (Command::Rotate(settings), Some(handed)) => {
             let (name, run) = (&settings.request.name, &handed.state.run);
@@ -214,24 +214,20 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             let job =
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
             let rotating = RotationContext { context, settings: *settings };
-            let settled = settle_stage::run(&rotating, handed, &job).await;
-            if matches!(settled, Ok(Settled::Held)) {
-                result = StepResult::SucceededWithIssues;
-            }
-            (settled.map(|_| ()), rotating.context)
+            (settle_stage::run(&rotating, handed, &job).await.map(Some), rotating.context)
         }
         (Command::Report(settings), _) => {
             context.console.say(&format!("RotatePat {version}: report on {organization}"));
-            (report::run(&context, &settings).await, context)
+            (report::run(&context, &settings).await.map(|()| None), context)
         }
         (Command::SignIn(settings), _) => {
             context.console.say(&format!("RotatePat {version}: sign in for {organization}"));
-            (sign_in::person::run(&context, &settings).await, context)
+            (sign_in::person::run(&context, &settings).await.map(|()| None), context)
         }
     };
     match ended {
-        Ok(()) => told(context.console.complete(result, ""), StageExit::Succeeded),
-        Err(failure) => told(failure.tell(&context.console), StageExit::Failed),
+        Ok(outcome) => heard(complete(&context.console, outcome.as_ref()), StageExit::Succeeded),
+        Err(failure) => heard(failure.tell(&context.console), StageExit::Failed),
     }
 }
 
@@ -249,25 +245,37 @@ fn not_of(command: &Command, handed: &handoff::Handoff) -> Option<String> {
 }
 
 /// The main stage; where it made nothing new, its outputs are set here.
-async fn rotate(context: &RotationContext) -> Result<(), Failure> {
-    let outputs = main_stage::run(context).await?;
-    if !outputs.rotated {
-        outputs.set(&context.context.console).map_err(|error| StepError::new(error).now("Nothing was changed."))?;
+async fn rotate(rotation: &RotationContext) -> Result<Outcome, Failure> {
+    let outputs = main_stage::run(rotation).await?;
+    if !outputs.rotated() {
+        outputs.set(&rotation.context.console).map_err(|error| StepError::new(error).now(UNCHANGED))?;
     }
-    Ok(())
+    Ok(outputs.outcome)
+}
+
+/// Says how a stage ended that did not fail. A held rotation must not be green: the next run makes another token, and after
+/// a few of those rotation stops.
+fn complete(console: &Console, outcome: Option<&Outcome>) -> io::Result<()> {
+    let Some(outcome) = outcome else { return console.complete(StepResult::Succeeded, "") };
+    console.say(&format!("Result: {outcome}"));
+    let is_held = matches!(outcome, Outcome::Held(_));
+    console.complete(if is_held { StepResult::SucceededWithIssues } else { StepResult::Succeeded }, "")
 }
 
 /// Every fault of the inputs and of the agent's own settings, each an issue of its own.
-fn tell_faults(console: &Console, faults: &[Fault]) -> io::Result<()> {
+fn report_faults(console: &Console, faults: &[Fault]) -> io::Result<()> {
     for fault in faults {
         console.error(&fault.to_string());
     }
     let what = if faults.iter().all(Fault::is_of_an_input) { "input" } else { "setting" };
-    console.say(&format!("nothing was sent and nothing was changed; correct the {what}s and run again"));
+    console.say(&format!("Nothing was sent and nothing was changed. Correct the {what}s and run again."));
     let count = timestamp::pluralize(i64::try_from(faults.len()).unwrap_or(i64::MAX), what);
-    console.complete(StepResult::Failed, &format!("{count} cannot be used as given"))
+    let (number, what) = count.split_once(' ').unwrap_or_default();
+    console.say(&format!("Result: failed: {number} invalid {what}"));
+    console.complete(StepResult::Failed, &format!("{number} invalid {what}"))
 }
 
-fn told(written: io::Result<()>, told: StageExit) -> StageExit {
-    if written.is_ok() { told } else { StageExit::Nothing }
+/// The exit of a stage, unless standard output was closed before the agent could read it.
+fn heard(written: io::Result<()>, exit: StageExit) -> StageExit {
+    if written.is_ok() { exit } else { StageExit::Nothing }
 }

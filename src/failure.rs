@@ -111,9 +111,11 @@ impl Failure {
     pub fn tell(&self, console: &Console) -> std::io::Result<()> {
         if self.step.is_cancelled {
             console.warn(&self.in_full());
+            console.say("Result: canceled");
             return console.complete(StepResult::Canceled, &self.step.to_string());
         }
         console.error(&self.in_full());
+        console.say(&format!("Result: failed: {}", self.step));
         console.complete(StepResult::Failed, &self.step.to_string())
     }
 }

@@ -141,7 +141,7 @@ pub fn before_commit(
     let members = family(name, &ours(own, listed));
     let taken_over = |seen: String, by: Option<RunId>| BeforeCommit::TakenOver { seen, by };
     match members.iter().find(|m| m.pat.id == *own) {
-        None => return taken_over(format!("the new token {own} no longer bears the name, or is gone"), None),
+        None => return taken_over(format!("the new token {own} no longer has the name, or is gone"), None),
         Some(mine) => match &mine.generation {
             Generation::Committed => return BeforeCommit::Done,
             Generation::Pending(by) if by == run => {}

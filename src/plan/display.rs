@@ -87,7 +87,7 @@ impl UpToDate {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("no active token bears the name"),
+            Self::Missing => f.write_str("no active token has the name"),
             Self::NoScopes => f.write_str("nothing says which scopes a first token should have"),
             Self::UnreadableDate(member, field) => write!(f, "{member} is listed without a readable {field}"),
             Self::SeveralCommitted(ids) => {

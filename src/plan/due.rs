@@ -1,5 +1,7 @@
 //! When the days left of the committed token make a run due.
 
+use std::time::Duration;
+
 use crate::model::pat::Pat;
 use crate::model::timestamp::{Timestamp, pluralize};
 
@@ -28,6 +30,16 @@ impl RotateWhen {
                 Some(format!("{} left, at most a third of the {} that were granted", left(pat), granted(pat)))
             }
             _ => None,
+        }
+    }
+
+    /// From when on the days left of this token make a run due.
+    pub fn next(self, current: &Pat) -> Option<Timestamp> {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        match self {
+            Self::Always => None,
+            Self::DaysLeft(limit) => Some(current.valid_to.minus(DAY * u32::from(limit))),
+            Self::ThirdOfLife => Some(current.valid_to.minus(current.valid_to.since(current.valid_from) / 3)),
         }
     }
 

@@ -165,7 +165,7 @@ pub struct Rotation {
     pub current: Option<NamedPat>,
     /// Everything that is retired once the job has succeeded; fixed here, by id.
     pub predecessors: Vec<NamedPat>,
-    /// Everything that bears the name now, predecessors and those left alone.
+    /// Every token of the name, predecessors and those left alone.
     pub listed: Vec<NamedPat>,
     /// The id of the organization, where the organization says it.
     pub organization: Option<OrganizationId>,
@@ -193,11 +193,11 @@ pub struct UpToDate {
 /// Why nothing is done although something is due.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No active one bears the name.
+    /// No active token has the name.
     Missing,
     /// A first one may be created, but with which scopes is unknown.
     NoScopes,
-    /// A date of one that bears the name cannot be read: its name and id, and the date.
+    /// A date of a token of the name cannot be read: its name and id, and the date.
     UnreadableDate(String, &'static str),
     /// Several are committed and none is chosen.
     SeveralCommitted(Vec<AuthorizationId>),
@@ -399,7 +399,7 @@ fn earlier_attempt(
     (request.run.is_own(run) && known.now < until).then(|| (run.clone(), until))
 }
 
-/// Every reason to rotate now. The pending one of a run at work is none: that run is rotating already.
+/// Every reason to rotate now. The pending token of a run at work is not a reason: that run is rotating already.
 fn reasons(
     request: &RotationRequest,
     known: &Known<'_>,
@@ -410,7 +410,7 @@ fn reasons(
     reasons.extend(request.rotate_when.reason(current.map(|m| &m.pat), known.now));
     match members.iter().filter(|m| m.generation == Generation::Committed).count() {
         1 => {}
-        0 if members.is_empty() => reasons.push("there is none yet, and `createIfMissing` is true".to_owned()),
+        0 if members.is_empty() => reasons.push("there is no such token yet, and `createIfMissing` is true".to_owned()),
         0 => reasons.push("none is committed: an earlier run did not finish".to_owned()),
         several => reasons.push(format!("{several} are committed, and `replaceAuthorizationId` chooses one")),
     }

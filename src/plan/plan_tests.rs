@@ -417,7 +417,7 @@ fn a_first_one_is_created_only_where_that_is_asked_for_and_its_scopes_are_known(
     assert_eq!(scene(false, &scopes).refusal(), Refusal::Missing);
     assert_eq!(scene(true, &None).refusal(), Refusal::NoScopes);
     let rotation = scene(true, &scopes).rotation();
-    assert_eq!(rotation.reasons, ["there is none yet, and `createIfMissing` is true"]);
+    assert_eq!(rotation.reasons, ["there is no such token yet, and `createIfMissing` is true"]);
     assert_eq!((rotation.current, rotation.predecessors, rotation.listed), (None, vec![], vec![]));
 }
 

@@ -54,7 +54,7 @@ fn a_first_creation_reads_so() {
     assert_eq!(
         scene.plan().to_string(),
         r#"rotate "nuget-publish" as run 100.2-aaaaaaaa
-  because: there is none yet, and `createIfMissing` is true
+  because: there is no such token yet, and `createIfMissing` is true
   replace: nothing, as none is committed
   create: one with vso.code vso.packaging_write, for 1 day
   hand it to: secret "nuget-pat" in vault "contoso-kv"
@@ -84,7 +84,7 @@ fn each_refusal_says_what_is_so_and_one_thing_to_do() {
     for (refusal, text, advice) in [
         (
             Refusal::Missing,
-            "no active token bears the name",
+            "no active token has the name",
             "Check `patName` (case counts) and whose tokens these are. If it has expired, set `createIfMissing` to `true` with \
              `scopes`.",
         ),
@@ -131,7 +131,7 @@ fn a_refused_plan_prints_its_notes_and_the_refusal() {
     assert_eq!(
         scene.plan().to_string(),
         r#"note: "nuget-publish" (00000001-0000-0000-0000-000000000000) spans all organizations: such tokens stop working on 2026-12-01; it is left alone
-refuse: no active token bears the name"#
+refuse: no active token has the name"#
     );
 }
 

@@ -11,6 +11,7 @@ use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
 use crate::http::Auth;
+use crate::model::marker::PatName;
 use crate::model::pat::Pat;
 use crate::model::run_id::Liveness;
 use crate::model::timestamp::{Timestamp, pluralize};
@@ -18,7 +19,7 @@ use crate::model::user::Identity;
 use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, of_organization, runs_to_ask};
 use crate::rotation::abandon::{revoke_unheld, undo};
 use crate::rotation::create::{Creations, NewPat, create};
-use crate::rotation::outcome::{Current, Outputs};
+use crate::rotation::outcome::{Current, Outcome, Outputs};
 use crate::rotation::verify::{NotProved, prove};
 use crate::rotation::{publish, settle};
 use crate::settings::Retirement;
@@ -60,11 +61,11 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
         let user = sign_in::sign_in(&work.context).await?;
         let pats = work.pats(&user.token);
         let who = connection_data::ask(&work.context.http, organization, Auth::Bearer(&user.token));
-        let (listing, told) = tokio::join!(pats.list(), who);
-        Ok::<_, StepError>((user, listing, told))
+        let (listing, who) = tokio::join!(pats.list(), who);
+        Ok::<_, StepError>((user, listing, who))
     };
     let records = async { Ok(destinations.records().await) };
-    let ((user, listing, told), records) = tokio::try_join!(as_user, records)?;
+    let ((user, listing, who), records) = tokio::try_join!(as_user, records)?;
     let listing = match listing {
         Ok(listing) => listing,
         Err(error) => {
@@ -74,14 +75,14 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
         }
     };
     work.context.take_date(listing.date);
-    let told = match told {
-        Ok(told) => {
-            if told.user.is_none() {
+    let who = match who {
+        Ok(who) => {
+            if who.user.is_none() {
                 work.context.console.say("note: the organization does not say who the token acts for");
             }
-            told
+            who
         }
-        // A token with the two scopes for tokens alone may not be told its own name: no document says.
+        // No document says whether a token with the two PAT scopes alone may ask who it acts for.
         Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
             work.context.console.say(&format!("note: could not learn who the token acts for: {error}"));
             ConnectionData::default()
@@ -93,7 +94,7 @@ async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Res
     };
     let records = records?;
     let request = &work.settings.request;
-    let ConnectionData { user: owner, organization: id } = told;
+    let ConnectionData { user: owner, organization: id } = who;
     let ours = of_organization(&listing.pats, id.as_ref());
     let named = family(&request.name, &ours).len();
     let total = pluralize(i64::try_from(ours.len()).unwrap_or(i64::MAX), "active token");
@@ -142,7 +143,7 @@ async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outp
     };
     if work.settings.dry_run {
         work.context.console.say("dry run: no token and no destination was changed");
-        return Outputs { rotated: false, current: Some(current) };
+        return Outputs { outcome: Outcome::DryRun { is_due: false }, current: Some(current) };
     }
     for member in &rest.clean {
         if work.context.check_wanted().is_err() {
@@ -155,7 +156,9 @@ async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outp
             }
         }
     }
-    Outputs { rotated: false, current: Some(current) }
+    let next = work.settings.request.rotate_when.next(&rest.current.pat);
+    let outcome = rest.waiting_for.clone().map_or(Outcome::NotDue(next), Outcome::WaitingFor);
+    Outputs { outcome, current: Some(current) }
 }
 
 fn dry(work: &RotationContext, rotation: &Rotation) -> Outputs {
@@ -165,7 +168,7 @@ fn dry(work: &RotationContext, rotation: &Rotation) -> Outputs {
         valid_to: member.pat.valid_to,
         days_left: member.pat.valid_to.days_left(work.context.clock.now()),
     });
-    Outputs { rotated: false, current }
+    Outputs { outcome: Outcome::DryRun { is_due: true }, current }
 }
 
 /// Create, prove, publish, hand over.
@@ -200,7 +203,7 @@ async fn rotate(
         }
     };
     let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
-    let outputs = outputs(&new.created.pat, work.context.clock.now());
+    let outputs = outputs(&request.name, &new.created.pat, work.context.clock.now());
     let handed_over = match work.settings.retirement {
         Retirement::AfterJob => Some((encoded.as_str(), &user.token)),
         Retirement::Immediately => {
@@ -244,7 +247,8 @@ async fn make(
     }
 }
 
-fn outputs(pat: &Pat, now: Timestamp) -> Outputs {
+fn outputs(name: &PatName, pat: &Pat, now: Timestamp) -> Outputs {
     let current = Current { id: pat.id.to_string(), valid_to: pat.valid_to, days_left: pat.valid_to.days_left(now) };
-    Outputs { rotated: true, current: Some(current) }
+    let outcome = Outcome::Rotated { name: name.clone(), id: pat.id.to_string(), valid_to: pat.valid_to };
+    Outputs { outcome, current: Some(current) }
 }

@@ -3,7 +3,7 @@
 mod abandon;
 mod create;
 pub mod main_stage;
-mod outcome;
+pub mod outcome;
 mod publish;
 pub mod settle;
 pub mod settle_stage;

@@ -1,35 +1,82 @@
-//! What the main stage tells the job, besides the new value.
+//! How a stage that did not fail ended: the outputs that later steps read, and the last line of the log.
+
+use std::fmt;
 
 use crate::agent::logging_commands::Console;
+use crate::model::marker::PatName;
+use crate::model::run_id::RunId;
 use crate::model::timestamp::Timestamp;
 
 /// What the main stage tells the job, besides the new value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outputs {
-    /// Whether there is a new one.
-    pub rotated: bool,
-    /// The new one, or else the committed one.
+    pub outcome: Outcome,
+    /// The new token, or else the committed one.
     pub current: Option<Current>,
 }
 
-/// The personal access token that is in force.
+/// The token that is in force.
 #[derive(Debug)]
 pub struct Current {
-    /// Its id.
     pub id: String,
-    /// When it expires.
     pub valid_to: Timestamp,
-    /// In how many days that is.
     pub days_left: i64,
 }
 
+/// The last line of the log, behind `Result: `. An open set for readers, a closed one here.
+#[derive(Debug)]
+pub enum Outcome {
+    Rotated {
+        name: PatName,
+        id: String,
+        valid_to: Timestamp,
+    },
+    /// Until the time from which the next rotation is due, where one is known.
+    NotDue(Option<Timestamp>),
+    /// Not due by itself, and another run is rotating.
+    WaitingFor(RunId),
+    DryRun {
+        is_due: bool,
+    },
+    Committed {
+        name: PatName,
+        id: String,
+    },
+    /// Why the job's end retires nothing.
+    Held(String),
+    /// The main stage left nothing to settle.
+    NothingToSettle,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotated { name, id, valid_to } => {
+                write!(f, "rotated {name}: the new token {id} works until {valid_to}")
+            }
+            Self::NotDue(Some(from)) => write!(f, "not due (next rotation from {from})"),
+            Self::NotDue(None) => f.write_str("not due"),
+            Self::WaitingFor(run) => write!(f, "not due, and run {run} is rotating at this moment"),
+            Self::DryRun { is_due: true } => f.write_str("dry run: a rotation is due; nothing was rotated"),
+            Self::DryRun { is_due: false } => f.write_str("dry run: not due"),
+            Self::Committed { name, id } => write!(f, "committed {name}: {id} is the current token"),
+            Self::Held(why) => write!(f, "held: {why}"),
+            Self::NothingToSettle => f.write_str("nothing to settle"),
+        }
+    }
+}
+
 impl Outputs {
+    pub fn rotated(&self) -> bool {
+        matches!(self.outcome, Outcome::Rotated { .. })
+    }
+
     /// Sets the output variables.
     ///
     /// # Errors
     /// When standard output is closed.
     pub fn set(&self, console: &Console) -> std::io::Result<()> {
-        console.set_output("rotated", if self.rotated { "true" } else { "false" })?;
+        console.set_output("rotated", if self.rotated() { "true" } else { "false" })?;
         if let Some(current) = &self.current {
             console.set_output("authorizationId", &current.id)?;
             console.set_output("validTo", &current.valid_to.to_string())?;

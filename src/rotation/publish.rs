@@ -25,7 +25,7 @@ pub(super) struct Delivered {
     possible: Vec<String>,
 }
 
-/// Writes to every destination. The first that fails, in the order of the settings, is the one that is told.
+/// Writes to every destination. The first that fails, in the order of the settings, is the one that the error names.
 pub(super) async fn to_destinations(
     work: &RotationContext,
     destinations: &Destinations<'_>,
@@ -104,16 +104,16 @@ pub(super) async fn to_the_job(
 /// What the settle stage will do, for a reader who wonders where the rest is.
 fn what_comes(work: &RotationContext, state: &State) -> String {
     let when = match &work.settings.confirm_variable {
-        Some(name) => format!("once the job ends with {} set to true", quoted(name)),
-        None => "once the job has succeeded".to_owned(),
+        Some(name) => format!("if {} is true when the job ends", quoted(name)),
+        None => "if the job succeeds".to_owned(),
     };
     let hours = i64::try_from(state.overlap.as_secs() / 3600).unwrap_or(i64::MAX);
-    let retired = match (state.predecessors.is_empty(), hours) {
+    let old = match (state.predecessors.is_empty(), hours) {
         (true, _) => String::new(),
-        (false, 0) => " and the old one retired".to_owned(),
-        (false, hours) => format!(" and the old one retired after {} of overlap", pluralize(hours, "hour")),
+        (false, 0) => " and revokes the old one".to_owned(),
+        (false, hours) => format!(". The old token keeps working for {} more", pluralize(hours, "hour")),
     };
-    format!("{when} the new token is committed{retired}: see this task's post-job step")
+    format!("Next: {when}, the post-job step makes this the current token{old}.")
 }
 
 /// Whether a publication may start: wanted, and in time to be no dead run's.
@@ -147,5 +147,5 @@ async fn stop(work: &RotationContext, pats: &Pats<'_>, new: &NewPat, delivered: 
     } else {
         now.push_str(&format!(" It stays {}.", quoted(&own.display_name)));
     }
-    step.advise_also("The next run brings all together.").now(&now)
+    step.advise_also("The next run repairs this.").now(&now)
 }

@@ -12,25 +12,16 @@ use crate::model::api_error::CallError;
 use crate::model::secret::Secret;
 use crate::model::text::quoted;
 use crate::rotation::abandon::{mark_held, not_held};
+use crate::rotation::outcome::Outcome;
 use crate::rotation::settle::{carry_out, still_pending, wanted};
 use crate::settings::Source;
 use crate::sign_in;
-
-/// How a settle stage that did not fail ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Settled {
-    /// The new token is the current one.
-    Committed,
-    /// The old token and the new one both live on. The run must not be green: the next one makes another token, and
-    /// after a few of those rotation stops.
-    Held,
-}
 
 /// Runs the settle stage.
 ///
 /// # Errors
 /// What failed, with what is true now.
-pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Result<Settled, Failure> {
+pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Result<Outcome, Failure> {
     let Handoff { state, new_pat, user_token } = handed;
     work.context.clock.set_skew(state.skew);
     let is_over = sign_in::is_nearly_over(state.token_expires, work.context.clock.now());
@@ -39,11 +30,11 @@ pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Resul
     match objection(work, job, &new_pat) {
         None => {
             carry_out(work, &Destinations::new(work), &pats, &state, &new_pat).await?;
-            Ok(Settled::Committed)
+            Ok(Outcome::Committed { name: state.name.clone(), id: state.own.id.to_string() })
         }
         Some(objection) => {
             hold(work, &pats, &state, &objection).await?;
-            Ok(Settled::Held)
+            Ok(Outcome::Held(objection))
         }
     }
 }

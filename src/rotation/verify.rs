@@ -1,4 +1,4 @@
-//! Proves that the new token is worth handing out: nobody else made one meanwhile, this server keeps a secret through
+//! Proves that the new token is worth handing out: nobody else made one since the plan, this server keeps a secret through
 //! a rename, and the token works and speaks for the right user. All while nobody holds it.
 
 use std::time::Duration;

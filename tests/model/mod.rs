@@ -36,7 +36,9 @@ fn no_scenario_breaks_a_promise_in_any_order_of_events() {
 #[test]
 #[ignore = "takes minutes"]
 fn nor_when_three_hours_more_pass() {
-    let longer = scenario::all().into_iter().map(|it| it.with(|it| it.ticks += 1));
+    // A step is repeated within seconds: see the scenario.
+    let longer = scenario::all().into_iter().filter(|it| it.name != "retried");
+    let longer = longer.map(|it| it.with(|it| it.ticks += 1));
     promises_hold("model, three hours more", &longer.collect::<Vec<_>>());
 }
 
@@ -79,7 +81,7 @@ fn rules_left_out() -> Vec<(Scenario, &'static str)> {
         (Without::AliveRivals, scenario::no_overlap(), "I1"),
         (Without::AskingForBuilds, scenario::no_overlap().with(|it| it.ticks = 3), "I1"),
         (Without::HashInK, scenario::two_jobs().with(|it| (it.overlap, it.has_snapshots) = (0, false)), "I1"),
-        (Without::OrphansAreNew, scenario::retried(), "I2"),
+        (Without::OrphansAreNew, scenario::retried().with(|it| it.ticks = 1), "I2"),
         (
             Without::PublishDeadline,
             scenario::two_releases().with(|it| (it.overlap, it.has_snapshots) = (0, false)),

@@ -274,7 +274,7 @@ fn of_three_places_of_which_one_refuses_each_holds_one_that_works_until_a_health
         }
         assert!(told.contains("; the others hold the old one, which still works."), "{told}");
         assert!(told.contains("It is now \"nuget-publish [held 101.1-"), "{told}");
-        assert!(told.contains("role Administrator") && told.ends_with("The next run brings all together."), "{told}");
+        assert!(told.contains("role Administrator") && told.ends_with("The next run repairs this."), "{told}");
         assert_eq!((places.held(), job.variable_value(VARIABLE)), ([2, 1, 2], None));
         assert_eq!(places.pipeline.post(&mut job).result, TaskResult::Succeeded);
         assert_eq!(places.pipeline.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [held 101.1]")]);

@@ -313,7 +313,7 @@ fn a_vault_that_does_not_hold_the_committed_one_makes_a_run_due_and_is_healed() 
     let mut job = pipeline.next_job();
     let run = main(&pipeline, &mut job, &[PLACE], &[("rotateWhenDaysLeft", "9")]);
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-    says(&run, &["no active token bears the name", "`createIfMissing`"]);
+    says(&run, &["no active token has the name", "`createIfMissing`"]);
     let create = [("createIfMissing", "true"), ("scopes", "vso.packaging_write")];
     assert!(is_due(&pipeline, &create).0);
     assert_eq!((number(&pipeline, PLACE), pipeline.active()), (Some(2), vec![format!("#2 {NAME}")]));
@@ -395,7 +395,7 @@ fn of_two_vaults_of_which_one_refuses_each_holds_one_that_works_until_a_healthy_
                 "The new token is in secret \"nuget-pat\" in vault \"127.0.0.1\"; the others hold the old one, which still works.",
             ],
         );
-        says(&run, &["It is now \"nuget-publish [held 102.1-", "The next run brings all together."]);
+        says(&run, &["It is now \"nuget-publish [held 102.1-", "The next run repairs this."]);
         assert_eq!(number(&pipeline, PLACE), Some(3));
         assert_eq!(job.variable_value(VARIABLE), None);
         assert_eq!(pipeline.post(&mut job).result, TaskResult::Succeeded);

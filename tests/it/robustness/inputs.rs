@@ -38,7 +38,7 @@ impl Refusing {
             assert_eq!(named, 1, "{fault:?} is named {named} times:\n{}", run.log);
         }
         assert_eq!(run.error_count, faults.len(), "{inputs:?}\n{}", run.log);
-        says(&run, &["nothing was sent and nothing was changed"]);
+        says(&run, &["Nothing was sent and nothing was changed"]);
         assert_eq!(self.pipeline.active(), [format!("#1 {NAME}")]);
         run
     }

@@ -305,7 +305,7 @@ fn half_a_hand_over_is_none() {
     for lines in [before - 2, before - 1] {
         let (brief, mut job) = heard_for(lines);
         assert_eq!((brief.active(), job.settle("Failed")), (vec![NAME.to_owned()], Succeeded), "after {lines} lines");
-        assert_eq!(job.log(), "", "nothing to settle");
+        assert_eq!(job.log(), "Result: nothing to settle\n");
     }
 }
 

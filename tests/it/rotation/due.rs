@@ -27,7 +27,12 @@ fn the_first_rotation_hands_the_new_pat_to_the_job_and_retires_the_old_one_after
     let mut job = pipeline.job();
     let main = pipeline.main(&mut job, &[]);
     assert_eq!(main.result, TaskResult::Succeeded, "{}", main.log);
-    says(&main, &["once the job has succeeded the new token is committed and the old one retired after 24 hours of"]);
+    says(
+        &main,
+        &[
+            "Next: if the job succeeds, the post-job step makes this the current token. The old token keeps working for 24 hours more.",
+        ],
+    );
     assert_eq!(pipeline.active(), [format!("#1 {NAME}"), format!("#2 {NAME} [pending 101.1]")]);
     assert_eq!(job.variable_value("rotate.rotated"), Some("true"));
     assert_eq!(job.variable_value("rotate.daysLeft"), Some("30"));
@@ -163,15 +168,15 @@ fn a_dry_run_refuses_what_the_real_one_would() {
     let mut job = pipeline.job();
     let main = pipeline.main(&mut job, &[("dryRun", "true")]);
     assert_eq!(main.result, TaskResult::Failed, "{}", main.log);
-    says(&main, &["no active token bears the name"]);
+    says(&main, &["no active token has the name"]);
 }
 
 #[test]
 fn a_first_pat_is_created_only_where_that_is_asked_for_with_its_scopes() {
     let scopes = ("scopes", "vso.packaging_write vso.code");
     for (inputs, why_not) in [
-        (vec![], "no active token bears the name"),
-        (vec![("createIfMissing", "false"), scopes], "no active token bears the name"),
+        (vec![], "no active token has the name"),
+        (vec![("createIfMissing", "false"), scopes], "no active token has the name"),
         (vec![("createIfMissing", "true")], "Name `scopes`"),
     ] {
         let pipeline = Pipeline::new();
@@ -281,7 +286,7 @@ fn a_pat_that_spans_all_organizations_lends_its_scopes_to_the_first_of_this_one(
     let mut job = pipeline.job();
     let main = pipeline.main(&mut job, &[]);
     assert_eq!(main.result, TaskResult::Failed, "it does not count: {}", main.log);
-    says(&main, &["no active token bears the name", "spans all organizations"]);
+    says(&main, &["no active token has the name", "spans all organizations"]);
 
     let mut job = pipeline.next_job();
     pipeline.rotate(&mut job, &[("createIfMissing", "true")]);
@@ -297,7 +302,7 @@ fn without_an_overlap_the_old_pat_is_revoked_only_after_the_new_one_is_committed
     let mut job = pipeline.job();
     let main = pipeline.main(&mut job, &[("overlapHours", "0")]);
     assert_eq!(main.result, TaskResult::Succeeded, "{}", main.log);
-    says(&main, &["the new token is committed and the old one retired: see"]);
+    says(&main, &["the post-job step makes this the current token and revokes the old one."]);
     pipeline.consume_variable("the new consumer", &job);
     story(&pipeline.sim);
     pipeline.forget("the old consumer");

@@ -156,7 +156,7 @@ fn an_expired_pat_is_no_pat() {
     pipeline.sim.world().add_pat(NAME).days_left(-1).add();
     let main = pipeline.main(&mut pipeline.job(), &[]);
     assert_eq!(main.result, TaskResult::Failed, "{}", main.log);
-    says(&main, &["no active token bears the name"]);
+    says(&main, &["no active token has the name"]);
     let inputs = [("createIfMissing", "true"), ("scopes", "vso.packaging_write")];
     pipeline.rotate(&mut pipeline.next_job(), &inputs);
     assert_eq!(pipeline.active(), [format!("#2 {NAME}")]);

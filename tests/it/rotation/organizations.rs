@@ -53,7 +53,7 @@ fn a_pat_of_another_organization_is_not_the_one_to_replace() {
         let before = untouched(&pipeline, &other);
         let main = pipeline.main(&mut pipeline.job(), &[]);
         assert_eq!(main.result, TaskResult::Failed, "{}", main.log);
-        says(&main, &["no active token bears the name"]);
+        says(&main, &["no active token has the name"]);
 
         let first = [("createIfMissing", "true"), ("scopes", "vso.code")];
         pipeline.rotate(&mut pipeline.next_job(), &first);

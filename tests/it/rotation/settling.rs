@@ -297,7 +297,7 @@ fn a_new_pat_that_is_gone_before_the_job_ended_is_replaced_by_the_next_run() {
     pipeline.sim.world().revoke(&new);
     let post = pipeline.post(&mut job);
     assert_eq!(post.result, TaskResult::Failed, "{}", post.log);
-    says(&post, &["no longer bears the name, or is gone", "Nothing was committed or revoked"]);
+    says(&post, &["no longer has the name, or is gone", "Nothing was committed or revoked"]);
     says(&post, &["If somebody holds that token, run once with `rotateWhenDaysLeft: always`."]);
     let (main, _) = pipeline.rotate(&mut pipeline.next_job(), &[("rotateWhenDaysLeft", "always")]);
     says(&main, &["every run rotates"]);

@@ -320,7 +320,7 @@ fn a_certificate_that_cannot_sign_is_named_before_anything_is_sent() {
 fn failed_without_a_trace_of_requests(pipeline: &Pipeline, run: &StepRun, texts: &[&str]) {
     assert_eq!((run.result, run.error_count), (TaskResult::Failed, 1), "{}", run.log);
     says(run, texts);
-    says(run, &["nothing was sent and nothing was changed"]);
+    says(run, &["Nothing was sent and nothing was changed"]);
     assert_eq!(pipeline.sim.transcript_text(), "");
 }
 

@@ -369,7 +369,7 @@ fn everything_wrong_with_the_sign_in_is_named_together_and_nothing_is_sent() {
     ] {
         let run = pipeline.main(&mut job, inputs);
         assert_eq!((run.result, run.error_count), (TaskResult::Failed, 1), "{}", run.log);
-        says(&run, &[named, "nothing was sent and nothing was changed"]);
+        says(&run, &[named, "Nothing was sent and nothing was changed"]);
         assert_eq!(pipeline.sim.transcript_text(), "");
     }
 }
