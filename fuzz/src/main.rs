@@ -5,6 +5,8 @@
 #[path = "../../tests/agent/command.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod command;
+#[path = "../../tests/agent/ignored.rs"]
+mod ignored;
 mod service;
 mod targets;
 
