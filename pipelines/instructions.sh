@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Counts the instructions of the shipped program's stages with valgrind, and fails where there are more than tests/it/bench
+# Counts the instructions of the shipped program's stages with valgrind, and fails where there are more than tests/it/robustness/bench
 # allows: a regression shows however busy the machine is.
 #
 #   pipelines/instructions.sh [PROGRAM]     default: the one in target/binaries, which pipelines/package.sh builds

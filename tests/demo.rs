@@ -12,14 +12,15 @@ mod in_process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use agent::Command;
 use in_process::LocalJob;
 use jiff::{SignedDuration, Timestamp};
 use rotate_pat::app::StageExit;
 use simulator::{Fault, Op, PatState, Simulator, When, World};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-const INPUTS: [(&str, &str); 3] =
-    [("patName", "nuget-publish"), ("variable", "NUGET_PAT"), ("rotateWhenDaysLeft", "9")];
+/// Left empty, `rotateWhenDaysLeft` stands for a third of the life that the token was granted.
+const INPUTS: [(&str, &str); 3] = [("patName", "nuget-publish"), ("variable", "NUGET_PAT"), ("rotateWhenDaysLeft", "")];
 
 fn main() {
     let mut world = World::new();
@@ -29,13 +30,16 @@ fn main() {
     let sim = Arc::new(Simulator::start(world));
     let held = Arc::new(Mutex::new(first));
     let consumer = Arc::clone(&held);
-    let looks = Arc::new(AtomicU32::new(0));
-    let pluralize = Arc::clone(&looks);
+    let requests = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&requests);
     sim.on_each_request(Box::new(move |world, exchange| {
-        pluralize.fetch_add(1, Ordering::Relaxed);
+        seen.fetch_add(1, Ordering::Relaxed);
         assert!(world.secret_works(&consumer.lock().unwrap()), "the consumer holds a dead token after {exchange}");
     }));
-    println!("A pipeline rotates the token \"nuget-publish\" every Monday at 03:00, when it has 9 days left or fewer.");
+    println!(
+        "A pipeline runs every Monday at 03:00. It replaces the token \"nuget-publish\", which is valid for 30 days,"
+    );
+    println!("as soon as at most a third of that life is left. A later step of the job uses the token.");
 
     week(&sim, &held, "The first run: 8 days are left", "Succeeded");
     week(&sim, &held, "Nothing is due; the old one's overlap has ended", "Succeeded");
@@ -59,9 +63,9 @@ fn main() {
     let now = world.now();
     let working = world.pats.iter().filter(|pat| pat.state(now) == PatState::Active).count();
     println!(
-        "{working} of {} work now. After each of the {} requests the one that the job's consumer holds worked.",
+        "{working} of {} tokens works now. After each of the {} requests, the token that the later step held still worked.",
         world.pats.len(),
-        looks.load(Ordering::Relaxed)
+        requests.load(Ordering::Relaxed)
     );
 }
 
@@ -73,6 +77,7 @@ fn week(sim: &Arc<Simulator>, held: &Mutex<String>, title: &str, status: &str) {
     let mut job = LocalJob::new(sim, &INPUTS);
     let main = job.main();
     print!("{}", job.log());
+    println!("   … the task has ended as {} …", result(&job));
     if let Some(value) = job.variable("NUGET_PAT") {
         value.clone_into(&mut held.lock().unwrap());
     }
@@ -80,10 +85,18 @@ fn week(sim: &Arc<Simulator>, held: &Mutex<String>, title: &str, status: &str) {
     sim.world().advance(SignedDuration::from_mins(4));
     job.settle(status);
     if !job.log().is_empty() {
-        println!("   … 4 minutes later, the job has ended as {status} …");
+        println!("   … 4 minutes later, the other steps have ended as {status}; now the task's post-job step …");
         print!("{}", job.log());
+        println!("   … the post-job step has ended as {} …", result(&job));
     }
     let mut world = sim.world();
     world.next_run();
     world.set_now(now + DAY * 7);
+}
+
+/// What the last stage told the agent about itself, by a command that the log does not show.
+fn result(job: &LocalJob) -> String {
+    let commands = job.raw.iter().filter_map(|line| Command::parse(line, true));
+    let complete = commands.filter(|command| command.event == "complete").last();
+    complete.and_then(|command| command.property("result").map(str::to_owned)).unwrap_or_else(|| "Succeeded".to_owned())
 }

@@ -68,8 +68,8 @@ fn at_its_last_request_the_program_holds_no_copy_of_a_secret_that_it_does_not_ne
     let looking = Arc::clone(&seen);
     let look = move |world: &mut World| {
         let memory = memory(program(&origin).expect("it waits for an answer"));
-        let pluralize = world.all_secrets().into_iter().map(|(label, value)| (label, copies(&memory, &value)));
-        *looking.lock().unwrap() = pluralize.collect();
+        let counted = world.all_secrets().into_iter().map(|(label, value)| (label, copies(&memory, &value)));
+        *looking.lock().unwrap() = counted.collect();
     };
     pipeline.sim.inject(Fault::before(look), When::every(Op::ConnectionDataAsPat));
     let main = pipeline.main(&mut job, &[]);

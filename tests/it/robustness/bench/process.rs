@@ -65,8 +65,8 @@ pub(super) fn count(program: &Path, word: &str, environment: Vec<(OsString, OsSt
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).arg(word);
     let output = command.env_clear().envs(environment).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let pluralize = said.lines().find_map(|line| line.split_once("Collected : "));
-    let pluralize = pluralize.unwrap_or_else(|| panic!("valgrind counted nothing: {said}")).1;
+    let instructions = said.lines().find_map(|line| line.split_once("Collected : "));
+    let instructions = instructions.unwrap_or_else(|| panic!("valgrind counted nothing: {said}")).1;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    (printed, output.status.code().unwrap_or(-1), pluralize.trim().parse().unwrap())
+    (printed, output.status.code().unwrap_or(-1), instructions.trim().parse().unwrap())
 }

@@ -108,15 +108,15 @@ impl Run {
 
     /// The instructions of each of its stages.
     pub(super) fn instructions(&self, program: &Path) -> Vec<u64> {
-        let pluralize: Rc<RefCell<Vec<u64>>> = Rc::default();
-        let (noted, program) = (Rc::clone(&pluralize), program.to_owned());
+        let counted: Rc<RefCell<Vec<u64>>> = Rc::default();
+        let (noted, program) = (Rc::clone(&counted), program.to_owned());
         let host = Host::Here(Box::new(move |stage, environment| {
             let (printed, code, instructions) = process::count(&program, word(stage), environment);
             noted.borrow_mut().push(instructions);
             (printed, code)
         }));
         self.stages(host, 0, &mut |_, _| ());
-        pluralize.take()
+        counted.take()
     }
 
     fn once(&self, program: PathBuf, delay: u64) -> Vec<Costs> {
