@@ -222,7 +222,7 @@ impl Endpoints<'_> {
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let body = Body::json(&endpoint.with(parameter, value));
         let call = Call::new(Service::AzureDevOps, Method::PUT, url, Auth::Bearer(self.token), body);
-        let answer = self.http.send_with_retry(&Call { sensitive_response: true, ..call }).await?.json::<Value>()?;
+        let answer = self.http.send_with_retry(&call).await?.json::<Value>()?;
         if answer["id"].as_str().is_some_and(|answered| answered.eq_ignore_ascii_case(id)) {
             return Ok(());
         }

@@ -157,7 +157,6 @@ impl Library<'_> {
         let url = versioned(self.organization.core(&format!("_apis/distributedtask/variablegroups/{id}")));
         let auth = Auth::Bearer(self.token);
         let call = Call::new(Service::AzureDevOps, Method::PUT, url, auth, Body::json(&body));
-        let call = Call { sensitive_response: true, ..call };
         Group::read(self.http.send_once(&call, self.http.limits().reply).await?.json()?)
     }
 
