@@ -12,15 +12,12 @@ use crate::model::timestamp::Timestamp;
 /// Inferred: the service's own limit is not documented; it refuses with `invalidDisplayName`.
 const LONGEST_NAME: usize = 190;
 
-/// The name of the personal access token to rotate, as its committed generation bears it.
+/// The name of the personal access token to rotate, without a marker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PatName(String);
 
 impl PatName {
-    /// Takes a name that no marker of ours could be mistaken for.
-    ///
-    /// # Errors
-    /// A sentence on what is expected instead.
+    /// Accepts names that do not end in one of our markers. An error completes "must be …".
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = text.trim();
         if name.is_empty() {
@@ -42,14 +39,13 @@ impl PatName {
         let marked = [" [pending ", " [held ", " [superseded ", " [check "].iter().any(|marker| name.contains(marker));
         if marked && name.ends_with(']') {
             return Err(format!(
-                "the plain name: {} ends in a marker that RotatePat itself writes into names",
+                "the plain name; {} ends in a marker that RotatePat adds to names",
                 text::quoted(name)
             ));
         }
         Ok(Self(name.to_owned()))
     }
 
-    /// The name itself.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -97,7 +93,7 @@ impl PatName {
     }
 }
 
-/// Which generation of whichever personal access token a display name is, if it bears a marker.
+/// Which generation of whichever personal access token a display name is, if it has a marker.
 pub fn marked(display_name: &str) -> Option<(PatName, Generation)> {
     let name = PatName::parse(&display_name[..display_name.rfind(" [")?]).ok()?;
     let generation = name.generation(display_name)?;
@@ -115,13 +111,12 @@ impl fmt::Display for PatName {
 pub enum Generation {
     /// The current one.
     Committed,
-    /// Created by a run that is at work or was killed; somebody may hold it.
+    /// Created by a run that still works or was killed; the token may be in use.
     Pending(RunId),
-    /// That run's job ended without success; somebody may hold it.
+    /// The job of that run did not succeed; the token may be in use.
     Held(RunId),
-    /// Replaced by a run whose job succeeded: nobody needs it after the time named.
+    /// Replaced by a run whose job succeeded; not needed after `ends`.
     Superseded {
-        /// The run that replaced it.
         by: RunId,
         /// When the overlap ends.
         ends: Timestamp,

@@ -5,16 +5,13 @@ use std::fmt;
 
 use crate::model::text;
 
-/// What a personal access token may do: `vso.…` scopes separated by blanks, or `app_token` for everything. The
-/// vocabulary is the server's and open; only the shape is checked.
+/// What a personal access token may do: `vso.…` scopes separated by spaces, or `app_token` for everything. The
+/// server defines the scopes and adds new ones, so only the form is checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scopes(String);
 
 impl Scopes {
-    /// Takes scopes from a person, separated by blanks, commas or line ends.
-    ///
-    /// # Errors
-    /// A sentence on what is expected instead.
+    /// Parses scopes from an input, separated by spaces, commas or line breaks. An error completes "must be …".
     pub fn parse(text: &str) -> Result<Self, String> {
         let scopes: Vec<&str> = text.split([' ', ',', '\n', '\r', '\t']).filter(|scope| !scope.is_empty()).collect();
         let is_scope = |scope: &str| {
@@ -23,7 +20,7 @@ impl Scopes {
         };
         match scopes.iter().find(|scope| !is_scope(scope)) {
             Some(wrong) => Err(format!(
-                "scopes such as `vso.packaging_write`, separated by blanks, or `app_token`: {} is none",
+                "scopes such as `vso.packaging_write`, separated by spaces, or `app_token`; got {}",
                 text::quoted(wrong)
             )),
             None if scopes.is_empty() => Err("at least one scope, such as `vso.packaging_write`".to_owned()),
@@ -31,12 +28,12 @@ impl Scopes {
         }
     }
 
-    /// Takes them as the server lists them, whatever they are.
+    /// Unchecked, as the server lists them.
     pub fn as_listed(text: String) -> Self {
         Self(text)
     }
 
-    /// Whether both name the same scopes, in whatever order.
+    /// Whether both have the same scopes, in any order.
     pub fn is_same(&self, other: &Self) -> bool {
         let all = |scopes: &Self| -> BTreeSet<String> {
             scopes.0.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
@@ -44,7 +41,6 @@ impl Scopes {
         all(self) == all(other)
     }
 
-    /// The scopes as the API wants them.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! A user: as people name one, and as Azure DevOps knows one.
+//! Users: as an input names them, and as Azure DevOps returns them.
 
 use std::fmt;
 
@@ -8,17 +8,12 @@ use crate::model::text::quoted;
 /// Who a user is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum UserName {
-    /// By sign-in name.
     Name(String),
-    /// By object id.
     ObjectId(String),
 }
 
 impl UserName {
     /// A sign-in name such as `rotator@contoso.com`, or an object id.
-    ///
-    /// # Errors
-    /// A sentence on what is expected instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(id) = AuthorizationId::parse(text) {
             return Ok(Self::ObjectId(id.to_string()));
@@ -28,7 +23,7 @@ impl UserName {
         if is_name {
             return Ok(Self::Name(text.to_owned()));
         }
-        Err(format!("a user's sign-in name, such as `rotator@contoso.com`, or object id: {} is neither", quoted(text)))
+        Err(format!("a user's sign-in name, such as `rotator@contoso.com`, or object id; got {}", quoted(text)))
     }
 }
 
@@ -41,11 +36,11 @@ impl fmt::Display for UserName {
     }
 }
 
-/// A user, as Azure DevOps knows it.
+/// A user, as Azure DevOps returns it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// Azure DevOps' own id, which is not Entra's object id.
     pub id: String,
-    /// The account's name, where it is told.
+    /// The sign-in name; may be empty.
     pub account: String,
 }

@@ -16,7 +16,7 @@ pub struct VaultSecret {
     suffix: Option<&'static str>,
 }
 
-/// Names in a vault are the same in every case.
+/// Names in a vault are case-insensitive.
 impl PartialEq for VaultSecret {
     fn eq(&self, other: &Self) -> bool {
         self.url.as_str().eq_ignore_ascii_case(other.url.as_str())
@@ -27,11 +27,8 @@ impl PartialEq for VaultSecret {
 const VAULT_SUFFIXES: [&str; 3] = ["vault.azure.net", "vault.usgovcloudapi.net", "vault.azure.cn"];
 
 impl VaultSecret {
-    /// From what people paste: `https://VAULT.vault.azure.net/secrets/NAME`, with a version or without, or `VAULT/NAME`;
+    /// Parses what people paste: `https://VAULT.vault.azure.net/secrets/NAME`, with a version or without, or `VAULT/NAME`;
     /// `keyVault:` or `- ` may stand in front.
-    ///
-    /// # Errors
-    /// A sentence on what is expected instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let expected = || {
@@ -63,7 +60,7 @@ impl VaultSecret {
         let is_vault = suffix.is_some() && url.scheme() == "https" && url.port().is_none();
         if !has_no_user || !(is_vault || is_loopback(&url)) {
             let host = crate::model::text::quoted(&host);
-            return Err(format!("the address of a secret in a key vault: {host} is not a vault's"));
+            return Err(format!("the address of a secret in a key vault; {host} is not a vault's host"));
         }
         url.set_query(None);
         url.set_fragment(None);
@@ -81,30 +78,28 @@ impl VaultSecret {
         Ok(Self { url, has_version, suffix })
     }
 
-    /// What to say where a version was given.
+    /// A note for the log if the address has a version.
     pub fn note(&self) -> Option<String> {
         let why = "the current version is read, and each write makes a new one";
         self.has_version.then(|| format!("note: the version in the address of {self} is ignored: {why}"))
     }
 
-    /// The address.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Whether it is in a vault of Azure, and not on this machine.
+    /// Whether the vault is in Azure and not on this machine.
     pub fn is_in_the_cloud(&self) -> bool {
         self.suffix.is_some()
     }
 
-    /// Whether this login host hands out tokens for it; on this machine, any does.
+    /// Whether this login host issues tokens for the vault; always true on this machine.
     pub fn is_in_cloud_of(&self, authority: &Url) -> bool {
         let mut clouds = VAULT_SUFFIXES.into_iter().zip(LOGIN_HOSTS);
         let cloud = clouds.find(|(suffix, _)| self.suffix == Some(*suffix));
         cloud.is_none_or(|(_, login)| authority.host_str() == Some(login))
     }
 
-    /// The name of the secret.
     pub fn name(&self) -> &str {
         self.url.path().rsplit('/').next().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Where to work and as whom: what every command is told.
+//! The organization, the sign-in and the pipeline: the settings that every command has.
 
 use url::Url;
 
@@ -9,44 +9,39 @@ use crate::model::service_connection::ServiceConnection;
 use crate::model::user::UserName;
 use crate::model::vault_secret::VaultSecret;
 
-/// Where to work, and as whom: what every command is told.
+/// The settings that every command has.
 #[derive(Debug)]
 pub struct Access {
     /// The organization that the personal access tokens belong to.
     pub organization: Organization,
-    /// How to get a token that acts for the user.
     pub source: Source,
-    /// What the token is for.
     pub purpose: Purpose,
-    /// The connection that signs in, where one is given.
     pub connection: Option<ServiceConnection>,
-    /// The connection that writes variable groups and service connections, where one is given.
+    /// Writes variable groups and service connections.
     pub azure_devops_connection: Option<ServiceConnection>,
-    /// The client that the user signed in with, where it is not told otherwise.
+    /// The client id of the app that the user signed in with; `None` means the connection's app.
     pub client: Option<String>,
-    /// The tenant of the user, where it is not to be discovered.
+    /// The user's tenant id; `None` means it is discovered.
     pub tenant: Option<String>,
-    /// Who the user must be, where that is told.
+    /// The expected user, if `userName` is set.
     pub user: Option<UserName>,
-    /// The scopes to ask for.
     pub requested_scopes: Option<String>,
-    /// The pipeline this is a step of.
     pub pipeline: Pipeline,
 }
 
 /// What a token is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// To list, make, change and revoke the user's own tokens.
+    /// List, create, change and revoke the user's own tokens.
     Rotation,
-    /// To list them.
+    /// List the user's own tokens.
     OwnReport,
-    /// To list everybody's.
+    /// List the tokens of all users.
     OrganizationReport,
 }
 
 impl Purpose {
-    /// The scopes that it takes. Documented, one API each.
+    /// The scopes that its API requires, as documented.
     pub fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Rotation => &["vso.pats", "vso.pats_manage"],
@@ -59,24 +54,23 @@ impl Purpose {
 /// The pipeline this is a step of.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// Its organization, which need not be the token's.
+    /// Not necessarily the organization of the token.
     pub organization: Organization,
-    /// The id of its project.
+    /// The project's id.
     pub project: String,
-    /// The job's own token.
     pub job_token: Option<Secret>,
-    /// Where the job asks for OIDC tokens.
+    /// The URL that issues the job's OIDC tokens.
     pub oidc: Option<Url>,
 }
 
 /// Where the token that acts for a user comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// An earlier step made it.
+    /// An earlier step got the token.
     AccessToken(Secret),
-    /// A refresh token, kept in a vault.
+    /// A refresh token in a vault.
     RefreshTokenSecret(VaultSecret),
-    /// A refresh token that the job was given, and where the newer one goes.
+    /// A refresh token from a variable of the job, and where a newer refresh token is stored.
     RefreshToken(Secret, Option<Store>),
     /// An agent user of Microsoft Entra Agent ID, by the client id of its agent identity.
     AgentUser(String),
@@ -84,6 +78,6 @@ pub enum Source {
     Password(Secret),
     /// The service connection itself: the server decides.
     Connection,
-    /// A person, who signs in now: the command `signIn`.
+    /// A person signs in now: the command `signIn`.
     Person,
 }

@@ -13,10 +13,7 @@ use crate::model::secret::Secret;
 /// Documented: how to use managed identities on a virtual machine.
 const METADATA: &str = "http://169.254.169.254/";
 
-/// Reads the connection with this id.
-///
-/// # Errors
-/// Sentences on what is expected instead, for the input that names it.
+/// Reads the connection with this id. An error completes the sentence "`serviceConnection` must be …".
 pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -> Result<ServiceConnection, String> {
     let part = |kind: &str, name: &str| {
         let wanted = format!("ENDPOINT_{kind}_{id}{name}");
@@ -25,23 +22,24 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
     let parameter = |name: &str| part("AUTH_PARAMETER", &format!("_{name}")).filter(|value| !value.is_empty());
     let data = |name: &str| part("DATA", &format!("_{name}")).filter(|value| !value.is_empty());
     let scheme = part("AUTH_SCHEME", "").ok_or_else(|| {
-        format!("a service connection that this pipeline may use: the job has none with the id {}", shown(id))
+        format!("a service connection that this pipeline may use; the job has no connection with the id {}", shown(id))
     })?;
-    let needed = |name: &str, words: &str| parameter(name).ok_or_else(|| format!("a service connection with {words}"));
+    let required =
+        |name: &str, words: &str| parameter(name).ok_or_else(|| format!("a service connection with {words}"));
     let is_certificate = || parameter("AUTHENTICATIONTYPE").is_some_and(|t| t.eq_ignore_ascii_case("spnCertificate"));
     let app = |proof: Proof| -> Result<Scheme, String> {
-        let tenant = needed("TENANTID", "a tenant id")?.to_owned();
-        Ok(Scheme::App { tenant, client: needed("SERVICEPRINCIPALID", "an app's client id")?.to_owned(), proof })
+        let tenant = required("TENANTID", "a tenant id")?.to_owned();
+        Ok(Scheme::App { tenant, client: required("SERVICEPRINCIPALID", "an app's client id")?.to_owned(), proof })
     };
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "workloadidentityfederation" => app(Proof::WorkloadIdentityFederation)?,
         "serviceprincipal" if is_certificate() => {
-            let pem = needed("SERVICEPRINCIPALCERTIFICATE", "a certificate")?;
+            let pem = required("SERVICEPRINCIPALCERTIFICATE", "a certificate")?;
             let certificate = Certificate::parse(pem).map_err(|what| format!("a service connection with {what}"))?;
             app(Proof::Certificate(certificate))?
         }
         "serviceprincipal" => {
-            let secret = needed("SERVICEPRINCIPALKEY", "a client secret")?;
+            let secret = required("SERVICEPRINCIPALKEY", "a client secret")?;
             app(Proof::Secret(Secret::new(secret.to_owned())))?
         }
         "managedserviceidentity" => Scheme::ManagedIdentity {
@@ -51,14 +49,14 @@ pub(super) fn read(environment: &Environment, id: &str, loopback: Option<Url>) -
         other => {
             return Err(format!(
                 "an Azure Resource Manager service connection with workload identity federation, a secret, a certificate \
-                 or a managed identity: one of the kind {} signs in to nothing here",
+                 or a managed identity; got the kind {}",
                 shown(other)
             ));
         }
     };
     let authority = data("ENVIRONMENTAUTHORITYURL").or_else(|| data("ACTIVEDIRECTORYAUTHORITY"));
     let authority = cloud::authority(authority, data("ENVIRONMENT"), loopback).map_err(|host| {
-        format!("a service connection of the public, the US Government's or the Chinese cloud: its own is \"{host}\"")
+        format!("a service connection of the public, the US Government or the China cloud; got \"{host}\"")
     })?;
     Ok(ServiceConnection { id: id.to_owned(), authority, scheme })
 }
@@ -72,8 +70,8 @@ fn identity_endpoint(environment: &Environment, loopback: Option<&Url>) -> Resul
             Ok(IdentityEndpoint::AppService(endpoint, Secret::new(header.to_owned())))
         }
         (Some(_), None) => {
-            Err("another service connection: the managed identity of Azure Arc or Service Fabric, which \
-                                `IDENTITY_ENDPOINT` without `IDENTITY_HEADER` tells, cannot be used here"
+            Err("another service connection: `IDENTITY_ENDPOINT` without `IDENTITY_HEADER` means Azure Arc or Service \
+                 Fabric, whose managed identities are not supported"
                 .to_owned())
         }
         (None, _) => Ok(IdentityEndpoint::Metadata(loopback.cloned().map_or_else(metadata, Ok)?)),

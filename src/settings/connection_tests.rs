@@ -42,7 +42,7 @@ fn what_a_kind_lacks_is_named() {
         (&[by_certificate[0], by_certificate[1], (&key, "a-client-secret")], "with a certificate"),
         (&[by_certificate[0], by_certificate[1], (&certificate, certificate_alone)], "a private key beside"),
         (&[by_certificate[0], by_certificate[1], (&certificate, "hunter2")], "a private key beside"),
-        (&[(&scheme, "UsernamePassword")], "one of the kind"),
+        (&[(&scheme, "UsernamePassword")], "; got the kind"),
         (&[(&parameter("TENANTID"), "")], "with a tenant id"),
         (&[(&parameter("SERVICEPRINCIPALID"), " ")], "with an app's client id"),
         (&[(&data("ENVIRONMENTAUTHORITYURL"), "https://login.evil.example/")], "login.evil.example"),
@@ -54,12 +54,12 @@ fn what_a_kind_lacks_is_named() {
                 ("IDENTITY_ENDPOINT", "http://evil.example/x"),
                 ("IDENTITY_HEADER", "hunter2"),
             ],
-            "is local",
+            "`IDENTITY_ENDPOINT` is local",
         ),
     ] {
         assert_eq!(inputs_at_fault(wrong), ["serviceConnection"], "{wrong:?}");
-        let told = faults(wrong).concat();
-        assert!(told.contains(words) && !told.contains("hunter2"), "{told}");
+        let text = faults(wrong).concat();
+        assert!(text.contains(words) && !text.contains("hunter2"), "{text}");
     }
 }
 
@@ -144,6 +144,6 @@ fn a_vault_is_in_the_connections_cloud_and_its_token_is_for_that_cloud() {
         }
     }
     let short = [(&cloud[..], "AzureUSGovernment"), ("INPUT_PUBLISHTO", "keyVault: contoso-kv/nuget-pat")];
-    let told = faults(&short).concat();
-    assert!(told.contains("\"contoso-kv.vault.azure.net\" is not"), "{told}");
+    let text = faults(&short).concat();
+    assert!(text.contains("; got \"contoso-kv.vault.azure.net\""), "{text}");
 }

@@ -16,8 +16,8 @@ pub struct Fault {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Text {
-    /// What the input or variable needs.
-    Needs(String),
+    /// What follows the name of the input or variable.
+    Predicate(String),
     /// A whole sentence, about a name that only the pipeline knows.
     Sentence(String),
 }
@@ -26,8 +26,17 @@ enum Text {
 const UNKNOWN: &str = "unknown input";
 
 impl Fault {
-    pub(super) fn new(input: &'static str, expected: &str) -> Self {
-        Self { input, text: Text::Needs(expected.to_owned()) }
+    /// The predicate follows the input's name: "is only used with `password`".
+    pub(super) fn new(input: &'static str, predicate: &str) -> Self {
+        Self { input, text: Text::Predicate(predicate.to_owned()) }
+    }
+
+    pub(super) fn must_be(input: &'static str, expected: &str) -> Self {
+        Self::new(input, &format!("must be {expected}"))
+    }
+
+    pub(super) fn required(input: &'static str, meaning: &str) -> Self {
+        Self::new(input, &format!("is required: {meaning}"))
     }
 
     /// An input that the task does not have; only its name in the environment is known.
@@ -37,7 +46,7 @@ impl Fault {
         Self { input: UNKNOWN, text: Text::Sentence(sentence) }
     }
 
-    /// A variable of the job that takes the place of the agent's own word.
+    /// A variable of the job that replaces a value of the agent.
     pub(super) fn shadow(shadow: &Shadow) -> Self {
         let Shadow { variable, name, decides } = shadow;
         let (variable, name) = (quoted(variable), one_line(name));
@@ -48,14 +57,14 @@ impl Fault {
         Self { input: "variables", text: Text::Sentence(sentence) }
     }
 
-    /// The job was confirmed before it began.
+    /// The variable confirms the new token before there is one.
     pub fn confirmed_before(variable: &str) -> Self {
-        let needed = format!(
-            "a variable that only the step that stored the new token sets: {} is already `true` before this step, which \
-             would confirm a token that nobody has stored",
+        let expected = format!(
+            "a variable that only the step that stores the new token sets; {} is already `true` before this step, which \
+             would confirm a token that is not stored yet",
             quoted(variable)
         );
-        Self::new("confirmVariable", &needed)
+        Self::must_be("confirmVariable", &expected)
     }
 
     /// Whether it is about an input, which the pipeline gives.
@@ -66,11 +75,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let expected = match &self.text {
-            Text::Needs(expected) => expected,
+        let predicate = match &self.text {
+            Text::Predicate(predicate) => predicate,
             Text::Sentence(sentence) => return f.write_str(sentence),
         };
-        let what = if self.is_of_an_input() { "" } else { "the agent's variable " };
-        write!(f, "{what}`{}` needs {expected}", self.input)
+        let kind = if self.is_of_an_input() { "" } else { "the agent's variable " };
+        write!(f, "{kind}`{}` {predicate}", self.input)
     }
 }

@@ -70,23 +70,21 @@ pub(super) struct Inputs {
 /// Inputs whose value must never be shown, not even in part.
 const SECRETS: [&str; 3] = ["refreshToken", "password", "accessToken"];
 
-/// Reads the inputs. One that cannot be used whatever it is for is a fault, and is left out of the inputs.
-///
-/// # Errors
-/// When nothing can be read, which no value can cause: every field is optional text.
+/// Reads the inputs. An input that is invalid for every command is a fault and is left out of the result. No value can
+/// cause an error: every field is optional text.
 pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result<Inputs, envy::Error> {
     faults.extend(unknown(environment));
     let mut values = Vec::new();
     for input in INPUTS {
         let variable = format!("INPUT_{}", input.name.to_uppercase());
         if environment.unreadable().any(|name| name == variable) {
-            faults.push(Fault::new(input.name, "a value that is UTF-8 text"));
+            faults.push(Fault::must_be(input.name, "UTF-8 text"));
             continue;
         }
         let default = Some(input.default).filter(|default| !default.is_empty());
         let Some(value) = environment.get(&variable).or(default) else { continue };
         if !SECRETS.contains(&input.name) && is_like_a_secret(value) {
-            faults.push(Fault::new(input.name, "another value: what is given looks like a secret"));
+            faults.push(Fault::new(input.name, "must not be a secret; the given value looks like a secret"));
             continue;
         }
         match unexpanded_macro(value) {
@@ -94,7 +92,7 @@ pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result
             Some(unexpanded) => {
                 let shown =
                     if SECRETS.contains(&input.name) && unexpanded != value { "a `$(…)`" } else { unexpanded };
-                let message = format!("a value: {shown} was left as it is, as the job has no such variable");
+                let message = format!("uses {shown}, but the job has no such variable");
                 faults.push(Fault::new(input.name, &message));
             }
         }
@@ -102,13 +100,12 @@ pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result
     envy::from_iter(values)
 }
 
-/// Whether a name in the environment is that of an input.
 pub(super) fn is_declared(name: &str) -> bool {
     name.strip_prefix("INPUT_").is_some_and(|name| INPUTS.iter().any(|input| input.name.to_uppercase() == name))
 }
 
-/// Inputs that the task does not have: the agent hands over whatever the step names. A job's variable can be called so
-/// too, and is nobody's mistake; `INPUT_METHOD` belongs to desktops.
+/// Inputs that the task does not have: the agent hands over every input that the step names. A job's variable may have
+/// such a name too, which is no mistake; desktops set `INPUT_METHOD`.
 fn unknown(environment: &Environment) -> Vec<Fault> {
     let public = environment.public_variables().unwrap_or_default();
     let is_variable = |name: &str| name == "INPUT_METHOD" || public.iter().any(|own| format_name(own) == name);
@@ -134,7 +131,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     (distance <= 2.max(name.chars().count() / 3)).then_some(shown)
 }
 
-/// By how many letters two words differ (Levenshtein).
+/// The Levenshtein distance of two words.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

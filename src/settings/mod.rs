@@ -1,5 +1,5 @@
-//! Everything the task is told, parsed once into types that cannot be wrong. The only reader of `INPUT_*`,
-//! `ENDPOINT_*`, `SYSTEM_*` and their like; every fault is found before anything is sent, and all are told together.
+//! The inputs and the agent's variables, parsed once into types that cannot be wrong. Nothing else reads `INPUT_*`,
+//! `ENDPOINT_*` or `SYSTEM_*`. Every fault is found before anything is sent, and all are reported together.
 
 mod access;
 mod command;
@@ -27,24 +27,21 @@ use crate::agent::environment::Environment;
 use crate::agent::trust;
 use crate::model::secret::Secret;
 
-/// Reads the settings.
-///
-/// # Errors
-/// Every fault there is.
+/// Reads the settings, or finds every fault in them.
 pub fn read(environment: &Environment) -> Result<Settings, Vec<Fault>> {
-    // Where one value may be forged, what is wrong with another says nothing.
+    // If one value may be forged, faults in the others mean nothing.
     let shadows = trust::shadows(environment, inputs::is_declared).map_err(|list| {
-        vec![Fault::new(list, "the names of the job's variables, as every agent gives them to a task")]
+        vec![Fault::must_be(list, "a JSON list of the names of the job's variables, as every agent sets it")]
     })?;
     if !shadows.is_empty() {
         return Err(shadows.iter().map(Fault::shadow).collect());
     }
     let mut faults = Vec::new();
     let Ok(inputs) = inputs::read(environment, &mut faults) else {
-        return Err(vec![Fault::new("command", "inputs that can be read")]);
+        return Err(vec![Fault::new("command", "could not be read, nor any other input")]);
     };
-    let spoiled = faults.iter().map(|fault| fault.input).collect();
-    let mut reader = Reader { environment, faults, spoiled };
+    let rejected = faults.iter().map(|fault| fault.input).collect();
+    let mut reader = Reader { environment, faults, rejected };
     let settings = reader.settings(inputs);
     let network = network::read(environment, &mut reader.faults);
     match settings {
@@ -53,10 +50,7 @@ pub fn read(environment: &Environment) -> Result<Settings, Vec<Fault>> {
     }
 }
 
-/// Reads the way to the services alone, where there is no pipeline.
-///
-/// # Errors
-/// Every fault there is.
+/// Reads the proxy and certificate settings alone, for use outside a pipeline.
 pub fn read_network(environment: &Environment) -> Result<Network, Vec<Fault>> {
     let mut faults = Vec::new();
     let network = network::read(environment, &mut faults);
@@ -68,7 +62,7 @@ pub fn is_debug(environment: &Environment) -> bool {
     environment.get("SYSTEM_DEBUG").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// Every secret value that the environment brought, so that none of them can be printed.
+/// Every secret value in the environment, for redaction.
 pub fn secrets(environment: &Environment) -> Vec<Secret> {
     let is_secret = |name: &str| {
         let name = name.to_ascii_uppercase();
@@ -85,7 +79,7 @@ pub fn secrets(environment: &Environment) -> Vec<Secret> {
             .iter()
             .any(|secret| name.ends_with(secret))
     };
-    // Shorter values would blot out ordinary words; the agent masks them all the same.
+    // Redacting shorter values would hide ordinary words. The agent masks them anyway.
     environment
         .iter()
         .filter(|(name, _)| is_secret(name))

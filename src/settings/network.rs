@@ -1,5 +1,5 @@
-//! The way to the services, as the agent is configured: its proxy, its certificates. Where the agent has no proxy, the
-//! machine's `HTTPS_PROXY` and `NO_PROXY`. Variables of the agent: seen in code, `ExecutionContext.cs`.
+//! The proxy and the certificates that the agent is configured with. If the agent has no proxy, the machine's `HTTPS_PROXY`
+//! and `NO_PROXY` apply. Variables of the agent: seen in code, `ExecutionContext.cs`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,8 +18,7 @@ const PROXY: &str = "AGENT_PROXYURL";
 const PROXY_USER: &str = "AGENT_PROXYUSERNAME";
 const PROXY_PASSWORD: &str = "SECRET_AGENT_PROXYPASSWORD";
 const BYPASS: &str = "AGENT_PROXYBYPASSLIST";
-/// Files of CA certificates to trust beside the built-in ones: the agent's (`--sslcacert`), what Node is given, and what
-/// OpenSSL is given.
+/// Files of CA certificates to trust in addition to the built-in ones: the agent's (`--sslcacert`), Node's and OpenSSL's.
 const ROOTS: [&str; 3] = ["AGENT_CAINFO", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 const CLIENT: &str = "AGENT_CLIENTCERT";
 const CLIENT_KEY: &str = "AGENT_CLIENTCERTKEY";
@@ -27,24 +26,22 @@ const CLIENT_ARCHIVE: &str = "AGENT_CLIENTCERTARCHIVE";
 const CLIENT_PASSWORD: &str = "SECRET_AGENT_CLIENTCERTPASSWORD";
 const SKIP: &str = "AGENT_SKIPCERTVALIDATION";
 
-/// The machine's proxy for `https`, the first that is set. `HTTP_PROXY` is for plain `http`, which goes to no service.
+/// The machine's proxy for `https`; the first that is set counts. `HTTP_PROXY` is for plain `http`, which no service uses.
 const MACHINES_PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const MACHINES_BYPASS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// The way to the services.
+/// How the services are reached.
 #[derive(Debug, Default)]
 pub struct Network {
-    /// The proxy to go through.
     pub proxy: Option<Proxy>,
-    /// Files of CA certificates to trust beside those built in.
+    /// Trusted in addition to the built-in CA certificates.
     pub roots: Vec<RootsFile>,
-    /// The certificate to show to a server that asks for one.
+    /// Sent to a server that asks for a client certificate.
     pub client: Option<ClientCertificate>,
-    /// Whether every certificate is believed.
+    /// Whether every server certificate is accepted.
     pub skip_validation: bool,
 }
 
-/// A file of CA certificates.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RootsFile {
     /// The variable that names it.
@@ -58,23 +55,21 @@ impl fmt::Display for RootsFile {
     }
 }
 
-/// A certificate of the agent, and its key.
+/// The agent's client certificate.
 #[derive(Debug)]
 pub struct ClientCertificate {
-    /// The file of the certificate.
     pub certificate: PathBuf,
-    /// The file of its key.
     pub key: PathBuf,
-    /// What protects the key.
+    /// Decrypts the key.
     pub passphrase: Option<Secret>,
 }
 
-/// A proxy, and what does not go through it.
+/// A proxy, and the hosts that bypass it.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Its address, without user name and password.
+    /// Without user name and password.
     pub address: Url,
-    /// Who to be there.
+    /// User name and password.
     pub credentials: Option<(String, Secret)>,
     /// The variable that names it.
     pub variable: &'static str,
@@ -85,15 +80,15 @@ pub struct Proxy {
 
 #[derive(Debug)]
 enum Bypass {
-    /// As the agent has it.
+    /// The agent's list.
     Expressions(Vec<Regex>),
-    /// As the machine has it.
+    /// The machine's `NO_PROXY`.
     Hosts(Vec<String>),
 }
 
 impl Proxy {
-    /// Whether a request to this address goes through it. Nothing local does: neither loopback nor a managed identity's
-    /// endpoint, whose answers are for this machine alone.
+    /// Whether a request to this address goes through the proxy. Local addresses never do: neither loopback nor the
+    /// endpoint of a managed identity, whose answers are meant for this machine only.
     pub fn takes(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let is_link_local = matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local());
@@ -118,8 +113,8 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// Whether an entry of `NO_PROXY` means this host: by its name or a domain above it (with a dot, a `*.` or nothing in
-/// front), with a port where only that port is meant; `*` means all.
+/// Whether an entry of `NO_PROXY` matches this host: its name or a parent domain (written plain, with `.` or with `*.` in
+/// front), with an optional port. `*` matches every host.
 fn is_of(url: &Url, host: &str, entry: &str) -> bool {
     let (name, port) = match entry.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
@@ -135,20 +130,20 @@ fn is_of(url: &Url, host: &str, entry: &str) -> bool {
 }
 
 impl Network {
-    /// What the log must say of it, once a stage.
+    /// Warnings for the log, once in each stage.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.skip_validation {
             remarks.push(format!(
-                "certificates are not validated, as the agent is configured so (`{SKIP}`): whoever stands between it \
-                 and the services reads and changes everything, tokens included. Configure the agent without \
-                 `--sslskipcertvalidation`, and with the CA file (`--sslcacert`) where one is missing."
+                "server certificates are not validated, because the agent is configured that way (`{SKIP}`): an attacker \
+                 on the network can read and change everything, including tokens. Configure the agent without \
+                 `--sslskipcertvalidation`; add a missing CA certificate with `--sslcacert`."
             ));
         }
         for entry in self.proxy.iter().flat_map(|proxy| &proxy.not_understood) {
             remarks.push(format!(
-                "{} in the agent's list of hosts that bypass its proxy is no regular expression that can be used here, \
-                 so it bypasses nothing. Write it without look-around and back-references.",
+                "{} in the agent's proxy bypass list is not a supported regular expression and is ignored. Write it \
+                 without look-around and back-references.",
                 quoted(entry)
             ));
         }
@@ -156,7 +151,6 @@ impl Network {
     }
 }
 
-/// Reads the way to the services, and notes every fault on the way.
 pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Network {
     Network {
         proxy: proxy(environment, faults),
@@ -166,7 +160,7 @@ pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Networ
     }
 }
 
-/// Each file once: the same one is often named for several programs.
+/// Each file once: several variables often name the same file.
 fn roots(environment: &Environment) -> Vec<RootsFile> {
     let mut files: Vec<RootsFile> = Vec::new();
     for (variable, path) in ROOTS.into_iter().filter_map(|name| Some((name, PathBuf::from(environment.get(name)?)))) {
@@ -194,25 +188,25 @@ fn proxy(environment: &Environment, faults: &mut Vec<Fault>) -> Option<Proxy> {
             Some(Proxy { address, credentials: named.or(embedded), variable, bypass, not_understood })
         }
         Err(expected) => {
-            faults.push(Fault::new(variable, &expected));
+            faults.push(Fault::must_be(variable, &expected));
             None
         }
     }
 }
 
-/// A proxy's address, and who to be there. A missing scheme is `http`, as everywhere.
+/// The address and the credentials of a proxy. The default scheme is `http`, as in other programs.
 fn address(text: &str) -> Result<(Url, Option<(String, Secret)>), String> {
     let expected = |why: &str| {
         // What stands before an `@` may be a password.
-        let shown = if text.contains('@') { "what is given".to_owned() } else { quoted(text) };
-        Err(format!("the address of a proxy, such as `http://proxy.contoso.com:8080`: {shown} {why}"))
+        let shown = if text.contains('@') { "a value with `@`, which is not shown".to_owned() } else { quoted(text) };
+        Err(format!("the address of a proxy, such as `http://proxy.contoso.com:8080`; got {shown}{why}"))
     };
     let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let Ok(mut url) = Url::parse(&whole) else { return expected("is none") };
+    let Ok(mut url) = Url::parse(&whole) else { return expected("") };
     if url.scheme().starts_with("socks") {
-        return expected("is that of a SOCKS proxy, and only HTTP proxies can be used");
+        return expected(": SOCKS proxies are not supported");
     }
-    // What the HTTP client could not read, it would take for no proxy at all.
+    // The HTTP client would silently use no proxy if it could not parse the address.
     let is_host = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     let has_host = match url.host() {
         Some(Host::Domain(name)) => is_host(name),
@@ -220,10 +214,10 @@ fn address(text: &str) -> Result<(Url, Option<(String, Secret)>), String> {
         None => false,
     };
     if !matches!(url.scheme(), "http" | "https") || !has_host {
-        return expected("is none");
+        return expected("");
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return expected("goes on after the host, and a configuration script cannot be used");
+        return expected(": a path or query is not allowed, and a configuration script is not supported");
     }
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let credentials = url.password().map(|password| (decoded(url.username()), Secret::new(decoded(password))));
@@ -231,12 +225,12 @@ fn address(text: &str) -> Result<(Url, Option<(String, Secret)>), String> {
     Ok((url, credentials))
 }
 
-/// The agent's regular expressions, and what it calls one and is none here. Such an entry bypasses nothing, as with the
-/// agent itself, which skips what it cannot read (seen in code: `AgentWebProxy.cs`): it may be about another host.
+/// The agent's regular expressions, and the entries that cannot be parsed. These are ignored, as the agent does itself
+/// (seen in code: `AgentWebProxy.cs`): they may be about another host.
 fn expressions(environment: &Environment, faults: &mut Vec<Fault>) -> (Bypass, Vec<String>) {
     let list = environment.get(BYPASS).map(serde_json::from_str::<Vec<String>>);
     let list = list.unwrap_or(Ok(Vec::new())).unwrap_or_else(|_| {
-        faults.push(Fault::new(BYPASS, "a list of regular expressions, as JSON"));
+        faults.push(Fault::must_be(BYPASS, "a JSON list of regular expressions"));
         Vec::new()
     });
     let (mut expressions, mut not_understood) = (Vec::new(), Vec::new());
@@ -263,26 +257,26 @@ fn client(environment: &Environment, faults: &mut Vec<Fault>) -> Option<ClientCe
                 passphrase: environment.get(CLIENT_PASSWORD).map(|password| Secret::new(password.to_owned())),
             });
         }
-        (Some(_), None) => faults.push(Fault::new(CLIENT_KEY, "the file of the key that belongs to the certificate")),
-        (None, Some(_)) => faults.push(Fault::new(CLIENT, "the file of the certificate that the key belongs to")),
+        (Some(_), None) => {
+            faults.push(Fault::required(CLIENT_KEY, "the file of the key that belongs to the certificate"))
+        }
+        (None, Some(_)) => faults.push(Fault::required(CLIENT, "the file of the certificate that the key belongs to")),
         (None, None) if environment.get(CLIENT_ARCHIVE).is_some() => {
-            let expected = "the certificate as PEM text, and its key in another file: the archive cannot be used";
-            faults.push(Fault::new(CLIENT, expected));
+            let meaning = "the certificate as PEM text, with its key in another file; the archive is not supported";
+            faults.push(Fault::required(CLIENT, meaning));
         }
         (None, None) => {}
     }
     None
 }
 
-/// Faults that only show when the files are read.
+/// Faults that are found only when the files are read.
 impl Network {
-    /// The file of the client's certificate is none.
     pub fn no_client_certificate(&self, why: &str) -> Fault {
         let file = self.client.as_ref().map(|client| &client.certificate);
         fault_of(CLIENT, file, "a file with a certificate as PEM text", why)
     }
 
-    /// The file of the client's key is none.
     pub fn no_client_key(&self, why: &str) -> Fault {
         let file = self.client.as_ref().map(|client| &client.key);
         fault_of(CLIENT_KEY, file, "a file with the private key of the certificate as PEM text", why)
@@ -291,10 +285,10 @@ impl Network {
 
 fn fault_of(variable: &'static str, file: Option<&PathBuf>, expected: &str, why: &str) -> Fault {
     let file = file.map(|file| file.display().to_string()).unwrap_or_default();
-    Fault::new(variable, &format!("{expected}: {} {why}", quoted(&file)))
+    Fault::must_be(variable, &format!("{expected}; {} {why}", quoted(&file)))
 }
 
-/// Passwords of proxies, in the forms in which they stand in an address and in a header.
+/// Passwords of proxies, as written in an address and in a header.
 pub(super) fn secrets(environment: &Environment) -> Vec<Secret> {
     let mut secrets = Vec::new();
     let pair = |user: &str, password: &str| Secret::new(format!("{user}:{password}"));

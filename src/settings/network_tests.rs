@@ -4,7 +4,6 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().copied().collect()
 }
 
-/// What is read without a fault.
 fn network(variables: &[(&str, &str)]) -> Network {
     let mut faults = Vec::new();
     let network = read(&environment(variables), &mut faults);
@@ -39,7 +38,7 @@ fn the_agents_proxy_comes_before_the_machines() {
 }
 
 #[test]
-fn who_to_be_at_the_proxy_is_told_apart_from_its_address() {
+fn proxy_credentials_are_separate_from_its_address() {
     let url = ("AGENT_PROXYURL", "http://proxy:8080");
     let user = ("AGENT_PROXYUSERNAME", "agent");
     let password = ("SECRET_AGENT_PROXYPASSWORD", "hunter2-hunter2");
@@ -56,27 +55,30 @@ fn who_to_be_at_the_proxy_is_told_apart_from_its_address() {
 }
 
 #[test]
-fn an_address_that_is_no_proxys_is_named_and_its_password_is_not() {
+fn invalid_proxy_address_is_shown_without_its_password() {
     for variable in ["AGENT_PROXYURL", "HTTPS_PROXY"] {
         for (address, words) in [
-            ("http://", "is none"),
-            ("http://pro xy", "is none"),
-            ("http://proxy:99999", "is none"),
-            ("ftp://proxy", "is none"),
+            ("http://", "proxy.contoso.com:8080`; got "),
+            ("http://pro xy", "proxy.contoso.com:8080`; got "),
+            ("http://proxy:99999", "proxy.contoso.com:8080`; got "),
+            ("ftp://proxy", "proxy.contoso.com:8080`; got "),
             ("socks5://proxy:1080", "SOCKS"),
             ("http://proxy/proxy.pac", "configuration script"),
-            ("http://me:hunter2@", "what is given is none"),
+            ("http://me:hunter2@", "; got a value with `@`, which is not shown"),
         ] {
-            let told = faults(&[(variable, address)]);
-            let [fault] = &told[..] else { panic!("{address}: {told:?}") };
-            assert!(fault.starts_with(&format!("the agent's variable `{variable}` needs")), "{fault}");
+            let found = faults(&[(variable, address)]);
+            let [fault] = &found[..] else { panic!("{address}: {found:?}") };
+            assert!(
+                fault.starts_with(&format!("the agent's variable `{variable}` must be the address of a proxy")),
+                "{fault}"
+            );
             assert!(fault.contains(words) && !fault.contains("hunter2"), "{fault}");
         }
     }
 }
 
 #[test]
-fn the_agents_list_is_one_of_expressions_on_scheme_host_and_port() {
+fn agents_bypass_list_has_expressions_on_scheme_host_and_port() {
     let list = r#"["dev\\.azure\\.com", "^https://.*\\.vault\\.azure\\.net$", "(?!x)y", "", "CONTOSO:8443"]"#;
     let network = network(&[("AGENT_PROXYURL", "http://proxy"), ("AGENT_PROXYBYPASSLIST", list)]);
     let proxy = network.proxy.as_ref().unwrap();
@@ -101,7 +103,7 @@ fn the_agents_list_is_one_of_expressions_on_scheme_host_and_port() {
 }
 
 #[test]
-fn the_machines_list_is_one_of_hosts_and_domains_with_or_without_a_port() {
+fn no_proxy_has_hosts_and_domains_with_optional_port() {
     let list = ".vault.azure.net, *.microsoftonline.com,dev.azure.com:443 example.com:8443";
     let network = network(&[("HTTPS_PROXY", "http://proxy"), ("NO_PROXY", list)]);
     let proxy = network.proxy.as_ref().unwrap();
@@ -132,13 +134,13 @@ fn a_client_certificate_has_a_key() {
         (&[key], "AGENT_CLIENTCERT"),
         (&[("AGENT_CLIENTCERTARCHIVE", "/a/cert.pfx")], "AGENT_CLIENTCERT"),
     ] {
-        let told = faults(variables);
-        assert!(matches!(&told[..], [one] if one.contains(&format!("`{named}`"))), "{told:?}");
+        let found = faults(variables);
+        assert!(matches!(&found[..], [one] if one.contains(&format!("`{named}`"))), "{found:?}");
     }
 }
 
 #[test]
-fn validation_is_skipped_only_where_the_agent_says_so_and_never_silently() {
+fn validation_is_skipped_only_if_the_agent_says_so_and_with_a_warning() {
     for (value, skips) in [("True", true), ("true", true), ("False", false), ("1", false)] {
         let network = network(&[("AGENT_SKIPCERTVALIDATION", value)]);
         assert_eq!(network.skip_validation, skips);

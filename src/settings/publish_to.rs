@@ -1,4 +1,4 @@
-//! The lines of `publishTo`: `kind: place`, or the address of a vault's secret alone.
+//! The lines of `publishTo`: `kind: place`, or the address of a Key Vault secret.
 
 use crate::model::destination::{Connection, Destination, GroupVariable, Named};
 use crate::model::secret::is_like_a_secret;
@@ -7,8 +7,8 @@ use crate::model::vault_secret::VaultSecret;
 
 const EXAMPLES: &str = "lines such as `keyVault: contoso-kv/nuget-pat`, `variableGroup: Prod secrets/NUGET_PAT` or `serviceConnection: contoso-feed`";
 
-/// Reads the lines; what is wrong with them comes beside what is right. The pipeline's own project, by these names,
-/// goes without saying.
+/// Reads the lines into destinations and faults. `own_project` holds the names of the pipeline's project, which a line may
+/// leave out.
 pub(super) fn read(lines: &str, own_project: &[String]) -> (Vec<Destination>, Vec<String>) {
     let (mut destinations, mut faults) = (Vec::<Destination>::new(), Vec::new());
     // A YAML list that was pasted as text has `- ` before each line.
@@ -16,7 +16,9 @@ pub(super) fn read(lines: &str, own_project: &[String]) -> (Vec<Destination>, Ve
     for line in lines.filter(|line| !line.is_empty()) {
         match parse(line).map(|new| new.in_own_project(own_project)) {
             Ok(new) => match destinations.iter().find(|known| known.clashes(&new)) {
-                Some(known) => faults.push(format!("each place once: {new} and {known} write to the same")),
+                Some(known) => {
+                    faults.push(format!("different destinations; {new} and {known} write to the same place"))
+                }
                 None => destinations.push(new),
             },
             Err(fault) => faults.push(fault),
@@ -27,7 +29,7 @@ pub(super) fn read(lines: &str, own_project: &[String]) -> (Vec<Destination>, Ve
 
 fn parse(line: &str) -> Result<Destination, String> {
     if line.split([':', '/', ' ']).any(is_like_a_secret) {
-        return Err(format!("{EXAMPLES}: one line holds what looks like a secret"));
+        return Err(format!("{EXAMPLES}; one line looks like a secret"));
     }
     let (kind, place) = line.split_once(':').unwrap_or((line, ""));
     let place = place.trim();
@@ -36,7 +38,10 @@ fn parse(line: &str) -> Result<Destination, String> {
         "variablegroup" => match &parts(place)[..] {
             [group, variable] => group_variable(None, group, variable),
             [project, group, variable] => group_variable(Some(project), group, variable),
-            _ => Err(format!("{EXAMPLES}: {} names no group and variable; write `/` in a name as `%2F`", quoted(line))),
+            _ => Err(format!(
+                "{EXAMPLES}; got {} without group or variable (write `/` in a name as `%2F`)",
+                quoted(line)
+            )),
         },
         "serviceconnection" => {
             let (place, host) = with_host(place);
@@ -45,7 +50,7 @@ fn parse(line: &str) -> Result<Destination, String> {
                 [project, name] => (Some(project.clone()), name.clone()),
                 _ => {
                     return Err(format!(
-                        "{EXAMPLES}: {} names no connection; write `/` in a name as `%2F`",
+                        "{EXAMPLES}; got {} without a connection (write `/` in a name as `%2F`)",
                         quoted(line)
                     ));
                 }
@@ -53,11 +58,11 @@ fn parse(line: &str) -> Result<Destination, String> {
             Ok(Destination::ServiceConnection(Connection { named: Named { project, name }, host }))
         }
         "https" | "http" => VaultSecret::parse(line).map(Destination::KeyVault),
-        _ => Err(format!("{EXAMPLES}: {} is of no known kind", quoted(line))),
+        _ => Err(format!("{EXAMPLES}; got {}, an unknown kind", quoted(line))),
     }
 }
 
-/// A connection and the host behind ` at `. Words that are no host belong to the connection's name.
+/// A connection and the host after ` at `. If no host follows, ` at ` is part of the connection's name.
 fn with_host(place: &str) -> (&str, Option<String>) {
     let is_host = |host: &str| {
         let (name, port) = host.split_once(':').unwrap_or((host, "443"));
@@ -73,13 +78,16 @@ fn with_host(place: &str) -> (&str, Option<String>) {
 fn group_variable(project: Option<&String>, group: &str, variable: &str) -> Result<Destination, String> {
     let is_name = variable.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
     if !is_name {
-        return Err(format!("a variable's name of letters, digits, `.`, `_` and `-`: {} is none", quoted(variable)));
+        return Err(format!(
+            "lines whose variable has only letters, digits, `.`, `_` and `-`; got {}",
+            quoted(variable)
+        ));
     }
     let group = Named { project: project.cloned(), name: group.to_owned() };
     Ok(Destination::VariableGroup(GroupVariable { group, variable: variable.to_owned() }))
 }
 
-/// The names between the slashes; nothing where one is empty.
+/// The names between the slashes; empty if any name is empty.
 fn parts(place: &str) -> Vec<String> {
     let parts: Vec<String> = place.split('/').map(|part| part.trim().replace("%2F", "/").replace("%2f", "/")).collect();
     if parts.iter().any(String::is_empty) { Vec::new() } else { parts }

@@ -1,4 +1,4 @@
-//! Reads the inputs into settings, and notes every fault on the way: reading goes on after one, to find the others.
+//! Reads the inputs into settings. Reading continues after a fault, to find all of them.
 
 use url::Url;
 
@@ -14,27 +14,27 @@ use crate::settings::fault::Fault;
 use crate::settings::inputs::Inputs;
 use crate::settings::{connection, manifest};
 
-/// The settings in the making.
+/// Collects the faults while the settings are read.
 pub(super) struct Reader<'a> {
     pub(super) environment: &'a Environment,
     pub(super) faults: Vec<Fault>,
-    /// Inputs that are given, but were left out as they cannot be used whatever they are for.
-    pub(super) spoiled: Vec<&'static str>,
+    /// Inputs that are set, but were left out because they are invalid for every command.
+    pub(super) rejected: Vec<&'static str>,
 }
 
-/// What is known of the connections and of where everything is, before the rest is read.
+/// What is known about the service connection and the organization before the other inputs are read.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
-    /// Whether a connection is named, be it a usable one or not.
+    /// Whether `serviceConnection` is set, valid or not.
     pub(super) has_connection: bool,
-    /// Unknown where the organization is: then nothing can be said of a vault.
+    /// `None` if the organization is invalid; then vaults are not checked against it.
     pub(super) is_on_loopback: Option<bool>,
-    /// The login host of the connection, where there is a usable one.
+    /// The login host of the connection, if that is valid.
     pub(super) authority: Option<&'a Url>,
 }
 
 impl Reader<'_> {
-    /// `None` only with a fault noted; most faults are noted and reading goes on, to find the others.
+    /// `None` only if a fault was found.
     pub(super) fn settings(&mut self, inputs: Inputs) -> Option<(Access, Command)> {
         let command = self.choice("command", inputs.command.as_deref());
         let pipeline = self.pipeline();
@@ -45,13 +45,13 @@ impl Reader<'_> {
         let writer = inputs.azure_dev_ops_service_connection.as_deref();
         let azure_devops_connection = self.connection("azureDevOpsServiceConnection", writer, loopback);
         let seen = Seen {
-            has_connection: inputs.service_connection.is_some() || self.is_spoiled("serviceConnection"),
+            has_connection: inputs.service_connection.is_some() || self.is_rejected("serviceConnection"),
             is_on_loopback: organization.as_ref().map(|organization| organization.loopback().is_some()),
             authority: connection.as_ref().map(|connection| &connection.authority),
         };
         for (input, id) in [("tenantId", &inputs.tenant_id), ("clientId", &inputs.client_id)] {
             if id.as_deref().is_some_and(|id| AuthorizationId::parse(id).is_none()) {
-                self.fault(input, "a GUID");
+                self.must_be(input, "a GUID");
             }
         }
         // Every command's inputs are read, so that a wrong one is named whichever command it belongs to.
@@ -68,15 +68,15 @@ impl Reader<'_> {
         let has_app = connection.as_ref().is_none_or(|connection| connection.app().is_some());
         if !has_app
             && inputs.client_id.is_none()
-            && !self.is_spoiled("clientId")
+            && !self.is_rejected("clientId")
             && matches!(
                 source,
                 Some(Source::AgentUser(_) | Source::Password(_) | Source::RefreshToken(..) | Source::Person)
             )
         {
-            self.fault(
+            self.required(
                 "clientId",
-                "the client id of an app: the connection's managed identity is none that a user signs in to",
+                "the client id of an app, as users cannot sign in to the connection's managed identity",
             );
         }
         let user = inputs.user_name.as_deref().and_then(|user| self.user(user));
@@ -116,16 +116,16 @@ impl Reader<'_> {
         let organization = match trust::organization(self.environment) {
             Ok(organization) => organization,
             Err((address, _)) if address.is_empty() => {
-                self.fault(trust::CONNECTION, "the address of the pipeline's organization: it is not set");
+                self.required(trust::CONNECTION, "the address of the pipeline's organization");
                 return None;
             }
             Err((address, why)) => {
-                self.fault(trust::CONNECTION, &not_services(&address, &why));
+                self.must_be(trust::CONNECTION, &not_services(&address, &why));
                 return None;
             }
         };
         let oidc = trust::oidc(self.environment, &organization).unwrap_or_else(|address| {
-            self.fault(trust::OIDC, &format!("an address of {organization}: got {}", shown(address)));
+            self.must_be(trust::OIDC, &format!("an address of {organization}; got {}", shown(address)));
             None
         });
         Some(Pipeline { organization, project, job_token, oidc })
@@ -135,17 +135,17 @@ impl Reader<'_> {
         let Some(given) = given else { return pipeline.map(|pipeline| pipeline.organization.clone()) };
         let parsed =
             if given.contains("://") { Organization::parse(given) } else { pipeline?.organization.beside(given) };
-        let parsed = parsed.map_err(|why| self.fault("organization", &not_services(given, &why))).ok()?;
+        let parsed = parsed.map_err(|why| self.must_be("organization", &not_services(given, &why))).ok()?;
         // Locally every service is one host, without TLS.
         if parsed.loopback().is_some() && pipeline?.organization.loopback().is_none() {
-            let needed = format!("an organization of Azure DevOps Services: {} is a local address", quoted(given));
-            self.fault("organization", &needed);
+            let expected = format!("an organization of Azure DevOps Services; {} is a local address", quoted(given));
+            self.must_be("organization", &expected);
             return None;
         }
         Some(parsed)
     }
 
-    /// A value of a list in the manifest, in any case.
+    /// Finds the value in the manifest's pick list, ignoring case.
     pub(super) fn choice(&mut self, input: &'static str, given: Option<&str>) -> Option<&'static str> {
         let options = manifest::input(input).map_or(&[][..], |input| input.options);
         let given = given.unwrap_or_default();
@@ -153,7 +153,7 @@ impl Reader<'_> {
             return Some(option);
         }
         let listed: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
-        self.fault(input, &format!("one of {}: {} is none", listed.join(", "), quoted(given)));
+        self.must_be(input, &format!("one of {}; got {}", listed.join(", "), quoted(given)));
         None
     }
 
@@ -162,51 +162,63 @@ impl Reader<'_> {
         match given.parse::<u16>() {
             Ok(number) if (least..=most).contains(&number) && given.bytes().all(|b| b.is_ascii_digit()) => number,
             _ => {
-                self.fault(input, &format!("a whole number from {least} to {most}: {} is none", quoted(given)));
+                self.must_be(input, &format!("a whole number from {least} to {most}; got {}", quoted(given)));
                 least
             }
         }
     }
 
-    pub(super) fn truth(&mut self, input: &'static str, given: Option<&str>) -> bool {
+    pub(super) fn boolean(&mut self, input: &'static str, given: Option<&str>) -> bool {
         match given.unwrap_or("false").to_ascii_lowercase().as_str() {
             "true" => true,
             "false" => false,
             other => {
-                self.fault(input, &format!("`true` or `false`: {} is neither", quoted(other)));
+                self.must_be(input, &format!("`true` or `false`; got {}", quoted(other)));
                 false
             }
         }
     }
 
     pub(super) fn take<T>(&mut self, input: &'static str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|expected| self.fault(input, &expected)).ok()
+        result.map_err(|expected| self.must_be(input, &expected)).ok()
     }
 
-    pub(super) fn is_spoiled(&self, input: &str) -> bool {
-        self.spoiled.contains(&input)
+    pub(super) fn is_rejected(&self, input: &str) -> bool {
+        self.rejected.contains(&input)
     }
 
-    pub(super) fn fault(&mut self, input: &'static str, expected: &str) {
-        if !self.is_spoiled(input) {
-            self.faults.push(Fault::new(input, expected));
+    pub(super) fn must_be(&mut self, input: &'static str, expected: &str) {
+        self.push(Fault::must_be(input, expected));
+    }
+
+    pub(super) fn required(&mut self, input: &'static str, meaning: &str) {
+        self.push(Fault::required(input, meaning));
+    }
+
+    pub(super) fn fault(&mut self, input: &'static str, predicate: &str) {
+        self.push(Fault::new(input, predicate));
+    }
+
+    fn push(&mut self, fault: Fault) {
+        if !self.is_rejected(fault.input) {
+            self.faults.push(fault);
         }
     }
 }
 
 /// What stands before an `@` may be a password.
 fn shown(address: &str) -> String {
-    if address.contains('@') { "what is given".to_owned() } else { quoted(address) }
+    if address.contains('@') { "a value with `@`, which is not shown".to_owned() } else { quoted(address) }
 }
 
 fn not_services(given: &str, why: &NoOrganization) -> String {
     match why {
         NoOrganization::Malformed => {
             let given = shown(given);
-            format!("an organization's name or address, such as `https://dev.azure.com/contoso`: {given} is none")
+            format!("an organization's name or address, such as `https://dev.azure.com/contoso`; got {given}")
         }
         NoOrganization::Server(host) => format!(
-            "an organization of Azure DevOps Services: {} is not, and Azure DevOps Server has no PAT lifecycle API",
+            "an organization of Azure DevOps Services; got {}, and Azure DevOps Server has no PAT lifecycle API",
             quoted(host)
         ),
     }

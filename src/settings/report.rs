@@ -26,8 +26,7 @@ impl Reader<'_> {
     fn agents_folder(&mut self) -> Option<PathBuf> {
         let folder = self.environment.get("AGENT_TEMPDIRECTORY").map(PathBuf::from);
         if folder.is_none() {
-            self.faults
-                .push(Fault::new("AGENT_TEMPDIRECTORY", "the path of a folder that the report can be written to"));
+            self.faults.push(Fault::required("AGENT_TEMPDIRECTORY", "the folder that the report is written to"));
         }
         folder
     }

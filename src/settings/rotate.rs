@@ -19,15 +19,17 @@ use crate::settings::reader::{Reader, Seen};
 use crate::settings::{manifest, publish_to};
 
 impl Reader<'_> {
-    /// The rotation's inputs; what only a rotation needs is missed only where there is to be one.
+    /// Reads the rotation's inputs. Required inputs may be missing unless a rotation is wanted.
     pub(super) fn rotate(&mut self, inputs: &Inputs, seen: Seen<'_>, is_wanted: bool) -> Option<RotateSettings> {
-        let has_places = inputs.publish_to.is_some() || self.is_spoiled("publishTo");
+        let has_places = inputs.publish_to.is_some() || self.is_rejected("publishTo");
         let name = match inputs.pat_name.as_deref().map(PatName::parse) {
             Some(name) => self.take("patName", name),
-            None if is_wanted => {
-                self.take("patName", Err("the name of the personal access token to rotate".to_owned()))
+            None => {
+                if is_wanted {
+                    self.required("patName", "the name of the personal access token to rotate");
+                }
+                None
             }
-            None => None,
         };
         let publish_to = self.publish_to(inputs, seen);
         let confirm_variable = inputs.confirm_variable.clone();
@@ -35,36 +37,35 @@ impl Reader<'_> {
         if let (Some(confirm), Some(variable)) = (&confirm_variable, &variable)
             && format_name(confirm) == format_name(variable)
         {
-            self.fault("confirmVariable", "another variable than `variable`, which this task sets itself");
+            self.must_be("confirmVariable", "a different variable from `variable`, which this task sets itself");
         }
         let spellings = confirm_variable.as_deref().map(|name| self.environment.spellings(name)).unwrap_or_default();
         if spellings.len() > 1 {
             let spellings: Vec<String> = spellings.iter().map(|name| quoted(name)).collect();
-            let needed = "a variable that no other takes the place of: the task sees only one value of";
-            self.fault("confirmVariable", &format!("{needed} {}", spellings.join(" and ")));
+            let expected = "a variable with a name of its own; the task sees only one value for";
+            self.must_be("confirmVariable", &format!("{expected} {}", spellings.join(" and ")));
         }
         let retirement = match self.choice("retireOldPat", inputs.retire_old_pat.as_deref()) {
             Some("immediately") => Retirement::Immediately,
             _ => Retirement::AfterJob,
         };
         if retirement == Retirement::Immediately && !has_places {
-            let needed =
-                "`afterJob` when there is no `publishTo`: a value taken from a variable is stored later than this step";
-            self.fault("retireOldPat", needed);
+            let expected = "`afterJob` without `publishTo`: the job stores the variable's value after this step";
+            self.must_be("retireOldPat", expected);
         }
         if retirement == Retirement::Immediately && confirm_variable.is_some() {
-            self.fault("retireOldPat", "`afterJob` with `confirmVariable`, which the job sets later than this step");
+            self.must_be("retireOldPat", "`afterJob` with `confirmVariable`, which the job sets after this step");
         }
         let replace = inputs.replace_authorization_id.as_deref().and_then(|id| {
-            let id = AuthorizationId::parse(id).ok_or_else(|| format!("a GUID: {} is none", quoted(id)));
+            let id = AuthorizationId::parse(id).ok_or_else(|| format!("a GUID; got {}", quoted(id)));
             self.take("replaceAuthorizationId", id)
         });
         let scopes = inputs.scopes.as_deref().and_then(|scopes| self.take("scopes", Scopes::parse(scopes)));
         let valid_for_days = self.number("validForDays", inputs.valid_for_days.as_deref(), 1, 365);
         let rotate_when = self.rotate_when(inputs.rotate_when_days_left.as_deref());
         let overlap_hours = self.number("overlapHours", inputs.overlap_hours.as_deref(), 0, 720);
-        let create_if_missing = self.truth("createIfMissing", inputs.create_if_missing.as_deref());
-        let dry_run = self.truth("dryRun", inputs.dry_run.as_deref());
+        let create_if_missing = self.boolean("createIfMissing", inputs.create_if_missing.as_deref());
+        let dry_run = self.boolean("dryRun", inputs.dry_run.as_deref());
         let run = if is_wanted { self.run() } else { None };
 
         let places = publish_to.iter().map(Destination::to_string);
@@ -95,11 +96,11 @@ impl Reader<'_> {
         let lines = inputs.publish_to.as_deref().unwrap_or_default();
         let (destinations, faults) = publish_to::read(lines, &self.own_project());
         for fault in faults {
-            self.fault("publishTo", &fault);
+            self.must_be("publishTo", &fault);
         }
         let has_vault = destinations.iter().any(|destination| matches!(destination, Destination::KeyVault(_)));
         if has_vault && !seen.has_connection {
-            self.fault("serviceConnection", "the service connection whose app may write the vaults of `publishTo`");
+            self.required("serviceConnection", "the service connection whose app may write the vaults of `publishTo`");
         }
         for destination in &destinations {
             if let Destination::KeyVault(secret) = destination {
@@ -111,7 +112,7 @@ impl Reader<'_> {
         let secret = inputs.refresh_token_secret.as_deref().and_then(|secret| VaultSecret::parse(secret).ok());
         let stores: Vec<Destination> = stores.into_iter().chain(secret.map(Destination::KeyVault)).collect();
         for destination in destinations.iter().filter(|place| stores.iter().any(|store| store.clashes(place))) {
-            self.fault("publishTo", &format!("other places than the refresh token's: {destination} is both"));
+            self.fault("publishTo", &format!("must not name the refresh token's store: {destination} is both"));
         }
         destinations
     }
@@ -120,11 +121,11 @@ impl Reader<'_> {
         let name = given.or(is_only_place.then_some("PAT"))?;
         let is_output = manifest::OUTPUT_VARIABLES.iter().any(|output| format_name(output) == format_name(name));
         if is_output {
-            self.fault("variable", &format!("another name: {} is an output variable of this task", quoted(name)));
+            self.must_be("variable", &format!("a different name: {} is an output variable of this task", quoted(name)));
         } else if is_reserved(name, self.environment) {
-            self.fault("variable", &format!("another name: {} is reserved by Azure Pipelines", quoted(name)));
+            self.must_be("variable", &format!("a different name: {} is reserved by Azure Pipelines", quoted(name)));
         } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) || name.len() > 200 {
-            self.fault("variable", "a name of the letters a to z, digits, `.`, `_` and `-`");
+            self.must_be("variable", "at most 200 letters a to z, digits, `.`, `_` and `-`");
         }
         Some(name.to_owned())
     }
@@ -137,7 +138,7 @@ impl Reader<'_> {
                 Ok(number) if number <= 365 && days.bytes().all(|b| b.is_ascii_digit()) => RotateWhen::DaysLeft(number),
                 _ => {
                     let expected = format!("`always` or a whole number from 0 to 365; got {}", quoted(days));
-                    self.fault("rotateWhenDaysLeft", &expected);
+                    self.must_be("rotateWhenDaysLeft", &expected);
                     RotateWhen::ThirdOfLife
                 }
             },
@@ -152,7 +153,10 @@ impl Reader<'_> {
             (Some(release), _) => (format!("r{release}"), get("RELEASE_ATTEMPTNUMBER")),
             (None, Some(build)) => (build.to_owned(), get("SYSTEM_JOBATTEMPT")),
             (None, None) => {
-                self.fault("BUILD_BUILDID", "a value, or `RELEASE_RELEASEID`: this task runs only in a pipeline job");
+                self.fault(
+                    "BUILD_BUILDID",
+                    "or `RELEASE_RELEASEID` is required: this task runs only in a pipeline job",
+                );
                 return None;
             }
         };
@@ -178,7 +182,7 @@ impl Reader<'_> {
                 false => ("BUILD_BUILDID", "SYSTEM_JOBATTEMPT"),
             };
             let is_number = |name: &str| get(name).is_none_or(|text| text.parse::<u32>().is_ok());
-            self.fault(if is_number(run) { attempt } else { run }, "a whole number");
+            self.must_be(if is_number(run) { attempt } else { run }, "a whole number");
         }
         id
     }

@@ -1,9 +1,9 @@
-//! What the pipeline itself tells: the run, the organization, the connection, the job's end.
+//! What the pipeline's own variables say: the run, the organization, the connection, the job's end.
 
 use super::*;
 use crate::agent::job_status::{JobStatus, job_end};
 
-fn wish_run(changes: &[(&str, &str)]) -> String {
+fn run_id(changes: &[(&str, &str)]) -> String {
     settings(changes).request.run.to_string()
 }
 
@@ -31,12 +31,12 @@ fn a_run_is_a_build_or_a_release_and_an_attempt() {
         (&[release, ("RELEASE_ATTEMPTNUMBER", "3")], "r12.3-"),
         (&[release, ("BUILD_BUILDID", "")], "r12.1-"),
     ] {
-        assert!(wish_run(changes).starts_with(expected), "{}", wish_run(changes));
+        assert!(run_id(changes).starts_with(expected), "{}", run_id(changes));
     }
 }
 
 #[test]
-fn without_a_run_that_can_be_named_nothing_starts() {
+fn rotation_requires_a_valid_run_id() {
     for changes in
         [("BUILD_BUILDID", ""), ("BUILD_BUILDID", "x"), ("SYSTEM_JOBATTEMPT", "first"), ("RELEASE_RELEASEID", "x")]
     {
@@ -100,16 +100,20 @@ fn an_organization_is_the_jobs_own_or_named_or_addressed() {
 }
 
 #[test]
-fn azure_devops_server_is_told_that_it_cannot_do_this() {
+fn azure_devops_server_is_not_supported() {
     for changes in [
         ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://tfs.contoso.com/tfs/DefaultCollection/"),
         ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "http://tfs:8080/tfs/DefaultCollection/"),
         ("INPUT_ORGANIZATION", "https://tfs.contoso.com/tfs/DefaultCollection"),
     ] {
-        let told = faults(&[changes]);
-        let [fault] = &told[..] else { panic!("{told:?}") };
+        let found = faults(&[changes]);
+        let [fault] = &found[..] else { panic!("{found:?}") };
         let name = changes.0.strip_prefix("INPUT_").map_or(changes.0.to_owned(), str::to_lowercase);
-        assert!(fault.contains(&format!("`{name}` needs ")) && fault.contains("tfs"), "{fault}");
+        assert!(
+            fault.contains(&format!("`{name}` must be an organization of Azure DevOps Services; got "))
+                && fault.contains("tfs"),
+            "{fault}"
+        );
         assert!(fault.contains("Azure DevOps Server has no PAT lifecycle API"), "{fault}");
     }
     assert_eq!(inputs_at_fault(&[("ENDPOINT_URL_SYSTEMVSSCONNECTION", "")]), ["ENDPOINT_URL_SYSTEMVSSCONNECTION"]);
@@ -117,19 +121,23 @@ fn azure_devops_server_is_told_that_it_cannot_do_this() {
 
 #[test]
 fn an_address_of_azure_devops_services_is_never_called_a_server() {
-    let told = faults(&[("INPUT_ORGANIZATION", "https://contoso@dev.azure.com/contoso/project/_git/repository")]);
-    assert!(!told.concat().contains("Azure DevOps Server"), "{told:?}");
+    let found = faults(&[("INPUT_ORGANIZATION", "https://contoso@dev.azure.com/contoso/project/_git/repository")]);
+    assert!(!found.concat().contains("Azure DevOps Server"), "{found:?}");
 }
 
 #[test]
-fn a_connection_that_the_job_was_not_given_is_named() {
-    let told = faults(&[("INPUT_SERVICECONNECTION", GUID)]);
-    let [fault] = &told[..] else { panic!("{told:?}") };
-    assert!(fault.starts_with("`serviceConnection` needs ") && fault.contains(GUID), "{fault}");
+fn connection_unknown_to_the_job_is_named() {
+    let found = faults(&[("INPUT_SERVICECONNECTION", GUID)]);
+    let [fault] = &found[..] else { panic!("{found:?}") };
+    assert!(
+        fault.starts_with("`serviceConnection` must be a service connection that this pipeline may use; ")
+            && fault.contains(GUID),
+        "{fault}"
+    );
 }
 
 #[test]
-fn a_variable_may_not_bear_the_name_of_an_output_or_of_a_system_variable() {
+fn variable_may_not_have_the_name_of_an_output_or_system_variable() {
     for output in manifest::OUTPUT_VARIABLES {
         for name in [(*output).to_owned(), output.to_uppercase(), output.to_lowercase()] {
             assert_eq!(inputs_at_fault(&[("INPUT_VARIABLE", &name)]), ["variable"], "{name}");
@@ -165,18 +173,18 @@ fn a_variable_may_not_bear_the_name_of_an_output_or_of_a_system_variable() {
 }
 
 #[test]
-fn the_confirming_variable_is_another_one_also_as_the_agent_spells_it() {
+fn confirm_variable_differs_from_variable_as_the_agent_formats_both() {
     for (variable, confirm, is_same) in [("", "PAT", true), ("my.pat", "MY_PAT", true), ("PAT", "PAT_STORED", false)] {
-        let told = inputs_at_fault(&[("INPUT_VARIABLE", variable), ("INPUT_CONFIRMVARIABLE", confirm)]);
-        assert_eq!(!told.is_empty(), is_same, "{variable} {confirm}");
+        let found = inputs_at_fault(&[("INPUT_VARIABLE", variable), ("INPUT_CONFIRMVARIABLE", confirm)]);
+        assert_eq!(!found.is_empty(), is_same, "{variable} {confirm}");
     }
 }
 
 #[test]
-fn at_its_end_a_job_has_succeeded_or_not_and_has_confirmed_or_not() {
+fn job_end_has_status_and_confirmation() {
     let end_of = |environment: &Environment| job_end(environment, Some("Is.Stored"), Some("nuget.pat"));
     let other = |status: &str| JobStatus::Other(status.to_owned());
-    for (told, status) in [
+    for (reported, status) in [
         ("Succeeded", JobStatus::Succeeded),
         ("succeeded", JobStatus::Succeeded),
         ("SucceededWithIssues", other("SucceededWithIssues")),
@@ -184,7 +192,7 @@ fn at_its_end_a_job_has_succeeded_or_not_and_has_confirmed_or_not() {
         ("Canceled", other("Canceled")),
         ("", other("unknown")),
     ] {
-        assert_eq!(end_of(&job(&[("agent.jobstatus", told)])).status, status, "{told}");
+        assert_eq!(end_of(&job(&[("agent.jobstatus", reported)])).status, status, "{reported}");
     }
     for (value, confirmed) in [("true", true), (" True ", true), ("false", false), ("", false), ("1", false)] {
         assert_eq!(end_of(&job(&[("IS_STORED", value)])).confirmed, Some(confirmed), "{value}");

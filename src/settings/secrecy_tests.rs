@@ -6,12 +6,12 @@ use crate::agent::job_status::job_end;
 const SECRETS: [&str; 3] = ["INPUT_REFRESHTOKEN", "INPUT_PASSWORD", "INPUT_ACCESSTOKEN"];
 
 #[test]
-fn an_undefined_macro_is_refused_by_name_in_every_input() {
+fn undefined_macro_is_refused_by_name_in_every_input() {
     for input in INPUTS {
         let variable = format!("INPUT_{}", input.name.to_uppercase());
-        let told = read(&job(&[(&variable, "$(My.Missing-Variable)")])).unwrap_err();
-        let fault = told.iter().find(|fault| fault.input == input.name).map(Fault::to_string);
-        assert!(fault.is_some_and(|fault| fault.contains("$(My.Missing-Variable)")), "{}: {told:?}", input.name);
+        let found = read(&job(&[(&variable, "$(My.Missing-Variable)")])).unwrap_err();
+        let fault = found.iter().find(|fault| fault.input == input.name).map(Fault::to_string);
+        assert!(fault.is_some_and(|fault| fault.contains("$(My.Missing-Variable)")), "{}: {found:?}", input.name);
     }
 }
 
@@ -19,9 +19,9 @@ fn an_undefined_macro_is_refused_by_name_in_every_input() {
 fn a_macro_beside_a_secret_does_not_show_the_secret() {
     for variable in SECRETS {
         for value in ["hunter2-$(Suffix)-hunter3", "hun$(ter2)", "$(hunter2) ", "$(a/b)$(hunter2)"] {
-            let told = faults(&[(variable, value)]).concat();
+            let found = faults(&[(variable, value)]).concat();
             let is_nothing_but_a_macro = value.trim() == "$(hunter2)";
-            assert!(!told.is_empty() && told.contains("ter2") == is_nothing_but_a_macro, "{told}");
+            assert!(!found.is_empty() && found.contains("ter2") == is_nothing_but_a_macro, "{found}");
         }
     }
 }
@@ -38,7 +38,7 @@ fn what_only_looks_like_a_macro_is_a_value() {
 
 #[cfg(unix)]
 #[test]
-fn a_value_that_is_no_text_is_refused_by_name() {
+fn value_that_is_not_utf8_is_refused_by_name() {
     use std::os::unix::ffi::OsStringExt as _;
 
     let mut all: Vec<(OsString, OsString)> =
@@ -46,12 +46,12 @@ fn a_value_that_is_no_text_is_refused_by_name() {
     all.retain(|(name, _)| name != "INPUT_PATNAME");
     all.push(("INPUT_PATNAME".into(), OsString::from_vec(vec![b'a', 0xff])));
     all.push(("UNRELATED".into(), OsString::from_vec(vec![0xff])));
-    let told = read(&Environment::from_os(all.into_iter())).unwrap_err();
-    assert_eq!(told[0].to_string(), "`patName` needs a value that is UTF-8 text");
-    assert!(told.iter().all(|fault| fault.input == "patName"), "{told:?}");
+    let found = read(&Environment::from_os(all.into_iter())).unwrap_err();
+    assert_eq!(found[0].to_string(), "`patName` must be UTF-8 text");
+    assert!(found.iter().all(|fault| fault.input == "patName"), "{found:?}");
 }
 
-/// Values that no text may repeat, in every place that holds one.
+/// Every variable that holds a secret, with a secret value.
 fn hold_secrets() -> Vec<(String, String)> {
     let parameter = |name: &str| format!("ENDPOINT_AUTH_PARAMETER_{name}");
     [
@@ -88,9 +88,9 @@ fn no_secret_is_in_the_text_of_a_fault() {
         ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://user:hunter2-24@tfs.contoso.com/"),
     ];
     let changes: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(wrong).collect();
-    let told = read(&job(&changes)).unwrap_err();
-    assert!(told.len() >= 6, "{told:?}");
-    assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
+    let found = read(&job(&changes)).unwrap_err();
+    assert!(found.len() >= 6, "{found:?}");
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
 }
 
 #[test]
@@ -101,15 +101,15 @@ fn a_password_in_an_address_is_not_shown() {
         for path in ["", "/", "/contoso", "/%zz"] {
             let address = format!("https://user:hunter2@{host}{path}");
             for variable in ["INPUT_ORGANIZATION", "ENDPOINT_URL_SYSTEMVSSCONNECTION", "INPUT_REFRESHTOKENSECRET"] {
-                let told = faults(&[(variable, &address)]).concat();
-                assert!(!told.contains("hunter2"), "{variable}={address}: {told}");
+                let found = faults(&[(variable, &address)]).concat();
+                assert!(!found.contains("hunter2"), "{variable}={address}: {found}");
             }
         }
     }
 }
 
 #[test]
-fn no_secret_is_in_what_debug_shows_of_settings_and_environment() {
+fn debug_output_of_settings_and_environment_has_no_secret() {
     let secrets = hold_secrets();
     let scheme = format!("ENDPOINT_AUTH_SCHEME_{CONNECTION}");
     let one_way = [("INPUT_REFRESHTOKEN", ""), ("INPUT_PASSWORD", ""), (&scheme[..], "ServicePrincipal")];
@@ -124,7 +124,7 @@ fn no_secret_is_in_what_debug_shows_of_settings_and_environment() {
 }
 
 #[test]
-fn every_secret_of_the_environment_is_hidden_but_those_so_short_that_they_are_words() {
+fn every_secret_of_at_least_eight_characters_is_redacted() {
     let secrets = hold_secrets();
     let more = [
         ("SECRET_SHORT", "1234567"),

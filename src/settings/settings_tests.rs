@@ -47,7 +47,6 @@ fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables
 }
 
-/// What every command is told, of a rotation.
 fn access(changes: &[(&str, &str)]) -> Access {
     read(&job(changes)).unwrap().access
 }
@@ -68,7 +67,7 @@ fn inputs_at_fault(changes: &[(&str, &str)]) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_name_and_a_connection_are_enough_and_the_manifest_gives_the_rest() {
+fn name_and_connection_suffice_with_defaults_from_the_manifest() {
     let Access { source, connection, .. } = access(&[]);
     let RotateSettings { request, dry_run, variable, publish_to, confirm_variable, retirement } = settings(&[]);
     assert!(matches!(source, Source::Connection));
@@ -83,46 +82,60 @@ fn a_name_and_a_connection_are_enough_and_the_manifest_gives_the_rest() {
 }
 
 #[test]
-fn every_wrong_input_is_named_as_the_manifest_spells_it() {
+fn invalid_input_is_named_as_in_the_manifest() {
     for (variable, value, input, expected) in [
-        ("INPUT_COMMAND", "rotat", "command", "\"rotat\" is none"),
-        ("INPUT_PATNAME", "", "patName", "the name of the personal access token"),
-        ("INPUT_PATNAME", "a [held 1.1-0a1b2c3d]", "patName", "ends in a marker"),
-        ("INPUT_SERVICECONNECTION", "", "serviceConnection", "to sign in with"),
-        ("INPUT_ORGANIZATION", "con toso", "organization", "\"con toso\" is none"),
-        ("INPUT_REPLACEAUTHORIZATIONID", "1234", "replaceAuthorizationId", "a GUID: \"1234\" is none"),
-        ("INPUT_SCOPES", "vso.code code", "scopes", "\"code\" is none"),
-        ("INPUT_VALIDFORDAYS", "thirty", "validForDays", "from 1 to 365: \"thirty\" is none"),
+        ("INPUT_COMMAND", "rotat", "command", "must be one of `report`, `rotate`, `signIn`; got \"rotat\""),
+        ("INPUT_PATNAME", "", "patName", "is required: the name of the personal access token"),
+        (
+            "INPUT_PATNAME",
+            "a [held 1.1-0a1b2c3d]",
+            "patName",
+            "must be the plain name; \"a [held 1.1-0a1b2c3d]\" ends in a marker",
+        ),
+        (
+            "INPUT_SERVICECONNECTION",
+            "",
+            "serviceConnection",
+            "is required: the Azure Resource Manager service connection to sign in with",
+        ),
+        ("INPUT_ORGANIZATION", "con toso", "organization", "`https://dev.azure.com/contoso`; got \"con toso\""),
+        ("INPUT_REPLACEAUTHORIZATIONID", "1234", "replaceAuthorizationId", "must be a GUID; got \"1234\""),
+        ("INPUT_SCOPES", "vso.code code", "scopes", "or `app_token`; got \"code\""),
+        ("INPUT_VALIDFORDAYS", "thirty", "validForDays", "must be a whole number from 1 to 365; got \"thirty\""),
         (
             "INPUT_ROTATEWHENDAYSLEFT",
             "-1",
             "rotateWhenDaysLeft",
-            "`always` or a whole number from 0 to 365; got \"-1\"",
+            "must be `always` or a whole number from 0 to 365; got \"-1\"",
         ),
-        ("INPUT_OVERLAPHOURS", "1.5", "overlapHours", "from 0 to 720: \"1.5\" is none"),
-        ("INPUT_CREATEIFMISSING", "yes", "createIfMissing", "`true` or `false`: \"yes\" is neither"),
-        ("INPUT_DRYRUN", "1", "dryRun", "`true` or `false`: \"1\" is neither"),
-        ("INPUT_VARIABLE", "my pat", "variable", "a name of the letters"),
-        ("INPUT_PUBLISHTO", "vault: x/y", "publishTo", "\"vault: x/y\" is of no known kind"),
-        ("INPUT_RETIREOLDPAT", "never", "retireOldPat", "\"never\" is none"),
-        ("INPUT_CONFIRMVARIABLE", "pat", "confirmVariable", "another variable than `variable`"),
-        ("INPUT_REFRESHTOKENSECRET", "contoso-kv", "refreshTokenSecret", "the address of a secret"),
-        ("INPUT_REFRESHTOKENSTORE", "keyVault: a/b", "refreshTokenStore", "it belongs to `refreshToken`"),
-        ("INPUT_TENANTID", "contoso.com", "tenantId", "a GUID"),
-        ("INPUT_CLIENTID", "my-app", "clientId", "a GUID"),
-        ("INPUT_REPORTSCOPE", "mine", "reportScope", "\"mine\" is none"),
-        ("INPUT_WARNWHENDAYSLEFT", "366", "warnWhenDaysLeft", "from 0 to 365: \"366\" is none"),
-        ("INPUT_FAILON", "always", "failOn", "\"always\" is none"),
-        ("INPUT_MAXMINUTES", "0", "maxMinutes", "from 1 to"),
+        ("INPUT_OVERLAPHOURS", "1.5", "overlapHours", "must be a whole number from 0 to 720; got \"1.5\""),
+        ("INPUT_CREATEIFMISSING", "yes", "createIfMissing", "must be `true` or `false`; got \"yes\""),
+        ("INPUT_DRYRUN", "1", "dryRun", "must be `true` or `false`; got \"1\""),
+        ("INPUT_VARIABLE", "my pat", "variable", "must be at most 200 letters a to z, digits"),
+        ("INPUT_PUBLISHTO", "vault: x/y", "publishTo", "; got \"vault: x/y\", an unknown kind"),
+        ("INPUT_RETIREOLDPAT", "never", "retireOldPat", "must be one of `afterJob`, `immediately`; got \"never\""),
+        ("INPUT_CONFIRMVARIABLE", "pat", "confirmVariable", "must be a different variable from `variable`"),
+        ("INPUT_REFRESHTOKENSECRET", "contoso-kv", "refreshTokenSecret", "must be the address of a secret"),
+        ("INPUT_REFRESHTOKENSTORE", "keyVault: a/b", "refreshTokenStore", "is only used with `refreshToken`"),
+        ("INPUT_TENANTID", "contoso.com", "tenantId", "must be a GUID"),
+        ("INPUT_CLIENTID", "my-app", "clientId", "must be a GUID"),
+        ("INPUT_REPORTSCOPE", "mine", "reportScope", "`own`; got \"mine\""),
+        ("INPUT_WARNWHENDAYSLEFT", "366", "warnWhenDaysLeft", "must be a whole number from 0 to 365; got \"366\""),
+        ("INPUT_FAILON", "always", "failOn", "`nothing`; got \"always\""),
+        ("INPUT_MAXMINUTES", "0", "maxMinutes", "must be a whole number from 1 to"),
     ] {
-        let told = faults(&[(variable, value)]);
-        let [fault] = &told[..] else { panic!("{variable}={value}: {told:?}") };
-        assert!(fault.starts_with(&format!("`{input}` needs ")) && fault.contains(expected), "{fault}");
+        let named = faults(&[(variable, value)]);
+        let [fault] = &named[..] else { panic!("{variable}={value}: {named:?}") };
+        assert!(fault.starts_with(&format!("`{input}` ")) && fault.contains(expected), "{fault}");
+        assert!(
+            ["` must be ", "` is required: ", "` is only used with "].iter().any(|form| fault.contains(form)),
+            "{fault}"
+        );
     }
 }
 
 #[test]
-fn all_faults_are_told_together() {
+fn all_faults_are_reported_together() {
     let wrong = [
         ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://tfs.contoso.com/tfs/"),
         ("BUILD_BUILDID", ""),
@@ -137,8 +150,8 @@ fn all_faults_are_told_together() {
         ("INPUT_PASSWORD", "p"),
         ("INPUT_ACCESSTOKEN", "t"),
     ];
-    let mut told = inputs_at_fault(&wrong);
-    told.sort_unstable();
+    let mut named = inputs_at_fault(&wrong);
+    named.sort_unstable();
     let expected = [
         "BUILD_BUILDID",
         "ENDPOINT_URL_SYSTEMVSSCONNECTION",
@@ -153,15 +166,15 @@ fn all_faults_are_told_together() {
         "validForDays",
         "variable",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(named, expected);
 }
 
 #[test]
-fn an_undefined_macro_is_told_together_with_every_other_fault() {
-    let mut told =
+fn undefined_macro_is_reported_together_with_other_faults() {
+    let mut named =
         inputs_at_fault(&[("INPUT_PATNAME", "$(Missing)"), ("INPUT_VALIDFORDAYS", "0"), ("INPUT_DRYRUN", "x")]);
-    told.sort_unstable();
-    assert_eq!(told, ["dryRun", "patName", "validForDays"]);
+    named.sort_unstable();
+    assert_eq!(named, ["dryRun", "patName", "validForDays"]);
 }
 
 #[test]
@@ -178,7 +191,7 @@ fn empty_and_blank_inputs_count_as_absent() {
 }
 
 #[test]
-fn blanks_around_a_value_do_not_count() {
+fn values_are_trimmed() {
     let changes = [
         ("INPUT_PATNAME", "  nuget-publish\n"),
         ("INPUT_VALIDFORDAYS", " 7 "),
@@ -244,7 +257,7 @@ fn numbers_are_whole_and_within_their_range() {
 }
 
 #[test]
-fn the_variable_is_pat_only_where_it_would_be_the_only_place() {
+fn variable_defaults_to_pat_only_without_other_destinations() {
     let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
     let named = ("INPUT_VARIABLE", "NUGET_PAT");
     let in_vault = "secret \"a\" in vault \"contoso-kv\"";
@@ -261,7 +274,7 @@ fn the_variable_is_pat_only_where_it_would_be_the_only_place() {
 }
 
 #[test]
-fn the_old_one_is_retired_at_once_only_where_the_job_has_no_part_in_storing_the_new_one() {
+fn immediate_retirement_requires_a_destination_and_no_part_of_the_job() {
     let at_once = ("INPUT_RETIREOLDPAT", "immediately");
     let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
     let variable = ("INPUT_VARIABLE", "NUGET_PAT");
@@ -279,13 +292,13 @@ fn the_old_one_is_retired_at_once_only_where_the_job_has_no_part_in_storing_the_
 }
 
 #[test]
-fn a_place_that_is_wrong_is_not_taken_for_no_place_at_all() {
+fn invalid_destination_still_counts_as_a_destination() {
     let changes = [("INPUT_RETIREOLDPAT", "immediately"), ("INPUT_PUBLISHTO", "keyVault: contoso-kv")];
     assert_eq!(inputs_at_fault(&changes), ["publishTo"]);
 }
 
 #[test]
-fn the_reader_is_told_what_the_old_ones_wait_for() {
+fn plan_says_when_old_tokens_are_retired() {
     let confirm = ("INPUT_CONFIRMVARIABLE", "stored");
     let vault = ("INPUT_PUBLISHTO", "keyVault: contoso-kv/a");
     for (changes, words) in [
@@ -298,7 +311,7 @@ fn the_reader_is_told_what_the_old_ones_wait_for() {
 }
 
 #[test]
-fn no_place_is_written_twice_however_it_is_spelled() {
+fn duplicate_destinations_are_found_in_any_spelling() {
     for again in ["keyVault: contoso-kv/a", "keyVault: Contoso-KV/a", "https://contoso-kv.vault.azure.net/secrets/A"] {
         let lines = format!("keyVault: contoso-kv/a\n{again}");
         assert_eq!(inputs_at_fault(&[("INPUT_PUBLISHTO", &lines)]), ["publishTo"], "{again}");
@@ -306,7 +319,7 @@ fn no_place_is_written_twice_however_it_is_spelled() {
 }
 
 #[test]
-fn the_refresh_tokens_store_is_never_written_over_however_it_is_spelled() {
+fn refresh_token_store_is_not_a_destination_in_any_spelling() {
     for store in [STORE, "keyVault: contoso-kv/refresh", "keyVault: CONTOSO-KV/refresh", "keyVault: contoso-kv/Refresh"]
     {
         let changes = [("INPUT_REFRESHTOKENSECRET", STORE), ("INPUT_PUBLISHTO", store)];

@@ -14,34 +14,34 @@ impl Reader<'_> {
             ("accessToken", inputs.access_token.is_some()),
         ] {
             if is_given {
-                self.fault(input, "to be left out with `signIn`, where a person signs in");
+                self.fault(input, "cannot be used with `signIn`, where a person signs in");
             }
         }
-        if inputs.user_name.is_none() && !self.is_spoiled("userName") {
-            self.fault("userName", "the sign-in name or object id of the user who is to sign in");
+        if inputs.user_name.is_none() && !self.is_rejected("userName") {
+            self.required("userName", "the sign-in name or object id of the user who signs in");
         }
-        let needed = "the place for the refresh token: a secret in a key vault, or else `refreshTokenStore`";
+        let meaning = "the Key Vault secret that stores the refresh token; or set `refreshTokenStore`";
         let store = match (&inputs.refresh_token_secret, &inputs.refresh_token_store) {
             (Some(_), Some(_)) => {
-                self.fault("refreshTokenSecret", "to be the only place: `refreshTokenStore` is set too");
+                self.fault("refreshTokenSecret", "cannot be used together with `refreshTokenStore`");
                 None
             }
             (Some(_), None) => {
                 if !seen.has_connection {
-                    self.fault("serviceConnection", "the service connection whose app may write the vault");
+                    self.required("serviceConnection", "the service connection whose app may write the vault");
                 }
                 self.vault_secret(inputs, seen).map(Store::Vault)
             }
             (None, Some(_)) => self.store(inputs, seen),
             (None, None) => {
-                if !self.is_spoiled("refreshTokenStore") {
-                    self.fault("refreshTokenSecret", needed);
+                if !self.is_rejected("refreshTokenStore") {
+                    self.required("refreshTokenSecret", meaning);
                 }
                 None
             }
         };
-        if inputs.client_id.is_none() && !self.is_spoiled("clientId") && !seen.has_connection {
-            self.fault("clientId", "the client id of the app that the user signs in to");
+        if inputs.client_id.is_none() && !self.is_rejected("clientId") && !seen.has_connection {
+            self.required("clientId", "the client id of the app that the user signs in to");
         }
         Some(SignInSettings { store: store? })
     }

@@ -1,4 +1,4 @@
-//! How to get a token that acts for the user: at most one way, and what each way needs beside it.
+//! How to get a token that acts for the user: at most one sign-in input, and what each requires.
 
 use crate::model::destination::{Destination, Store};
 use crate::model::pat::AuthorizationId;
@@ -13,7 +13,6 @@ use crate::settings::reader::{Reader, Seen};
 
 const SOURCES: [&str; 5] = ["refreshTokenSecret", "refreshToken", "entraAgentId", "password", "accessToken"];
 
-/// The sources that are given.
 fn given(inputs: &Inputs) -> Vec<&'static str> {
     let given = [
         inputs.refresh_token_secret.is_some(),
@@ -26,35 +25,34 @@ fn given(inputs: &Inputs) -> Vec<&'static str> {
 }
 
 impl Reader<'_> {
-    /// At most one way of signing in; none means the connection's own token.
+    /// Without a sign-in input, the connection's own token is used.
     pub(super) fn source(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<Source> {
         let given = given(inputs);
-        // Its own faults are told whatever else is wrong.
+        // Before the other checks, so that its faults are always reported.
         let secret = self.vault_secret(inputs, seen);
         if let [first, rest @ ..] = &given[..]
             && !rest.is_empty()
         {
             let others: Vec<String> = rest.iter().map(|name| format!("`{name}`")).collect();
             let are = if others.len() == 1 { "is" } else { "are" };
-            self.fault(first, &format!("to be the only sign-in input: {} {are} set too", others.join(" and ")));
+            self.must_be(first, &format!("the only sign-in input; {} {are} also set", others.join(" and ")));
             return None;
         }
-        if inputs.refresh_token_store.is_some() && inputs.refresh_token.is_none() && !self.is_spoiled("refreshToken") {
-            self.fault("refreshTokenStore", "to be left out: it belongs to `refreshToken`");
+        if inputs.refresh_token_store.is_some() && inputs.refresh_token.is_none() && !self.is_rejected("refreshToken") {
+            self.fault("refreshTokenStore", "is only used with `refreshToken`, which is not set");
         }
-        if SOURCES.iter().any(|input| self.is_spoiled(input)) {
+        if SOURCES.iter().any(|input| self.is_rejected(input)) {
             return None;
         }
         let source = given.first().copied();
         if matches!(source, Some("refreshTokenSecret" | "entraAgentId") | None) && !seen.has_connection {
-            let needed = "the Azure Resource Manager service connection to sign in with";
-            self.fault("serviceConnection", needed);
+            self.required("serviceConnection", "the Azure Resource Manager service connection to sign in with");
         }
-        let has_user = inputs.user_name.is_some() || self.is_spoiled("userName");
+        let has_user = inputs.user_name.is_some() || self.is_rejected("userName");
         match source {
             None if has_user => {
-                let needed = "to come with `password` or `entraAgentId`, or with the source of a token of that user";
-                self.fault("userName", needed);
+                let predicate = "is only used with `password`, `entraAgentId` or another source of that user's token";
+                self.fault("userName", predicate);
                 None
             }
             None => Some(Source::Connection),
@@ -68,7 +66,7 @@ impl Reader<'_> {
             }
             Some("entraAgentId") => {
                 if !has_user {
-                    self.fault("userName", "the agent user's sign-in name or object id, for `entraAgentId`");
+                    self.required("userName", "the agent user's sign-in name or object id, for `entraAgentId`");
                 }
                 let id = inputs.entra_agent_id.as_deref().and_then(AuthorizationId::parse);
                 let id =
@@ -78,9 +76,9 @@ impl Reader<'_> {
             Some(_) => {
                 self.needs_client(inputs, seen, "that the user signs in to");
                 match inputs.user_name.as_deref().map(UserName::parse) {
-                    None if !has_user => self.fault("userName", "the user's sign-in name, for `password`"),
+                    None if !has_user => self.required("userName", "the user's sign-in name, for `password`"),
                     Some(Ok(UserName::ObjectId(_))) => {
-                        self.fault("userName", "the user's sign-in name, as a password goes with no object id");
+                        self.must_be("userName", "the user's sign-in name; a password does not work with an object id");
                     }
                     _ => {}
                 }
@@ -89,7 +87,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Who the user is or must be.
     pub(super) fn user(&mut self, text: &str) -> Option<UserName> {
         self.take("userName", UserName::parse(text))
     }
@@ -102,26 +99,26 @@ impl Reader<'_> {
         Some(secret)
     }
 
-    /// The place where a newer refresh token goes.
+    /// Where a newer refresh token is stored.
     pub(super) fn store(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Option<Store> {
-        let expected = "one line, a vault's secret or a variable of a group";
+        let expected = "one line that names a Key Vault secret or a variable of a group";
         let (places, faults) = publish_to::read(inputs.refresh_token_store.as_deref()?, &self.own_project());
         for fault in &faults {
-            self.fault("refreshTokenStore", fault);
+            self.must_be("refreshTokenStore", fault);
         }
         let store = match &places[..] {
             [Destination::KeyVault(secret)] => Store::Vault(secret.clone()),
             [Destination::VariableGroup(variable)] => Store::Group(variable.clone()),
             _ if !faults.is_empty() => return None,
             _ => {
-                self.fault("refreshTokenStore", expected);
+                self.must_be("refreshTokenStore", expected);
                 return None;
             }
         };
         if let Store::Vault(secret) = &store {
             self.at_home("refreshTokenStore", secret, seen);
             if !seen.has_connection {
-                self.fault("serviceConnection", "the service connection whose app may write `refreshTokenStore`");
+                self.required("serviceConnection", "the service connection whose app may write `refreshTokenStore`");
             }
         }
         Some(store)
@@ -133,33 +130,36 @@ impl Reader<'_> {
         [get("SYSTEM_TEAMPROJECT"), get("SYSTEM_TEAMPROJECTID")]
     }
 
-    /// A vault must be where the organization is, and where the connection's token is good.
+    /// Checks that a vault is in the organization's environment and in the service connection's cloud.
     pub(super) fn at_home(&mut self, input: &'static str, secret: &VaultSecret, seen: Seen<'_>) {
         if seen.is_on_loopback == Some(secret.is_in_the_cloud()) {
-            self.fault(input, &format!("a vault where the organization is, in the cloud or not: {secret}"));
+            self.must_be(
+                input,
+                &format!("in the same place as the organization, in Azure or on this machine; got {secret}"),
+            );
         } else if seen.authority.is_some_and(|authority| !secret.is_in_cloud_of(authority)) {
             let host = quoted(secret.url().host_str().unwrap_or_default());
-            self.fault(
-                input,
-                &format!("a secret's address in a vault of the service connection's cloud: {host} is not"),
-            );
+            self.must_be(input, &format!("in a vault of the service connection's cloud; got {host}"));
         }
     }
 
     fn needs_client(&mut self, inputs: &Inputs, seen: Seen<'_>, which: &str) {
-        if inputs.client_id.is_none() && !self.is_spoiled("clientId") && !seen.has_connection {
-            self.fault("clientId", &format!("the client id of the app {which}, or a `serviceConnection` for its app"));
+        if inputs.client_id.is_none() && !self.is_rejected("clientId") && !seen.has_connection {
+            self.required(
+                "clientId",
+                &format!("the client id of the app {which}; or set `serviceConnection` to use its app"),
+            );
         }
     }
 
     fn word(&mut self, input: &'static str, token: Option<&Secret>) -> Option<Secret> {
         let Some(token) = token?.pasted() else {
             let name = if input == "refreshToken" { "refresh_token" } else { "access_token" };
-            self.fault(input, &format!("the value of `{name}` alone: what is given is JSON"));
+            self.must_be(input, &format!("the value of `{name}` alone; got JSON"));
             return None;
         };
         if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.fault(input, "a token of one word, without blanks or line ends");
+            self.must_be(input, "a token without spaces and line breaks");
         }
         Some(token)
     }

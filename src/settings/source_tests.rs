@@ -1,4 +1,4 @@
-//! Ways of signing in: at most one, each with what it needs, and what does not belong together.
+//! Sign-in inputs: at most one, what each requires, and what cannot be combined.
 
 use super::*;
 use crate::model::destination::Store;
@@ -11,7 +11,7 @@ const PASSWORD: (&str, &str) = ("INPUT_PASSWORD", "a-password");
 const AGENT: (&str, &str) = ("INPUT_ENTRAAGENTID", GUID);
 
 #[test]
-fn two_ways_of_signing_in_are_a_fault_that_names_them_all() {
+fn several_sign_in_inputs_are_one_fault_that_names_all() {
     let ways = [
         ("INPUT_REFRESHTOKENSECRET", STORE, "refreshTokenSecret"),
         ("INPUT_REFRESHTOKEN", "a-refresh-token", "refreshToken"),
@@ -21,8 +21,8 @@ fn two_ways_of_signing_in_are_a_fault_that_names_them_all() {
     ];
     for (index, first) in ways.iter().enumerate() {
         for second in &ways[index + 1..] {
-            let told = faults(&[(first.0, first.1), (second.0, second.1)]);
-            let [fault] = &told[..] else { panic!("{told:?}") };
+            let found = faults(&[(first.0, first.1), (second.0, second.1)]);
+            let [fault] = &found[..] else { panic!("{found:?}") };
             for name in [first.2, second.2] {
                 assert!(fault.contains(&format!("`{name}`")), "{fault}");
             }
@@ -34,7 +34,7 @@ fn two_ways_of_signing_in_are_a_fault_that_names_them_all() {
 }
 
 #[test]
-fn only_an_access_token_signs_in_without_a_connection_and_only_where_no_vault_is_written() {
+fn only_access_token_without_vaults_needs_no_connection() {
     let none = ("INPUT_SERVICECONNECTION", "");
     let token = ("INPUT_ACCESSTOKEN", "an-access-token");
     assert!(access(&[none, token]).connection.is_none());
@@ -95,7 +95,7 @@ fn an_agent_user_and_a_password_need_their_user() {
 }
 
 #[test]
-fn a_person_who_signs_in_is_named_and_the_token_has_one_place() {
+fn sign_in_requires_a_user_and_one_store() {
     let sign_in = ("INPUT_COMMAND", "signIn");
     let secret = ("INPUT_REFRESHTOKENSECRET", STORE);
     let group = ("INPUT_REFRESHTOKENSTORE", "variableGroup: Rotation/REFRESH_TOKEN");
@@ -126,7 +126,7 @@ fn a_report_needs_no_name_and_no_build() {
 }
 
 #[test]
-fn no_refresh_tokens_store_is_published_to() {
+fn refresh_token_store_cannot_be_a_destination() {
     let store = ("INPUT_REFRESHTOKENSTORE", "variableGroup: Rotation/REFRESH_TOKEN");
     let place = ("INPUT_PUBLISHTO", "variableGroup: rotation/Refresh_Token");
     assert_eq!(inputs_at_fault(&[REFRESH_TOKEN, store, place]), ["publishTo"]);

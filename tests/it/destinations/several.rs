@@ -399,16 +399,16 @@ fn lines_that_name_no_place_or_one_twice_are_named_together_before_anything_is_s
     ];
     let run = places.fails(&mut places.job(), &lines, &[PUBLISHER, ("overlapHours", "721")]);
     for said in [
-        "\"vault: contoso-kv/x\" is of no known kind",
-        "\"variableGroup: Prod secrets\" names no group and variable",
-        "names no connection",
+        "; got \"vault: contoso-kv/x\", an unknown kind",
+        "; got \"variableGroup: Prod secrets\" without group or variable",
+        "; got \"serviceConnection:\" without a connection",
         "`overlapHours`",
     ] {
         says(&run, &[said]);
     }
-    assert_eq!(run.log.matches("each place once").count(), 3, "{}", run.log);
+    assert_eq!(run.log.matches("`publishTo` must be different destinations").count(), 3, "{}", run.log);
     let run = places.fails(&mut places.job(), &[&refresh], &[]);
-    says(&run, &["`publishTo` needs other places than the refresh token's"]);
+    says(&run, &["`publishTo` must not name the refresh token's store"]);
     assert_eq!((places.pipeline.sim.transcript_text(), places.pipeline.active()), (String::new(), old()));
 }
 

@@ -491,6 +491,6 @@ fn a_refresh_token_and_a_new_value_may_lie_in_one_vault_but_not_in_one_secret() 
     let mut job = pipeline.job();
     let run = main(&pipeline, &mut job, &[REFRESH], &[]);
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-    says(&run, &["`publishTo` needs other places than the refresh token's"]);
+    says(&run, &["`publishTo` must not name the refresh token's store"]);
     assert_eq!((pipeline.sim.transcript().len(), pipeline.active()), (0, vec![format!("#1 {NAME}")]));
 }

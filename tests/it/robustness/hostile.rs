@@ -119,7 +119,7 @@ fn hostile_inputs_are_shown_defused() {
         for input in inputs {
             let run = main(&pipeline, &mut job, &[(input, &text)]);
             assert_eq!(run.result, TaskResult::Failed, "{input}\n{}", run.log);
-            says(&run, &[&format!("`{input}` needs ")]);
+            says(&run, &[&format!("`{input}` must be ")]);
         }
     }
     assert_eq!(pipeline.sim.transcript_text(), "");

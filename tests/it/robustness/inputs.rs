@@ -48,23 +48,23 @@ impl Refusing {
 fn what_no_token_can_be_called_or_may_do_is_refused() {
     let mut refusing = Refusing::new();
     for name in ["", "  "] {
-        refusing.one(&[("patName", name)], "`patName` needs the name of the personal access token to rotate");
+        refusing.one(&[("patName", name)], "`patName` is required: the name of the personal access token to rotate");
     }
-    refusing.one(&[("patName", &"n".repeat(191))], "`patName` needs a name of at most 190 characters");
+    refusing.one(&[("patName", &"n".repeat(191))], "`patName` must be a name of at most 190 characters");
     for name in ["nuget\u{7}publish", "nuget\npublish", "nuget\u{202e}hsilbup"] {
-        refusing.one(&[("patName", name)], "`patName` needs a name without control characters");
+        refusing.one(&[("patName", name)], "`patName` must be a name without control characters");
     }
     for name in ["x [held 7.1-0a1b2c3d]", "x [pending ]", "x [superseded 7.1-0a1b2c3d ends 2026-11-25T03:00Z]"] {
-        refusing.one(&[("patName", name)], &format!("`patName` needs the plain name: \"{name}\" ends in a marker"));
+        refusing.one(&[("patName", name)], &format!("`patName` must be the plain name; \"{name}\" ends in a marker"));
     }
-    refusing.one(&[("replaceAuthorizationId", "4711")], "`replaceAuthorizationId` needs a GUID: \"4711\" is none");
+    refusing.one(&[("replaceAuthorizationId", "4711")], "`replaceAuthorizationId` must be a GUID; got \"4711\"");
     for (scopes, wrong) in [("vso.code; DROP", "vso.code;"), ("vso.code,packaging", "packaging"), ("vso.", "vso.")] {
         let fault = format!(
-            "`scopes` needs scopes such as `vso.packaging_write`, separated by blanks, or `app_token`: \"{wrong}\" is none"
+            "`scopes` must be scopes such as `vso.packaging_write`, separated by spaces, or `app_token`; got \"{wrong}\""
         );
         refusing.one(&[("scopes", scopes)], &fault);
     }
-    refusing.one(&[("scopes", ",")], "`scopes` needs at least one scope");
+    refusing.one(&[("scopes", ",")], "`scopes` must be at least one scope");
 }
 
 #[test]
@@ -74,16 +74,16 @@ fn a_number_must_be_one_and_within_its_bounds() {
         [("validForDays", 1, 365), ("overlapHours", 0, 720), ("warnWhenDaysLeft", 0, 365), ("maxMinutes", 1, 65535)]
     {
         for number in [(least - 1).to_string(), (most + 1).to_string()] {
-            let fault = format!("`{input}` needs a whole number from {least} to {most}: \"{number}\" is none");
+            let fault = format!("`{input}` must be a whole number from {least} to {most}; got \"{number}\"");
             refusing.one(&[(input, &number)], &fault);
         }
     }
     for days in ["-1", "366", "ever"] {
-        let fault = format!("`rotateWhenDaysLeft` needs `always` or a whole number from 0 to 365; got \"{days}\"");
+        let fault = format!("`rotateWhenDaysLeft` must be `always` or a whole number from 0 to 365; got \"{days}\"");
         refusing.one(&[("rotateWhenDaysLeft", days)], &fault);
     }
     for text in ["+5", "1.5", "0x10", "ten", "30 days", "３０", "99999999999999999999"] {
-        let fault = format!("`validForDays` needs a whole number from 1 to 365: \"{text}\" is none");
+        let fault = format!("`validForDays` must be a whole number from 1 to 365; got \"{text}\"");
         refusing.one(&[("validForDays", text)], &fault);
     }
 }
@@ -98,29 +98,31 @@ fn a_choice_must_be_one_of_those_offered() {
         ("createIfMissing", "`true` or `false`"),
         ("dryRun", "`true` or `false`"),
     ] {
-        let run = refusing.all(&[(input, "perhaps")], &[&format!("`{input}` needs ")]);
+        let run = refusing.all(&[(input, "perhaps")], &[&format!("`{input}` must be ")]);
         for option in offered.split([',', ' ']).filter(|word| word.starts_with('`')) {
             says(&run, &[option, "\"perhaps\""]);
         }
     }
-    refusing.one(&[("command", "rotat")], "`command` needs one of ");
+    refusing.one(&[("command", "rotat")], "`command` must be one of ");
 }
 
 #[test]
 fn a_variable_that_the_job_could_not_use_is_refused() {
     let mut refusing = Refusing::new();
     for name in ["rotated", "AUTHORIZATIONID", "validTo", "reportFile"] {
-        refusing
-            .one(&[("variable", name)], &format!("`variable` needs another name: \"{name}\" is an output variable"));
+        refusing.one(
+            &[("variable", name)],
+            &format!("`variable` must be a different name: \"{name}\" is an output variable"),
+        );
     }
     for name in ["System.AccessToken", "agent.jobstatus", "PATH", "Build.BuildId", "SECRET_X", "Input.PatName"] {
-        refusing.one(&[("variable", name)], &format!("`variable` needs another name: \"{name}\" is reserved"));
+        refusing.one(&[("variable", name)], &format!("`variable` must be a different name: \"{name}\" is reserved"));
     }
     for name in ["a b", "a=b", "a;issecret=false", "a]b", "größe", &"a".repeat(201)] {
-        refusing.one(&[("variable", name)], "`variable` needs a name of the letters a to z, digits, `.`, `_` and `-`");
+        refusing.one(&[("variable", name)], "`variable` must be at most 200 letters a to z, digits, `.`, `_` and `-`");
     }
     let both = [("variable", "nuget.pat"), ("confirmVariable", "NUGET PAT")];
-    refusing.one(&both, "`confirmVariable` needs another variable than `variable`");
+    refusing.one(&both, "`confirmVariable` must be a different variable from `variable`");
 }
 
 #[test]
@@ -129,16 +131,16 @@ fn a_line_that_names_no_destination_is_refused() {
     let origin = refusing.pipeline.sim.origin();
     let pat = format!("{origin}/secrets/nuget-pat");
     for (lines, fault) in [
-        ("vault: contoso-kv/nuget-pat".to_owned(), "\"vault: contoso-kv/nuget-pat\" is of no known kind"),
+        ("vault: contoso-kv/nuget-pat".to_owned(), "; got \"vault: contoso-kv/nuget-pat\", an unknown kind"),
         ("keyVault: contoso-kv".to_owned(), "got \"contoso-kv\""),
         ("keyVault: contoso.kv/nuget-pat".to_owned(), "got \"contoso.kv/nuget-pat\""),
         ("https://evil.example/secrets/nuget-pat".to_owned(), "\"evil.example\" is not a vault's"),
         ("http://contoso-kv.vault.azure.net/secrets/a".to_owned(), "\"contoso-kv.vault.azure.net\" is not a vault's"),
         (format!("{origin}/keys/nuget-pat"), "the address of a secret"),
-        (format!("{pat}\nkeyVault: {pat}/"), "each place once"),
-        (format!("{pat}\n{origin}/secrets/{REFRESH}"), "other places than the refresh token's"),
+        (format!("{pat}\nkeyVault: {pat}/"), "`publishTo` must be different destinations"),
+        (format!("{pat}\n{origin}/secrets/{REFRESH}"), "`publishTo` must not name the refresh token's store"),
     ] {
-        let run = refusing.all(&[("publishTo", &lines)], &["`publishTo` needs "]);
+        let run = refusing.all(&[("publishTo", &lines)], &["`publishTo` must "]);
         says(&run, &[fault]);
     }
 }
@@ -149,21 +151,23 @@ fn two_ways_of_signing_in_or_none_are_refused() {
     let pat = format!("{}/secrets/nuget-pat", refusing.pipeline.sim.origin());
     refusing.one(
         &[("accessToken", "an-access-token"), ("password", "correct horse")],
-        "`refreshTokenSecret` needs to be the only sign-in input: `password` and `accessToken` are set too",
+        "`refreshTokenSecret` must be the only sign-in input; `password` and `accessToken` are also set",
     );
     let (no_connection, no_secret) = (("azureSubscription", ""), ("refreshTokenSecret", ""));
-    refusing.one(&[no_connection], "`serviceConnection` needs the Azure Resource Manager service connection");
-    refusing
-        .one(&[no_connection, no_secret], "`serviceConnection` needs the Azure Resource Manager service connection");
+    refusing.one(&[no_connection], "`serviceConnection` is required: the Azure Resource Manager service connection");
+    refusing.one(
+        &[no_connection, no_secret],
+        "`serviceConnection` is required: the Azure Resource Manager service connection",
+    );
     refusing.one(
         &[no_connection, no_secret, ("accessToken", "an-access-token"), ("publishTo", &pat)],
-        "`serviceConnection` needs the service connection whose app may write the vaults of `publishTo`",
+        "`serviceConnection` is required: the service connection whose app may write the vaults of `publishTo`",
     );
     for secret in ["contoso-kv", "https://evil.example/secrets/a", &format!("{pat}/a version")] {
-        refusing.one(&[("refreshTokenSecret", secret)], "`refreshTokenSecret` needs the address of a secret");
+        refusing.one(&[("refreshTokenSecret", secret)], "`refreshTokenSecret` must be the address of a secret");
     }
     for (input, value) in [("tenantId", "contoso"), ("clientId", "499b84ac-1321-427f-aa17")] {
-        refusing.one(&[(input, value)], &format!("`{input}` needs a GUID"));
+        refusing.one(&[(input, value)], &format!("`{input}` must be a GUID"));
     }
 }
 
@@ -171,9 +175,9 @@ fn two_ways_of_signing_in_or_none_are_refused() {
 fn an_input_that_would_have_no_effect_is_refused() {
     let mut refusing = Refusing::new();
     let store = format!("{}/secrets/nuget-pat", refusing.pipeline.sim.origin());
-    refusing.one(&[("refreshTokenStore", &store)], "`refreshTokenStore` needs to be left out: it belongs to");
+    refusing.one(&[("refreshTokenStore", &store)], "`refreshTokenStore` is only used with `refreshToken`");
     let without = ("refreshTokenSecret", "");
-    refusing.one(&[without, ("userName", "rotator@contoso.com")], "`userName` needs to come with `password`");
+    refusing.one(&[without, ("userName", "rotator@contoso.com")], "`userName` is only used with `password`");
 }
 
 #[test]
@@ -181,10 +185,10 @@ fn retiring_at_once_needs_something_to_have_been_published() {
     let mut refusing = Refusing::new();
     let pat = format!("{}/secrets/nuget-pat", refusing.pipeline.sim.origin());
     let immediately = ("retireOldPat", "immediately");
-    refusing.one(&[immediately], "`retireOldPat` needs `afterJob` when there is no `publishTo`");
+    refusing.one(&[immediately], "`retireOldPat` must be `afterJob` without `publishTo`");
     refusing.one(
         &[immediately, ("publishTo", &pat), ("confirmVariable", "stored")],
-        "`retireOldPat` needs `afterJob` with `confirmVariable`",
+        "`retireOldPat` must be `afterJob` with `confirmVariable`",
     );
 }
 
@@ -196,17 +200,17 @@ fn a_service_connection_that_cannot_be_used_is_refused() {
     let spn = |kind: &str| whole("ServicePrincipal").parameter("authenticationType", kind);
     let elsewhere = whole("WorkloadIdentityFederation").data("environmentAuthorityUrl", "https://login.evil.example/");
     for (odd, fault) in [
-        (whole("PublishProfile"), "one of the kind \"publishprofile\" signs in to nothing here"),
+        (whole("PublishProfile"), "; got the kind \"publishprofile\""),
         (spn("spnCertificate"), "a service connection with a certificate"),
         (spn("spnKey"), "a service connection with a client secret"),
         (connection("WorkloadIdentityFederation"), "a service connection with a tenant id"),
         (connection("WorkloadIdentityFederation").parameter("tenantid", id), "with an app's client id"),
-        (elsewhere, "its own is \"https://login.evil.example/\""),
+        (elsewhere, "; got \"https://login.evil.example/\""),
     ] {
         // In the cloud, as on loopback every service is the one host.
         let mut refusing = Refusing::with(|job| job.endpoint(odd).collection_uri("https://dev.azure.com/contoso/"));
         let secret = ("refreshTokenSecret", "https://contoso-kv.vault.azure.net/secrets/refresh");
-        let run = refusing.all(&[("azureSubscription", "odd"), secret], &["`serviceConnection` needs "]);
+        let run = refusing.all(&[("azureSubscription", "odd"), secret], &["`serviceConnection` must be "]);
         says(&run, &[fault]);
     }
 }
@@ -216,7 +220,7 @@ fn an_organization_that_is_none_is_refused_and_azure_devops_server_has_no_such_a
     let mut refusing = Refusing::new();
     for given in ["con/toso", "..", "https://dev.azure.com/", "con toso", "http://dev.azure.com/contoso"] {
         let fault = format!(
-            "`organization` needs an organization's name or address, such as `https://dev.azure.com/contoso`: \"{given}\" is none"
+            "`organization` must be an organization's name or address, such as `https://dev.azure.com/contoso`; got \"{given}\""
         );
         refusing.one(&[("organization", given)], &fault);
     }
@@ -226,7 +230,7 @@ fn an_organization_that_is_none_is_refused_and_azure_devops_server_has_no_such_a
         ("https://dev.azure.com.evil.example/contoso", "dev.azure.com.evil.example"),
     ] {
         let run = refusing
-            .all(&[("organization", given)], &["`organization` needs an organization of Azure DevOps Services"]);
+            .all(&[("organization", given)], &["`organization` must be an organization of Azure DevOps Services"]);
         says(&run, &[host, server]);
     }
     for collection in ["https://tfs.contoso.com/tfs/DefaultCollection/", "http://tfs:8080/tfs/DefaultCollection/"] {
@@ -236,7 +240,7 @@ fn an_organization_that_is_none_is_refused_and_azure_devops_server_has_no_such_a
 }
 
 #[test]
-fn all_faults_are_told_together() {
+fn all_faults_are_reported_together() {
     let mut refusing = Refusing::new();
     refusing.all(
         &[
@@ -249,40 +253,40 @@ fn all_faults_are_told_together() {
             ("organization", "https://tfs.contoso.com/tfs"),
         ],
         &[
-            "`serviceConnection` needs",
-            "`patName` needs",
-            "`validForDays` needs",
-            "`createIfMissing` needs",
+            "`serviceConnection` is required",
+            "`patName` is required",
+            "`validForDays` must be",
+            "`createIfMissing` must be",
             "\"vault: a/b\"",
             "\"nonsense\"",
-            "`retireOldPat` needs",
-            "`organization` needs",
+            "`retireOldPat` must be",
+            "`organization` must be",
         ],
     );
 }
 
 #[test]
-fn a_macro_that_the_agent_left_as_it_was_is_refused_by_name() {
+fn undefined_macro_is_refused_by_name() {
     let mut refusing = Refusing::new();
-    refusing.one(&[("patName", "$(patName)")], "`patName` needs a value: $(patName) was left as it is");
-    refusing
-        .one(&[("publishTo", "keyVault: $(My.Vault)/x")], "`publishTo` needs a value: $(My.Vault) was left as it is");
+    refusing.one(&[("patName", "$(patName)")], "`patName` uses $(patName), but the job has no such variable");
+    refusing.one(
+        &[("publishTo", "keyVault: $(My.Vault)/x")],
+        "`publishTo` uses $(My.Vault), but the job has no such variable",
+    );
     refusing.all(
         &[("scopes", "$(scopes)"), ("rotateWhenDaysLeft", "$(days)")],
-        &["`scopes` needs a value: $(scopes)", "`rotateWhenDaysLeft` needs a value: $(days)"],
+        &["`scopes` uses $(scopes)", "`rotateWhenDaysLeft` uses $(days)"],
     );
 }
 
 #[test]
 fn no_fault_hides_another() {
     let mut refusing = Refusing::new();
-    refusing.all(
-        &[("scopes", "$(scopes)"), ("validForDays", "0")],
-        &["`scopes` needs a value: $(scopes)", "`validForDays` needs"],
-    );
+    refusing
+        .all(&[("scopes", "$(scopes)"), ("validForDays", "0")], &["`scopes` uses $(scopes)", "`validForDays` must be"]);
     refusing.all(
         &[("azureSubscription", ""), ("refreshTokenSecret", "contoso-kv")],
-        &["`serviceConnection` needs", "`refreshTokenSecret` needs the address of a secret"],
+        &["`serviceConnection` is required", "`refreshTokenSecret` must be the address of a secret"],
     );
 }
 

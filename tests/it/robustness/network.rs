@@ -184,8 +184,10 @@ fn pem_text_in_utf_16_is_named_as_such() {
             .configured()
             .variable("agent.clientcert", &utf16("agent.pem", &own.certificate_pem()))
             .variable("agent.clientcertkey", &utf16("key.pem", &own.key_pkcs8()));
-        closed
-            .fails(job, &["`AGENT_CLIENTCERT` needs a file with a certificate", "is UTF-16 text", "nothing was sent"]);
+        closed.fails(
+            job,
+            &["`AGENT_CLIENTCERT` must be a file with a certificate", "is UTF-16 text", "nothing was sent"],
+        );
     }
 }
 
@@ -302,9 +304,9 @@ fn certificates_that_cannot_be_read_are_named_before_anything_is_sent() {
     let closed = Closed::new(Setup::default());
     let none = closed.file("none.pem", "not a certificate");
     let job = closed.job().variable("agent.proxyurl", "socks5://proxy.contoso.com").variable("agent.clientcert", &none);
-    closed.fails(job, &["`AGENT_PROXYURL` needs", "`AGENT_CLIENTCERTKEY` needs", "nothing was sent"]);
+    closed.fails(job, &["`AGENT_PROXYURL` must be", "`AGENT_CLIENTCERTKEY` is required", "nothing was sent"]);
     let job = closed.job().variable("agent.clientcert", &none).variable("agent.clientcertkey", &none);
-    closed.fails(job, &["`AGENT_CLIENTCERT` needs a file with a certificate", "nothing was sent"]);
+    closed.fails(job, &["`AGENT_CLIENTCERT` must be a file with a certificate", "nothing was sent"]);
     assert!(closed.gateway.seen().is_empty());
 }
 
@@ -312,7 +314,7 @@ fn certificates_that_cannot_be_read_are_named_before_anything_is_sent() {
 fn an_address_that_is_no_proxys_is_never_taken_for_no_proxy() {
     let closed = Closed::new(Setup::default());
     for address in ["http://", "http://proxy:port", "http://me:hunter2-hunter2@"] {
-        closed.fails(closed.job().raw_env("HTTPS_PROXY", address), &["`HTTPS_PROXY` needs the address of a proxy"]);
+        closed.fails(closed.job().raw_env("HTTPS_PROXY", address), &["`HTTPS_PROXY` must be the address of a proxy"]);
     }
 }
 

@@ -109,9 +109,9 @@ fn local_address_is_refused_in_a_pipeline_of_the_cloud() {
         // In the agent's own spelling nothing tells it from the agent's word, so only the connection's address counts.
         let mut job = cloud().variable("system.collectionUri", &local);
         let run = pipeline.main(&mut job, &[]);
-        refused(&pipeline, &run, &["`refreshTokenSecret` needs a vault where the organization is"]);
+        refused(&pipeline, &run, &["`refreshTokenSecret` must be in the same place as the organization"]);
         let run = pipeline.main(&mut cloud(), &[("organization", &local)]);
-        refused(&pipeline, &run, &["`organization` needs"]);
+        refused(&pipeline, &run, &["`organization` must be"]);
     }
 }
 
@@ -121,7 +121,7 @@ fn oidc_address_of_another_host_is_refused() {
     for address in ["https://evil.example/contoso/oidctoken", "http://127.0.0.1:9/contoso/oidctoken", "nonsense"] {
         let mut job = pipeline.job().oidc_request_uri(address);
         let run = pipeline.main(&mut job, &[]);
-        refused(&pipeline, &run, &["`SYSTEM_OIDCREQUESTURI` needs"]);
+        refused(&pipeline, &run, &["`SYSTEM_OIDCREQUESTURI` must be"]);
     }
 }
 
@@ -198,10 +198,10 @@ fn confirmation_before_the_run_is_refused() {
     for (name, value) in [("stored", "true"), ("STORED", " True ")] {
         let mut job = pipeline.job().variable(name, value);
         let run = pipeline.main(&mut job, &[("confirmVariable", "stored")]);
-        refused(&pipeline, &run, &["`confirmVariable` needs", "\"stored\" is already `true`"]);
+        refused(&pipeline, &run, &["`confirmVariable` must be", "\"stored\" is already `true`"]);
     }
     let mut job = pipeline.job().secret_variable("stored", "true");
-    refused(&pipeline, &pipeline.main(&mut job, &[("confirmVariable", "stored")]), &["`confirmVariable` needs"]);
+    refused(&pipeline, &pipeline.main(&mut job, &[("confirmVariable", "stored")]), &["`confirmVariable` must be"]);
     // Two variables, one name in the environment: which of them the task sees is chance.
     let mut job = pipeline.job().variable("is.stored", "false").variable("IS_STORED", "false");
     refused(&pipeline, &pipeline.main(&mut job, &[("confirmVariable", "is.stored")]), &["\"IS_STORED\""]);
@@ -243,6 +243,6 @@ fn launch_without_the_lists_of_variables_is_refused() {
     for list in ["VSTS_PUBLIC_VARIABLES", "VSTS_SECRET_VARIABLES"] {
         let mut job = pipeline.job().raw_env(list, "");
         let run = job.run(&Step::new("rotate").input("patName", NAME), Interruption::None);
-        refused(&pipeline, &run, &[&format!("`{list}` needs")]);
+        refused(&pipeline, &run, &[&format!("`{list}` must be")]);
     }
 }

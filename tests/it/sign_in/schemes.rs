@@ -311,7 +311,7 @@ fn a_certificate_that_cannot_sign_is_named_before_anything_is_sent() {
         failed_without_a_trace_of_requests(
             &pipeline,
             &run,
-            &["`serviceConnection` needs a service connection with", named],
+            &["`serviceConnection` must be a service connection with", named],
         );
     }
 }

@@ -352,8 +352,15 @@ fn everything_wrong_with_the_sign_in_is_named_together_and_nothing_is_sent() {
         ],
     );
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-    for input in ["refreshTokenSecret", "password", "userName", "tenantId", "clientId", "refreshTokenStore"] {
-        let named = run.errors.iter().filter(|error| error.contains(&format!("`{input}` needs"))).count();
+    for (input, predicate) in [
+        ("refreshTokenSecret", "must be"),
+        ("password", "uses ***, but the job has no such variable"),
+        ("userName", "must be"),
+        ("tenantId", "must be"),
+        ("clientId", "must be"),
+        ("refreshTokenStore", "is only used with `refreshToken`"),
+    ] {
+        let named = run.errors.iter().filter(|error| error.contains(&format!("`{input}` {predicate}"))).count();
         assert_eq!(named, 1, "{input}\n{}", run.log);
     }
     assert_eq!(pipeline.sim.transcript_text(), "");
@@ -361,11 +368,14 @@ fn everything_wrong_with_the_sign_in_is_named_together_and_nothing_is_sent() {
     for (inputs, named) in [
         (
             &[("password", "x"), ("userName", UPN)][..],
-            "`refreshTokenSecret` needs to be the only sign-in input: `password` is set too",
+            "`refreshTokenSecret` must be the only sign-in input; `password` is also set",
         ),
-        (&[NO_SECRET, ("password", "x")], "`userName` needs the user's sign-in name, for `password`"),
-        (&[NO_SECRET, ("userName", UPN)], "`userName` needs to come with"),
-        (&[NO_SECRET, ("entraAgentId", ELSEWHERE)], "`userName` needs the agent user's sign-in name or object id"),
+        (&[NO_SECRET, ("password", "x")], "`userName` is required: the user's sign-in name, for `password`"),
+        (&[NO_SECRET, ("userName", UPN)], "`userName` is only used with"),
+        (
+            &[NO_SECRET, ("entraAgentId", ELSEWHERE)],
+            "`userName` is required: the agent user's sign-in name or object id",
+        ),
     ] {
         let run = pipeline.main(&mut job, inputs);
         assert_eq!((run.result, run.error_count), (TaskResult::Failed, 1), "{}", run.log);
