@@ -1,4 +1,4 @@
-//! A request to a service that did not succeed: what became of it, and whether the service may have acted on it.
+//! A failed request to a service: why it failed, and whether the service may have carried it out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
 
-/// An organization that was stopped, most often as nobody used it: a 503 without `Retry-After` (recorded).
+/// A stopped organization, most often because nobody used it: a 503 without `Retry-After` (recorded).
 const STOPPED: &str = "TF24668";
 
 /// The service that a request goes to, as messages name it.
@@ -36,7 +36,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// What somebody signed in with, where the same answer has another remedy.
+/// The credential of a sign-in: the same error can need a different fix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {
     /// The app's own credential.
@@ -66,83 +66,65 @@ impl fmt::Display for By {
     }
 }
 
-/// A request that did not succeed.
+/// A failed request.
 #[derive(Debug)]
 pub struct CallError {
-    /// The service asked.
     pub service: Service,
-    /// What became of the request.
     pub kind: Kind,
-    /// Further codes of the same refusal, the more telling first: Entra gives several numbers and a word.
+    /// Further codes of the same refusal, the most specific first: Entra sends several numbers and a word.
     pub more_codes: Arc<Vec<String>>,
-    /// The service's id of the request, which its support asks for.
+    /// The service's request id, for its support.
     pub activity: Option<Box<str>>,
-    /// The server's time, where it answered.
+    /// The time in the response.
     pub date: Option<Timestamp>,
-    /// Whether the service may have carried it out: this try or an earlier one got no answer.
+    /// Whether the service may have carried out the request, because this or an earlier attempt got no response.
     pub maybe_applied: bool,
-    /// What somebody tried to sign in with, where it was that.
+    /// The credential, if the request was a sign-in.
     pub by: Option<By>,
 }
 
-/// What became of a request that did not succeed.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum Kind {
-    /// No connection: the service never saw it.
+    /// No connection: the service did not receive the request.
     NotSent(String),
-    /// No connection, and the next try will get none either: the service never saw it.
-    Barred {
-        /// What stands in the way.
-        why: String,
-        /// The one thing to do.
-        remedy: &'static str,
-    },
-    /// Sent, and no whole answer came: the service may have acted on it.
+    /// No connection, and retrying does not help: the service did not receive the request.
+    Barred { why: String, remedy: &'static str },
+    /// The request was sent, but no complete response came: the service may have carried it out.
     NoAnswer(String),
-    /// The service cannot at the moment.
+    /// The service is temporarily unavailable or limits the rate.
     Busy {
-        /// The status.
         status: u16,
-        /// The service's own short word for the reason.
+        /// The service's error code.
         code: Box<str>,
-        /// Its sentence.
+        /// The service's error message.
         message: Box<str>,
-        /// When to come back.
         retry_after: Option<Duration>,
     },
     /// A sign-in page, or a redirect to one.
-    NotSignedIn {
-        /// The status.
-        status: u16,
-    },
-    /// A definite no.
+    NotSignedIn { status: u16 },
+    /// The service rejected the request.
     Refused {
-        /// The status; 200 where the body holds the refusal.
+        /// 200 if the body says that the request was rejected.
         status: u16,
-        /// The service's own short word for the reason.
+        /// The service's error code.
         code: String,
-        /// Its sentence.
+        /// The service's error message.
         message: String,
     },
-    /// An answer, but none that the service documents.
-    Unreadable {
-        /// The status.
-        status: u16,
-        /// What it was instead.
-        seen: String,
-    },
+    /// The response is not one that the service documents.
+    Unreadable { status: u16, seen: String },
     /// Nothing was sent, for this reason.
     NotBegun(String),
-    /// Nothing was sent, or no longer waited for, as the run was cancelled.
+    /// The run was cancelled before the request was sent or answered.
     Cancelled,
-    /// Nothing was sent, as the agent has ended the launcher.
+    /// Nothing was sent, because the agent ended the launcher.
     Abandoned,
 }
 
 impl CallError {
-    /// What became of a request to this service.
     pub fn new(service: Service, kind: Kind) -> Self {
-        // A service that is busy, or answers what it does not document, may have acted before it failed to say so.
+        // A service that is busy or sends an undocumented response may have carried out the request first.
         let is_definite = matches!(
             kind,
             Kind::NotSent(_)
@@ -163,7 +145,7 @@ impl CallError {
         }
     }
 
-    /// A refusal that says in its own way that the service cannot at the moment.
+    /// Whether the error code of a rejection says that the service is temporarily unavailable.
     #[must_use]
     pub fn as_busy(self) -> Self {
         let kind = match self.kind {
@@ -178,19 +160,19 @@ impl CallError {
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
         match &self.kind {
-            // Nobody starts a stopped organization within a run.
+            // A stopped organization does not start within a run.
             Kind::Busy { code, retry_after, .. } => **code != *STOPPED || retry_after.is_some(),
             kind => matches!(kind, Kind::NotSent(_) | Kind::NoAnswer(_)),
         }
     }
 
-    /// Whether the service has certainly not carried the request out and never will, so that it may be sent again although
-    /// a late copy of it would do harm. A 429 says that the request was not let in.
+    /// Whether the service certainly did not carry out the request and never will. Then it is safe to send it again, even if
+    /// a late duplicate would do harm. A 429 says that the request was not accepted.
     pub fn is_certainly_undone(&self) -> bool {
         !self.maybe_applied || matches!(self.kind, Kind::Busy { status: 429, .. })
     }
 
-    /// The status of a definite no.
+    /// The status, if the service rejected the request.
     pub fn refusal(&self) -> Option<(u16, &str)> {
         match &self.kind {
             Kind::Refused { status, code, .. } => Some((*status, code)),
@@ -198,7 +180,7 @@ impl CallError {
         }
     }
 
-    /// Every code of a refusal, the one that is shown first.
+    /// Every code of a rejection; the first is the one that is shown.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
         let first = match &self.kind {
             Kind::Refused { code, .. } => Some(code.as_str()),
@@ -208,7 +190,7 @@ impl CallError {
         first.into_iter().chain(self.more_codes.iter().map(String::as_str))
     }
 
-    /// Whether the service does not take the caller's credential.
+    /// Whether the service rejected the caller's credential.
     pub fn is_about_signing_in(&self) -> bool {
         matches!(self.kind, Kind::NotSignedIn { .. } | Kind::Refused { status: 401, .. })
     }

@@ -1,4 +1,4 @@
-//! A certificate with its private key, as an app's credential: signs the assertions that Entra takes in place of a
+//! A certificate with its private key, as an app's credential: it signs the assertions that Entra accepts instead of a
 //! secret. The key is read again for each signature, so that between two of them it exists only as a [`Secret`].
 //! <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
 
@@ -30,10 +30,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// From PEM text with a certificate and its RSA key, in any order, with whatever else stands between.
-    ///
-    /// # Errors
-    /// What is missing, without a word of the text.
+    /// Reads PEM text with a certificate and its RSA key, in any order, and ignores anything else.
+    /// An error says what is missing and quotes nothing from the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let pem = Secret::new(with_line_ends(text));
         let key = key(&pem)?;
@@ -42,7 +40,7 @@ impl Certificate {
         if certificates.is_empty() {
             return Err("a certificate beside the private key, as PEM text");
         }
-        // A chain may hold others; the right one bears the public half of the key.
+        // PEM text may hold a chain; the app's certificate is the one that contains the public key.
         let own = certificates.iter().find(|der| der.windows(public.len()).any(|window| window == public));
         let own = own.ok_or("a certificate that belongs to its private key")?;
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, own));
@@ -50,9 +48,7 @@ impl Certificate {
     }
 
     /// An assertion that `client` is itself, for this token endpoint.
-    ///
-    /// # Errors
-    /// When the system has no randomness, which no input can cause.
+    /// Fails only if the system has no random numbers.
     pub fn assertion(&self, client: &str, endpoint: &str, now: Timestamp) -> Result<Secret, &'static str> {
         const NO_RANDOM: &str = "the system gives no random numbers";
         let random = SystemRandom::new();
@@ -91,14 +87,13 @@ fn key(pem: &Secret) -> Result<RsaKeyPair, &'static str> {
     Err(if first(SectionKind::EcPrivateKey).is_some() { BAD_KEY } else { NO_KEY })
 }
 
-/// Everything of one kind in the text.
 fn sections(pem: &Secret, wanted: SectionKind) -> Vec<Zeroizing<Vec<u8>>> {
     let all = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.reveal().as_bytes());
     let all = all.filter_map(Result::ok).map(|(kind, der)| (kind, Zeroizing::new(der)));
     all.filter(|(kind, _)| *kind == wanted).map(|(_, der)| der).collect()
 }
 
-/// A connection's form may have made blanks or `\n` of the line ends.
+/// The service connection's form may have replaced line breaks by spaces or `\n`.
 fn with_line_ends(text: &str) -> String {
     // The parser would skip a first line that begins with a byte order mark.
     let text = text.trim_start_matches('\u{feff}');

@@ -1,4 +1,4 @@
-//! The places that can hold a secret value, by name.
+//! The destinations that can store a secret value.
 
 use std::fmt;
 
@@ -24,21 +24,18 @@ pub struct Connection {
     pub host: Option<String>,
 }
 
-/// Something that a project calls by a name.
+/// A named object of a project.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// The project; the pipeline's own where none is named.
+    /// `None` means the pipeline's own project.
     pub project: Option<String>,
-    /// The name.
     pub name: String,
 }
 
 /// A variable of a variable group.
 #[derive(Clone, PartialEq, Debug)]
 pub struct GroupVariable {
-    /// The group.
     pub group: Named,
-    /// The variable.
     pub variable: String,
 }
 
@@ -78,7 +75,7 @@ impl Destination {
         self
     }
 
-    /// Whether writing the one would write over the other.
+    /// Whether one write would overwrite the other.
     pub fn clashes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::VariableGroup(a), Self::VariableGroup(b)) => {

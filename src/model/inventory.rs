@@ -1,4 +1,4 @@
-//! What a report is about: whose personal access tokens, and which.
+//! The owners and personal access tokens that a report lists.
 
 use crate::model::timestamp::Timestamp;
 
@@ -7,36 +7,30 @@ use crate::model::timestamp::Timestamp;
 pub struct Owner {
     /// The subject descriptor, or the id of the user signed in: tells two owners of one name apart.
     pub id: String,
-    /// As people call them.
+    /// The display name.
     pub name: Option<String>,
-    /// The name they sign in with.
+    /// The sign-in name.
     pub principal: Option<String>,
-    /// Where they can be reached.
     pub mail: Option<String>,
-    /// The id in the directory that they come from.
+    /// The id in the directory, such as the object id in Entra.
     pub object_id: Option<String>,
 }
 
 /// A personal access token as listed, whichever API listed it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ListedPat {
-    /// Its id.
     pub authorization_id: String,
-    /// Its name; it may have none.
     pub display_name: Option<String>,
-    /// What it may do, as listed.
     pub scope: Option<String>,
-    /// Whether it spans all organizations of its owner; `None` where the list does not tell.
+    /// Whether it is valid in all organizations of its owner; `None` if the list does not say.
     pub is_for_all_organizations: Option<bool>,
-    /// From when.
     pub valid_from: Option<Timestamp>,
-    /// Until when.
     pub valid_to: End,
-    /// Whether the list calls it valid, where the list says so.
+    /// `None` if the list does not say whether the token is valid.
     pub is_valid: Option<bool>,
 }
 
-/// When a token ends, as a list says.
+/// When a token expires, according to a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum End {
     At(Timestamp),

@@ -1,4 +1,4 @@
-//! Values that everything else is made of. They import nothing but each other.
+//! The basic types of the program. They import only each other.
 
 pub mod address;
 pub mod api_error;

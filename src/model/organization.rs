@@ -15,14 +15,13 @@ const OLD_HOSTS: [&str; 2] = [".visualstudio.com", ".vsrm.visualstudio.com"];
 /// An Azure DevOps organization and where its services are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Organization {
-    /// Its name, as in its address.
     pub name: String,
     core: Url,
     identity: Url,
     login: Url,
 }
 
-/// What is wrong with an address that names no organization of Azure DevOps Services.
+/// Why an address is not one of an organization in Azure DevOps Services.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoOrganization {
     /// No address at all.
@@ -33,9 +32,6 @@ pub enum NoOrganization {
 
 impl Organization {
     /// From an organization's address: `https://dev.azure.com/ORG`, `https://ORG.visualstudio.com`, or on loopback.
-    ///
-    /// # Errors
-    /// What the address is instead.
     pub fn parse(text: &str) -> Result<Self, NoOrganization> {
         let url = Url::parse(text.trim()).map_err(|_| NoOrganization::Malformed)?;
         let host = url.host_str().ok_or(NoOrganization::Malformed)?.to_ascii_lowercase();
@@ -55,15 +51,12 @@ impl Organization {
         if is_secure && let Some(name) = name {
             return Self::in_the_cloud(name);
         }
-        // What is Microsoft's own, but in another form, is a slip and no server.
+        // A Microsoft host in an unknown form is a typing error, not Azure DevOps Server.
         let is_microsofts = HOSTS.contains(&host.as_str()) || host.ends_with(".visualstudio.com");
         Err(if is_microsofts { NoOrganization::Malformed } else { NoOrganization::Server(host) })
     }
 
     /// The organization of this name beside another one: in the cloud, or on the same loopback host.
-    ///
-    /// # Errors
-    /// When it is no name.
     pub fn beside(&self, name: &str) -> Result<Self, NoOrganization> {
         if is_loopback(&self.core) {
             return Self::on(&self.core, name);

@@ -11,7 +11,7 @@ use crate::model::timestamp::Timestamp;
 pub struct AuthorizationId(String);
 
 impl AuthorizationId {
-    /// Takes a GUID in its usual form.
+    /// Parses a GUID in its usual form.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_lowercase();
         let parts: Vec<&str> = text.split('-').collect();
@@ -24,7 +24,6 @@ impl AuthorizationId {
         fits.then_some(Self(text))
     }
 
-    /// The id as the API wants it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -39,19 +38,14 @@ impl fmt::Display for AuthorizationId {
 /// An active personal access token of the signed-in user, as listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pat {
-    /// The service's id of it.
     pub id: AuthorizationId,
-    /// Its name, marker included.
+    /// Includes the marker.
     pub display_name: String,
-    /// What it may do.
     pub scopes: Scopes,
-    /// When it was created.
     pub valid_from: Timestamp,
-    /// When it expires.
     pub valid_to: Timestamp,
-    /// Which organizations it reaches.
     pub reach: Reach,
-    /// The date that the service does not say in a readable form, if there is one; another stands in its place.
+    /// Names the date that could not be read and was replaced by another one.
     pub unreadable: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! Keeps secret values out of every text that is printed or quoted, however the text spells them.
+//! Removes secret values, in any encoding, from every text that is printed or quoted.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::model::secret::Secret;
 pub struct Redactor(Rc<RefCell<Vec<Secret>>>);
 
 impl Redactor {
-    /// Never shows this value from now on, whatever text it may be part of.
+    /// Redacts this value in every text from now on.
     pub fn redact(&self, secret: &Secret) {
         let is_known = self.0.borrow().contains(secret);
         if !is_known && !secret.reveal().is_empty() {
@@ -20,7 +20,7 @@ impl Redactor {
         }
     }
 
-    /// A text without any of the values. Must come before a text is cut: a part of a value would not be recognised.
+    /// The text without any of the values. Must be called before a text is cut: part of a value would not be recognized.
     pub fn redacted(&self, text: &str) -> String {
         let mut text = self.struck_out(text.to_owned());
         // Where another reading of what is left shows a value, it is read like that.

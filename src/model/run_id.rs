@@ -1,4 +1,4 @@
-//! Which run made a personal access token, and whether that run is still at work.
+//! The run that created a personal access token, and whether that run is still at work.
 
 use std::fmt;
 
@@ -46,12 +46,12 @@ impl fmt::Display for RunId {
     }
 }
 
-/// What the service says of a build.
+/// The status of a build, according to the service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BuildState {
     /// Every status but `completed`, known or new.
     NotCompleted,
-    /// `completed`, with its `finishTime` where it has a readable one.
+    /// `completed`, with its `finishTime` if that is readable.
     Completed(Option<Timestamp>),
     /// The build cannot be seen.
     Unknown,
@@ -64,7 +64,7 @@ pub enum Liveness {
     Alive,
     /// The service says it has completed.
     Dead,
-    /// It cannot be asked for (a release, another project, deleted): judged by the age of what it made.
+    /// The status cannot be looked up (a release, another project, deleted): the age of the token decides.
     Unknown,
 }
 

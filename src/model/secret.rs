@@ -1,5 +1,4 @@
-//! Values that must never be read by anyone who reads a log. This file exists so that leaking one takes a deliberate
-//! call: a [`Secret`] has no `Display`, its `Debug` shows nothing, and its memory is overwritten when it is dropped.
+//! Values that must never appear in a log. Leaking one takes a deliberate call: a [`Secret`] has no `Display`, its `Debug` shows nothing, and its memory is overwritten when it is dropped.
 
 use std::fmt;
 
@@ -13,18 +12,18 @@ use zeroize::{Zeroize as _, Zeroizing};
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the value over; the caller keeps no copy.
+    /// Takes ownership; the caller must keep no copy.
     pub fn new(value: String) -> Self {
         Self(Zeroizing::new(value))
     }
 
-    /// The value itself, for the one place that sends or masks it.
+    /// The value, only for code that sends or masks it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The value without what editors, shells and web pages leave around a pasted one: a byte order mark, blanks, line
-    /// ends, quotes. `None` where it is JSON, such as the whole answer that a token came in.
+    /// The value without what editors, shells and web pages leave around a pasted one: a byte order mark, spaces, line
+    /// breaks, quotes. `None` if the value is JSON, such as a complete token response.
     pub fn pasted(&self) -> Option<Self> {
         let is_around = |c: char| {
             c.is_whitespace()
@@ -70,7 +69,7 @@ pub fn is_like_a_pat(text: &str) -> bool {
     matches!(text.len(), 52 | 84) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether a text has the form of something that nobody should read: a personal access token, a JSON Web Token, or a
+/// Whether a text has the form of a secret: a personal access token, a JSON Web Token, or a
 /// refresh token, which is a long text with a version in front.
 pub fn is_like_a_secret(text: &str) -> bool {
     let is_one_word = !text.contains(|c: char| c.is_whitespace() || c == '/');
@@ -79,7 +78,7 @@ pub fn is_like_a_secret(text: &str) -> bool {
     is_like_a_pat(text) || (is_one_word && (is_jwt || is_refresh_token))
 }
 
-/// Overwrites a buffer that held a reply or a request with secrets in it.
+/// Overwrites a buffer that held a request or response with secrets.
 pub(crate) fn wipe(buffer: &mut Vec<u8>) {
     buffer.zeroize();
 }

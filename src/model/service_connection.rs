@@ -8,36 +8,26 @@ use crate::model::secret::Secret;
 /// A service connection that this program can sign in with.
 #[derive(Debug)]
 pub struct ServiceConnection {
-    /// Its id.
     pub id: String,
     /// The login host of its cloud.
     pub authority: Url,
-    /// How it proves what it is.
     pub scheme: Scheme,
 }
 
-/// How a service connection proves what it is.
+/// How a service connection authenticates.
 #[derive(Debug)]
 pub enum Scheme {
     /// An app, registered in a tenant.
-    App {
-        /// The tenant's id.
-        tenant: String,
-        /// The app's client id.
-        client: String,
-        /// What the app proves itself with.
-        proof: Proof,
-    },
-    /// The managed identity of the machine that the agent runs on, which no sign-in can name as its app.
+    App { tenant: String, client: String, proof: Proof },
+    /// The managed identity of the agent's machine. Users cannot sign in to it as an app.
     ManagedIdentity {
-        /// Where the machine hands out tokens.
         endpoint: IdentityEndpoint,
-        /// The client id of a user-assigned one; the machine's own where none is named.
+        /// The client id of a user-assigned identity; `None` means the system-assigned identity.
         client: Option<String>,
     },
 }
 
-/// What an app proves itself with.
+/// An app's credential.
 #[derive(Debug)]
 pub enum Proof {
     /// Workload identity federation: the pipeline asks for an assertion each time.
@@ -48,17 +38,17 @@ pub enum Proof {
     Certificate(Certificate),
 }
 
-/// Where a machine hands out tokens of its managed identity. Reached without a proxy.
+/// Where a machine issues tokens for its managed identity. Reached without a proxy.
 #[derive(Debug)]
 pub enum IdentityEndpoint {
     /// The metadata service of a virtual machine.
     Metadata(Url),
-    /// App Service and its like, with the header that proves that the caller runs there.
+    /// App Service and similar, with the header that proves that the caller runs there.
     AppService(Url, Secret),
 }
 
 impl ServiceConnection {
-    /// Its app: its tenant and client id. A managed identity is none that a user can sign in to.
+    /// The tenant and client id of its app. `None` for a managed identity, to which users cannot sign in.
     pub fn app(&self) -> Option<(&str, &str)> {
         match &self.scheme {
             Scheme::App { tenant, client, .. } => Some((tenant, client)),

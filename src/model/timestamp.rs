@@ -1,4 +1,4 @@
-//! Points in time as the services write them. Knows nothing of clocks: the time "now" is always handed in.
+//! Points in time as the services write them. No function reads a clock: the caller passes `now`.
 
 use std::fmt;
 use std::time::Duration;
@@ -39,14 +39,14 @@ impl Timestamp {
         self.0.as_second() - i64::from(self.0.subsec_nanosecond() < 0)
     }
 
-    /// A time as read. One before the year 0 could not be written again in the forms used here.
+    /// Rejects times before the year 0, which the formats used here cannot express.
     fn read(timestamp: jiff::Timestamp) -> Option<Self> {
         (timestamp >= FIRST).then_some(Self(timestamp))
     }
 
     /// From RFC 3339 with any number of fraction digits. Some Azure DevOps replies carry no offset and mean UTC
     /// (seen in code: `azure-devops-rust-api`, `date_time.rs`). .NET's last moment, `9999-12-31T23:59:59.9999999Z`, is
-    /// [`Timestamp::NEVER`]; its first, in the year 1, stands for a date that was not set and is none.
+    /// [`Timestamp::NEVER`]; its first, in the year 1, means that no date was set and is rejected.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
@@ -83,7 +83,7 @@ impl Timestamp {
         Self(self.0.checked_sub(duration).unwrap_or(jiff::Timestamp::MIN))
     }
 
-    /// How long it is since `earlier`; zero when that is still to come.
+    /// The time since `earlier`; zero if `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or(Duration::ZERO)
     }
