@@ -1,4 +1,4 @@
-//! Being told to stop: SIGINT and SIGTERM from the agent through the launcher, and the launcher's own death.
+//! Cancellation: SIGINT and SIGTERM from the agent through the launcher, and the end of the launcher.
 //!
 //! The agent sends SIGINT, SIGTERM 7.5 s later and kills 2.5 s after that, only `node` and not this process. So a
 //! cancelled run ends by itself before that, and a run without its launcher changes nothing more.
@@ -14,27 +14,25 @@ const AFTER_INTERRUPT: Duration = Duration::from_millis(8500);
 /// What is left after SIGTERM.
 const AFTER_TERMINATE: Duration = Duration::from_millis(1500);
 
-/// Whether and until when the run has been told to stop. Clones see the same.
+/// Whether the run was cancelled, and until when it must stop. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Cancel(watch::Receiver<Option<Instant>>);
 
-/// The other end: tells the run to stop.
+/// Cancels the run.
 #[derive(Debug)]
 pub struct Canceller(watch::Sender<Option<Instant>>);
 
 impl Cancel {
-    /// A pair of ends.
     pub fn pair() -> (Canceller, Self) {
         let (sender, receiver) = watch::channel(None);
         (Canceller(sender), Self(receiver))
     }
 
-    /// Whether the run was told to stop.
     pub fn is_requested(&self) -> bool {
         self.0.borrow().is_some()
     }
 
-    /// Ends when the run is told to stop.
+    /// Resolves when the run is cancelled.
     pub async fn requested(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(Option::is_some).await.is_err() {
@@ -42,7 +40,7 @@ impl Cancel {
         }
     }
 
-    /// Ends when the time to stop in has passed.
+    /// Resolves when the time left after the cancellation is over.
     pub async fn out_of_time(&self) {
         let mut receiver = self.0.clone();
         loop {
@@ -67,16 +65,13 @@ impl Cancel {
 }
 
 impl Canceller {
-    /// Stop soon, within this time at the most; a shorter time given earlier stays.
+    /// Requests a stop within this time. A shorter time from an earlier request still counts.
     pub fn stop_within(&self, time: Duration) {
         let deadline = Instant::now() + time;
         self.0.send_modify(|known| *known = Some(known.map_or(deadline, |known| known.min(deadline))));
     }
 
     /// Listens to the signals of the agent for as long as the runtime lives.
-    ///
-    /// # Errors
-    /// When the system refuses a signal handler.
     #[cfg(unix)]
     pub fn listen(self) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -93,9 +88,6 @@ impl Canceller {
     }
 
     /// Listens to the console events of the agent for as long as the runtime lives.
-    ///
-    /// # Errors
-    /// When the system refuses a handler.
     #[cfg(windows)]
     pub fn listen(self) -> std::io::Result<()> {
         use tokio::signal::windows::{ctrl_break, ctrl_c};
@@ -112,7 +104,6 @@ impl Canceller {
     }
 }
 
-/// Tells whether the process that started this one is still there.
 #[cfg(unix)]
 pub fn launcher_watch() -> impl Fn() -> bool {
     let launcher = std::os::unix::process::parent_id();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// Every environment variable of the process, as `main` or a test hands it in.
+/// The environment variables of the process, passed in by `main` or a test.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// Takes variables as the system has them; those that are not UTF-8 are remembered by name.
+    /// Of variables that are not UTF-8, only the name is kept.
     pub fn from_os(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let mut environment = Self::default();
         for (name, value) in variables {
@@ -30,7 +30,7 @@ impl Environment {
         environment
     }
 
-    /// A variable by its exact name. Empty counts as absent, as the agent sets what is not given to nothing.
+    /// A variable by its exact name. Empty counts as absent: the agent sets absent inputs to the empty string.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -42,18 +42,12 @@ impl Environment {
         secret.or_else(|| self.variables.get(&name)).map(String::as_str)
     }
 
-    /// The job's public variables, as the pipeline spells them.
-    ///
-    /// # Errors
-    /// The name of the list, where the agent did not give it.
+    /// The job's public variables, as the pipeline spells them. The error is the name of the list that the agent did not set.
     pub fn public_variables(&self) -> Result<Vec<String>, &'static str> {
         self.names("VSTS_PUBLIC_VARIABLES")
     }
 
-    /// The job's secret variables, likewise.
-    ///
-    /// # Errors
-    /// The name of the list, where the agent did not give it.
+    /// The job's secret variables; the error is as for the public variables.
     pub fn secret_variables(&self) -> Result<Vec<String>, &'static str> {
         self.names("VSTS_SECRET_VARIABLES")
     }
@@ -62,14 +56,13 @@ impl Environment {
         self.get(list).and_then(|names| serde_json::from_str(names).ok()).ok_or(list)
     }
 
-    /// The job's variables that share this one's name in the environment, itself among them: the task sees one value.
+    /// The job's variables with this name in the environment, including this one. The task sees only one of their values.
     pub fn spellings(&self, variable: &str) -> Vec<String> {
         let lists = [self.public_variables(), self.secret_variables()];
         let all = lists.into_iter().flatten().flatten();
         all.filter(|name| format_name(name) == format_name(variable)).collect()
     }
 
-    /// Every variable.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -92,7 +85,7 @@ pub fn format_name(name: &str) -> String {
     name.replace(['.', ' '], "_").to_uppercase()
 }
 
-/// The first `$(NAME)` in a value: a variable that the agent did not know and left as it was.
+/// The first `$(NAME)` in a value: the agent leaves macros of undefined variables unchanged.
 pub fn unexpanded_macro(value: &str) -> Option<&str> {
     let start = value.find("$(")?;
     let length = value[start..].find(')')?;

@@ -29,21 +29,19 @@ const LONGEST: usize = if cfg!(windows) { 30_000 } else { 100_000 };
 /// A rotation between its two stages.
 #[derive(Debug)]
 pub struct State {
-    /// The personal access token's name.
     pub name: PatName,
-    /// The run that made the new one.
     pub run: RunId,
-    /// The new one, pending.
+    /// The new token, pending.
     pub own: Pat,
     /// Everything to retire. Of those superseded before, only id and name are handed over: no more is needed.
     pub predecessors: Vec<NamedPat>,
-    /// Everything that bore the name when the plan was made. Only id and name are handed over.
+    /// Every token with the name at the time of the plan. Only id and name are handed over.
     pub listed: Vec<NamedPat>,
-    /// Who the new one speaks for.
+    /// The user that the new token authenticates.
     pub owner: Option<Identity>,
-    /// How long the predecessors live on.
+    /// How long the old tokens keep working.
     pub overlap: Duration,
-    /// The user's token ends then.
+    /// When the user's token expires.
     pub token_expires: Option<Timestamp>,
     /// By how many seconds the server is ahead of the agent.
     pub skew: i64,
@@ -52,25 +50,22 @@ pub struct State {
 /// The state with its two secrets.
 #[derive(Debug)]
 pub struct Handoff {
-    /// The plan's ids.
     pub state: State,
-    /// The new value.
     pub new_pat: Secret,
-    /// The user's token.
     pub user_token: Secret,
 }
 
-/// Why a hand-over cannot be used.
+/// Why a handoff is rejected.
 #[derive(Debug)]
 pub enum Unusable {
-    /// It is not whole, or of another version.
+    /// It is incomplete, or from another version.
     Unreadable,
-    /// A public variable of the job can stand in its place.
+    /// A public variable of the job may have replaced it.
     Forged(String),
 }
 
 impl State {
-    /// How long the service let the new one live: the cap on lifetimes is at least this.
+    /// The lifetime that the service granted the new token: the policy allows at least this.
     pub fn granted(&self) -> Duration {
         self.own.valid_to.since(self.own.valid_from)
     }
@@ -98,27 +93,21 @@ impl State {
         let encoded = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire)?);
         if encoded.len() > LONGEST {
             let count = self.listed.len();
-            anyhow::bail!("{count} tokens bear the name {}, more than can be handed to the post-job step", self.name);
+            anyhow::bail!("{count} tokens have the name {}, more than can be handed to the post-job step", self.name);
         }
         Ok(encoded)
     }
 
     /// Hands over the encoded state. Both secrets must have been masked.
-    ///
-    /// # Errors
-    /// When standard output is closed.
     pub fn leave(console: &Console, encoded: &str, new_pat: &Secret, user_token: &Secret) -> io::Result<()> {
         console.set_task_variable(NEW_PAT, new_pat.reveal(), true)?;
         console.set_task_variable(USER_TOKEN, user_token.reveal(), true)?;
-        // Last, so that half a hand-over is none.
+        // Last, so that an incomplete handoff is not read.
         console.set_task_variable(STATE, encoded, false)
     }
 }
 
-/// Takes over what the main stage left; `None` when it left nothing.
-///
-/// # Errors
-/// When what is there is not whole, or need not be the main stage's.
+/// Restores what the main stage left; `None` if it left nothing.
 pub fn take(environment: &Environment) -> Result<Option<Handoff>, Unusable> {
     // The agent writes task variables last, so a variable of that name shows where the main stage left nothing.
     let public = environment.public_variables().unwrap_or_default();

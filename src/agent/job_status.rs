@@ -4,7 +4,6 @@ use crate::agent::environment::Environment;
 use crate::agent::trust;
 use crate::model::secret::Secret;
 
-/// How the job ended.
 #[derive(Debug)]
 pub struct JobEnd {
     /// `agent.jobstatus`.
@@ -15,12 +14,10 @@ pub struct JobEnd {
     pub variable: Option<Secret>,
 }
 
-/// How the job's steps ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum JobStatus {
-    /// All of them well.
     Succeeded,
-    /// Anything else, in the agent's word.
+    /// Any other status, as the agent spells it.
     Other(String),
 }
 
@@ -29,7 +26,6 @@ pub fn is_confirmed(environment: &Environment, variable: &str) -> bool {
     environment.job_variable(variable).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
-/// Reads how the job ended.
 pub fn job_end(environment: &Environment, confirm_variable: Option<&str>, variable: Option<&str>) -> JobEnd {
     let status = match trust::job_status(environment).unwrap_or("unknown") {
         status if status.eq_ignore_ascii_case("succeeded") => JobStatus::Succeeded,

@@ -1,8 +1,8 @@
 //! What the agent reads: the log and the logging commands. The only writer, and the only file that knows how a
 //! command is spelled (seen in code: the agent's `Command.cs` and `CommandStringConvertor.cs`).
 //!
-//! Everything goes to standard output, as the agent reads the two streams in no order that could be relied on. A
-//! command is written as one buffer with its newline: half a line would be carried out as a whole one.
+//! Everything goes to standard output, because the agent reads the two streams in no reliable order. A
+//! command is written as one buffer with its newline: the agent would execute half a line.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
@@ -11,16 +11,13 @@ use crate::model::redaction::Redactor;
 use crate::model::secret::Secret;
 use crate::model::text;
 
-/// How the step ended. The agent compares these words with case.
+/// The result of the step. The agent compares these words case-sensitively.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StepResult {
-    /// Well.
     Succeeded,
-    /// Well, but somebody should look at it: the run is not green.
+    /// Shown as a warning: the run is not green.
     SucceededWithIssues,
-    /// Not well.
     Failed,
-    /// It was told to stop.
     Canceled,
 }
 
@@ -38,26 +35,24 @@ impl Console {
         Self { out: RefCell::new(out), hidden: Redactor::default(), is_broken: Cell::new(false), is_debug }
     }
 
-    /// Another place to write to, which hides what this one does.
+    /// A console with another writer and the same redaction.
     #[must_use]
     pub fn beside(&self, out: Box<dyn Write>) -> Self {
         Self { hidden: self.hidden.clone(), ..Self::new(out, self.is_debug) }
     }
 
-    /// Never prints this value from now on, whatever text it may be part of.
+    /// Redacts this value in every text from now on.
     pub fn redact(&self, secret: &Secret) {
         self.hidden.redact(secret);
     }
 
-    /// What is never printed, to be kept out of other texts too.
+    /// The redactor, for texts that are written elsewhere.
     pub fn hidden(&self) -> Redactor {
         self.hidden.clone()
     }
 
     /// Whether everything written so far has gone out.
-    ///
-    /// # Errors
-    /// When standard output is closed: nobody hears what is said.
+    /// Fails if standard output is closed.
     pub fn check(&self) -> io::Result<()> {
         if self.is_broken.get() { Err(io::Error::from(io::ErrorKind::BrokenPipe)) } else { Ok(()) }
     }
@@ -70,14 +65,14 @@ impl Console {
         }
     }
 
-    /// Lines under a heading that the reader can fold away.
+    /// Lines in a collapsible group.
     pub fn group(&self, title: &str, text: &str) {
         let _noted = self.write(&format!("##[group]{}\n", self.sanitized(title)));
         self.say(text);
         let _noted = self.write("##[endgroup]\n");
     }
 
-    /// A line that only shows when the pipeline is run with diagnostics.
+    /// A line that is shown only with system diagnostics enabled.
     pub fn debug(&self, text: &str) {
         if self.is_debug {
             let _noted = self.command("task.debug", &[], &self.sanitized(text));
@@ -95,9 +90,6 @@ impl Console {
     }
 
     /// Has the agent mask a value in the log, in the forms in which it is likely to appear.
-    ///
-    /// # Errors
-    /// When standard output is closed.
     pub fn mask(&self, secret: &Secret) -> io::Result<()> {
         self.redact(secret);
         for form in [secret, &secret.as_base64(), &secret.as_basic_password()] {
@@ -107,32 +99,24 @@ impl Console {
     }
 
     /// Hands a value to the same task's stage after the job. Secret ones must have been masked.
-    ///
-    /// # Errors
-    /// When standard output is closed.
     pub fn set_task_variable(&self, name: &str, value: &str, is_secret: bool) -> io::Result<()> {
         let is_secret = if is_secret { "true" } else { "false" };
         self.command("task.settaskvariable", &[("variable", name), ("issecret", is_secret)], value)
     }
 
     /// Sets a secret variable of the job; the value must have been masked.
-    ///
-    /// # Errors
-    /// When standard output is closed; the variable may be set all the same.
+    /// The variable may be set even if this fails.
     pub fn set_secret_variable(&self, name: &str, value: &Secret) -> io::Result<()> {
         self.command("task.setvariable", &[("variable", name), ("issecret", "true")], value.reveal())
     }
 
     /// Sets an output variable, which holds nothing secret.
-    ///
-    /// # Errors
-    /// When standard output is closed.
     pub fn set_output(&self, name: &str, value: &str) -> io::Result<()> {
         let value = self.sanitized(value);
         self.command("task.setvariable", &[("variable", name), ("isoutput", "true")], &value)
     }
 
-    /// How far the step is, in percent, and with what.
+    /// Shows the progress of the step, in percent.
     pub fn set_progress(&self, percent: u8, text: &str) {
         let value = percent.min(100).to_string();
         let _noted = self.command("task.setprogress", &[("value", &value)], &self.sanitized(text));
@@ -140,17 +124,12 @@ impl Console {
 
     /// Shows a Markdown file on the run's page. The agent reads the file some time after this line, so the file must stay as
     /// it is (seen in code: `JobServerQueue.cs`). Where a step's commands are restricted it warns and shows nothing.
-    ///
-    /// # Errors
-    /// When standard output is closed.
     pub fn upload_summary(&self, path: &str) -> io::Result<()> {
         self.command("task.uploadsummary", &[], path)
     }
 
-    /// Says how the step ended. The last line.
-    ///
-    /// # Errors
-    /// When standard output is closed: the agent was not told.
+    /// Reports the result of the step. Must be the last line.
+    /// Fails if standard output is closed; then the agent does not know the result.
     pub fn complete(&self, result: StepResult, text: &str) -> io::Result<()> {
         let result = match result {
             StepResult::Succeeded => "Succeeded",

@@ -1,5 +1,5 @@
-//! All that the pipeline agent is: its environment, its logging commands, the variables that one stage leaves for the
-//! other, how the job ended, and being told to stop.
+//! The interface to the pipeline agent: environment, logging commands, handoff between the stages, job status,
+//! cancellation.
 
 pub mod cancellation;
 pub mod crash;

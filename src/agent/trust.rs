@@ -1,4 +1,4 @@
-//! What may be believed of the environment, and which value decides what.
+//! Which values of the environment can be trusted, and what each of them decides.
 //!
 //! The agent writes job variables, inputs, connections and task variables into one environment (seen in code:
 //! `NodeHandler.cs`). Since July 2026 (azure-pipelines-agent#5606) it writes variables first, so a variable can stand
@@ -76,7 +76,7 @@ const DECIDES: [(&str, Option<&str>, &str); 35] = [
 /// What only a release has.
 const RELEASE: [&str; 3] = ["RELEASE_RELEASEID", "RELEASE_ATTEMPTNUMBER", "RELEASE_ENVIRONMENTID"];
 
-/// A job variable that takes the place of a value that the program believes.
+/// A job variable that replaces a value that the program trusts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shadow {
     /// The variable, as the pipeline spells it.
@@ -87,16 +87,13 @@ pub struct Shadow {
     pub decides: &'static str,
 }
 
-/// The variables of the job that could pass for the agent's word. `is_input` knows the environment's names of the
-/// declared inputs.
-///
-/// # Errors
-/// The list of variables that the agent did not give: without it, nothing can be believed.
+/// The job variables that could replace a value of the agent. `is_input` recognizes the declared inputs by their name in
+/// the environment. The error is the name of the list that the agent did not set; without it nothing can be trusted.
 pub fn shadows(environment: &Environment, is_input: impl Fn(&str) -> bool) -> Result<Vec<Shadow>, &'static str> {
     let public = environment.public_variables()?.into_iter().map(|variable| (format_name(&variable), variable));
     let secret = environment.secret_variables()?.into_iter();
     let secret = secret.map(|variable| (format!("SECRET_{}", format_name(&variable)), variable));
-    // A build has no release, and two builds with the same release's id would be one run.
+    // A build has no release id: with the same one, two builds would count as one run.
     let is_build = environment.get("SYSTEM_HOSTTYPE").is_some_and(|host| host.eq_ignore_ascii_case("build"));
     let as_release = |name: &str| Some(RUN).filter(|_| is_build && RELEASE.contains(&name));
     let shadow = |(name, variable): (String, String)| {
@@ -131,7 +128,7 @@ fn is_of_a_connection(name: &str) -> bool {
 /// the collection's counts, in the cloud alone: no variable can send anything elsewhere.
 ///
 /// # Errors
-/// The address that names no organization, and why.
+/// The address that is not an organization's, and why.
 pub fn organization(environment: &Environment) -> Result<Organization, (String, NoOrganization)> {
     let connection = environment.get(CONNECTION).unwrap_or_default();
     Organization::parse(connection).or_else(|why| {
@@ -162,7 +159,7 @@ pub fn job_token(environment: &Environment) -> Option<Secret> {
     token.map(|token| Secret::new(token.to_owned()))
 }
 
-/// The agent's word for how the job's steps ended (seen in code: `Handler.cs`).
+/// The agent's status of the job's steps (seen in code: `Handler.cs`).
 pub fn job_status(environment: &Environment) -> Option<&str> {
     environment.get("agent.jobstatus")
 }

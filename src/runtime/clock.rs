@@ -1,5 +1,5 @@
 //! The two clocks a run needs, handed in by `main` and by the tests: a wall clock, corrected by the server's `Date`
-//! so that an agent whose clock is wrong neither rotates early nor late, and a steady one for limits.
+//! so that an agent with a wrong clock does not rotate early or late, and a monotonic one for limits.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,7 +9,6 @@ use crate::model::timestamp::Timestamp;
 /// Smaller differences than this are the whole seconds of the `Date` header and the way of the reply.
 const NOTICED: i64 = 3;
 
-/// Time, as a value.
 pub struct Clock {
     wall: Box<dyn Fn() -> Timestamp>,
     steady: Box<dyn Fn() -> Duration>,
@@ -28,7 +27,7 @@ impl Clock {
         self.corrected(self.uncorrected())
     }
 
-    /// The agent's own time, as wrong as it may be: for what is compared with itself.
+    /// The agent's own time, uncorrected: only to be compared with itself.
     pub fn uncorrected(&self) -> Timestamp {
         (self.wall)()
     }
@@ -44,18 +43,18 @@ impl Clock {
         (self.steady)()
     }
 
-    /// Takes the `Date` of a reply as the truth.
+    /// Corrects the clock by the `Date` of a response.
     pub fn correct(&self, date: Timestamp) {
         let skew = date.as_unix() - (self.wall)().as_unix();
         self.set_skew(if skew.abs() < NOTICED { 0 } else { skew });
     }
 
-    /// Seconds by which the server is ahead of the agent; handed from stage to stage.
+    /// Seconds by which the server is ahead of the agent; handed to the next stage.
     pub fn skew(&self) -> i64 {
         self.skew.get()
     }
 
-    /// Takes over what an earlier stage learned.
+    /// Restores the correction of an earlier stage.
     pub fn set_skew(&self, seconds: i64) {
         self.skew.set(seconds);
     }

@@ -1,30 +1,28 @@
-//! Every limit on waiting, as one value, so that no loop in the program waits by its own lights. The program uses the
-//! defaults; in-process tests hand in milliseconds.
+//! Every timeout, pause and retry limit in one value. The program uses the defaults; in-process tests use milliseconds.
 
 use std::time::Duration;
 
 use crate::plan::SETTLE_WITHIN;
 
-/// How long to wait for what.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// For a connection: further away than this is a firewall that drops packets.
+    /// For a connection. A longer wait means that a firewall drops the packets.
     pub connect: Duration,
     /// For the next piece of a reply.
     pub read: Duration,
-    /// For one whole reply. The services themselves give up earlier.
+    /// For one complete response. The services time out earlier.
     pub reply: Duration,
-    /// For a whole list of tokens, on however many pages.
+    /// For all pages of a list of tokens.
     pub list: Duration,
-    /// For the reply to a creation: giving up early costs a token that nobody holds.
+    /// For the response to a creation: an early timeout leaves an unused token behind.
     pub create_reply: Duration,
     /// For the reply to a creation that was under way when the run was cancelled.
     pub create_reply_when_cancelled: Duration,
-    /// First pause before a request is repeated; doubled each time, with jitter.
+    /// First pause before a retry; doubled each time, with jitter.
     pub first_pause: Duration,
     /// Longest such pause.
     pub longest_pause: Duration,
-    /// A request is repeated until this long after its first try; a longer `Retry-After` ends it at once.
+    /// A request is retried for this long after the first attempt; a longer `Retry-After` ends it at once.
     pub repeat_within: Duration,
     /// The same for a machine's metadata service, whose updates take up to 70 s (documented).
     pub metadata_update: Duration,
@@ -50,9 +48,9 @@ pub struct Limits {
     pub looks: u32,
     /// Lists read to see whether a commit without an answer has landed: about half a minute.
     pub landings: u32,
-    /// What a minute of `maxMinutes` lasts.
+    /// The length of a minute of `maxMinutes`; shorter in tests.
     pub minute: Duration,
-    /// From one line on a report's progress to the next.
+    /// Interval of a report's progress lines.
     pub progress: Duration,
 }
 
@@ -85,7 +83,7 @@ impl Default for Limits {
     }
 }
 
-/// Pauses that grow, with jitter so that the pipelines of one full hour do not march in step.
+/// Pauses that grow, with jitter so that pipelines that start at the same hour do not retry at the same time.
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
@@ -93,7 +91,6 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pauses of this limits, from the first.
     pub fn new(limits: &Limits) -> Self {
         Self { next: limits.first_pause, longest: limits.longest_pause }
     }

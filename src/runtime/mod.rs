@@ -1,4 +1,4 @@
-//! What the program takes from the machine it runs on: the time, and how long it may wait.
+//! The clocks and the limits on waiting.
 
 pub mod clock;
 pub mod limits;

@@ -20,7 +20,7 @@ fn a_panic_says_its_place_and_not_its_words() {
     let said = [run.stdout, run.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(!run.status.success() && !said.contains(TOKEN), "{said}");
-    let place = concat!("has met a defect of its own at ", file!(), ":");
+    let place = concat!("internal error in RotatePat at ", file!(), ":");
     assert_eq!(said.matches(place).count(), 1, "{said}");
 }
 
