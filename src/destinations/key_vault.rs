@@ -27,8 +27,8 @@ const TAGS: [&str; 5] = [ID_TAG, "validTo", ORGANIZATION_TAG, "patName", "run"];
 /// The tags of a secret that other people or policies put there.
 pub(super) type ForeignTags = BTreeMap<String, String>;
 
-/// What the secret holds by its tags, and whether that still works; with the tags of others, which stay. A current
-/// version that somebody disabled holds nothing.
+/// The token that the secret holds according to its tags, whether that token still works, and the tags of others, which
+/// are kept. A disabled current version counts as empty.
 pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<(Record, ForeignTags), StepError> {
     let failed = |error: CallError, what: String| StepError::new(on(error, &what));
     if let Some(note) = secret.note() {
@@ -97,7 +97,7 @@ pub(super) async fn publish(
     }
 }
 
-/// A secret whose older versions are to be disabled, and the token for it, or why there is none.
+/// A secret whose older versions will be disabled, and the access token for its vault or the failed sign-in.
 pub struct Cleanup<'a> {
     secret: &'a VaultSecret,
     token: Result<Secret, StepError>,
@@ -139,7 +139,7 @@ impl Cleanup<'_> {
         let older = key_vault::older(&context.http, secret, &token).await.map_err(|error| error.to_string())?;
         let ours = older.into_iter().filter_map(|version| {
             let id = AuthorizationId::parse(version.tags.get(ID_TAG)?)?;
-            // Of another organization, nothing is known of what is active.
+            // The active tokens of other organizations are not known.
             version.tags.get(ORGANIZATION_TAG)?.eq_ignore_ascii_case(organization).then_some((id, version.id))
         });
         let mut disabled = Vec::new();

@@ -1,4 +1,4 @@
-//! The places, besides the job's variable, that hold the new value; one file a kind.
+//! The destinations of the new value besides the job's variable, with one file for each kind.
 
 mod key_vault;
 mod not_written;
@@ -27,18 +27,17 @@ use crate::model::vault_secret::VaultSecret;
 use crate::plan::Record;
 use crate::settings::RotateSettings;
 
-/// Every destination of a run, and the tokens to reach them, each asked for once.
+/// All destinations of a run. Each access token for them is requested once.
 pub struct Destinations<'a> {
     context: &'a Context,
     settings: &'a RotateSettings,
     groups: Groups<'a>,
     connections: Connections<'a>,
-    /// By secret, as it was read: the tags that are not ours.
+    /// For each secret, the tags of others.
     foreign_tags: RefCell<Vec<(VaultSecret, ForeignTags)>>,
 }
 
 impl<'a> Destinations<'a> {
-    /// Those of the settings.
     pub fn new(rotation: &'a RotationContext) -> Self {
         let RotationContext { context, settings } = rotation;
         let writers = Rc::new(Writers::new(context));
@@ -47,10 +46,8 @@ impl<'a> Destinations<'a> {
         Self { context, settings, groups, connections, foreign_tags: RefCell::default() }
     }
 
-    /// Reads what every destination holds; finds early what would fail late.
-    ///
-    /// # Errors
-    /// The first, in the order of the settings, that is not fit; nothing was changed.
+    /// Reads what every destination holds, and finds problems before anything is changed. The error is that of the first
+    /// failed destination in the order of the settings.
     pub async fn records(&self) -> Result<Vec<Record>, StepError> {
         let reads = self.settings.publish_to.iter().map(async |destination| match destination {
             Destination::KeyVault(secret) => {
@@ -88,7 +85,7 @@ impl<'a> Destinations<'a> {
         join_all(writes).await
     }
 
-    /// Signs in for what [`Self::tidy`] does, which changes nothing yet and need not wait for anything.
+    /// Signs in for what [`Self::tidy`] does, which changes nothing and can run early.
     pub async fn ready_to_tidy(&self) -> Vec<Cleanup<'_>> {
         let secrets = self.settings.publish_to.iter().filter_map(|destination| match destination {
             Destination::KeyVault(secret) => Some(secret),
@@ -97,7 +94,7 @@ impl<'a> Destinations<'a> {
         join_all(secrets.map(|secret| key_vault::ready_to_tidy(self.context, secret))).await
     }
 
-    /// Takes the older values out of reach, once nobody needs them. A failure is a warning.
+    /// Disables older values that are no longer needed. A failure is a warning.
     pub async fn tidy(&self, ready: Vec<Cleanup<'_>>, pats: &Pats<'_>) {
         let active = Active::new();
         for tidying in ready {

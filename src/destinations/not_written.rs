@@ -1,18 +1,15 @@
-//! How a write ended that did not succeed: whether the destination may hold the new value all the same decides what may
-//! be revoked.
+//! A failed write to a destination. If the destination may hold the new value anyway, the new token must not be revoked.
 
 use crate::advice::Named;
 use crate::failure::{StepError, advice_for};
 use crate::model::api_error::CallError;
 
-/// How a write ended that did not succeed.
+/// A failed write.
 #[derive(Debug)]
 pub struct NotWritten {
-    /// Why.
     pub error: anyhow::Error,
-    /// Whether the destination may hold the new value all the same: no answer is not a no.
+    /// Whether the destination may hold the new value anyway, for example because no response came.
     pub may_hold_it: bool,
-    /// What to do about it, where that is known.
     pub advice: Option<String>,
 }
 
@@ -23,16 +20,16 @@ impl From<CallError> for NotWritten {
     }
 }
 
-/// Whether a publication may still start: it is wanted, and in time.
+/// Fails if a publication may no longer start: the run was cancelled or is too late.
 pub type MayStart<'a> = dyn Fn() -> anyhow::Result<()> + 'a;
 
 impl NotWritten {
-    /// Stopped before anything was sent.
+    /// The write failed before anything was sent.
     pub(super) fn not_begun(error: anyhow::Error) -> Self {
         Self { error, may_hold_it: false, advice: None }
     }
 
-    /// An answer that was a success and is none.
+    /// The service reported success, but the result is not as written.
     pub(super) fn unconfirmed(seen: String) -> Self {
         Self { error: anyhow::anyhow!(seen), may_hold_it: true, advice: None }
     }

@@ -1,6 +1,6 @@
 //! A secret variable of a variable group. Plain variables beside it are the record of what it holds. A write replaces
-//! the whole group, so it is read right before, compared right after, and done again where somebody else has written
-//! meanwhile.
+//! the whole group, so the group is read right before and compared right after, and the write is repeated if somebody else
+//! wrote the group at the same time.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::model::secret::Secret;
 use crate::plan::{Record, RecordedPat};
 use crate::runtime::limits::Backoff;
 
-/// Writes tried while others write the same group.
+/// Attempts to write while others write the same group.
 const TRIES: u32 = 5;
 
 /// Whether the variable can hold a secret, and these plain ones beside it a record.
@@ -45,7 +45,7 @@ pub(crate) fn check_fit(variable: &GroupVariable, group: &Group, beside: &[&str]
 pub(crate) struct Groups<'a> {
     context: &'a Context,
     writers: Rc<Writers<'a>>,
-    /// Of those that were found.
+    /// The ids of the groups that were found.
     ids: RefCell<Vec<(Named, Option<u64>)>>,
 }
 
@@ -91,7 +91,6 @@ impl<'a> Groups<'a> {
         variable.group.project.as_deref().unwrap_or(&self.context.access.pipeline.project)
     }
 
-    /// The group of the variable.
     pub(crate) async fn find(&self, variable: &GroupVariable) -> Result<Group, StepError> {
         let (project, name) = (self.project(variable), &variable.group.name);
         let find = async |writer: &Writer| self.library(writer).find(project, name).await?.ok_or_else(unseen);
@@ -104,7 +103,6 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// Its id, as it was found.
     async fn id(&self, variable: &GroupVariable) -> Result<Option<u64>, StepError> {
         let known = self.ids.borrow().iter().find(|(group, _)| *group == variable.group).map(|(_, id)| *id);
         match known {
@@ -142,20 +140,19 @@ fn role(variable: &GroupVariable) -> String {
     format!("the role Administrator in the Security of {}", place(variable))
 }
 
-/// Variables on their way into a group.
+/// A write of variables into a group.
 struct Writing<'a> {
     groups: &'a Groups<'a>,
     variable: &'a GroupVariable,
     id: u64,
     set: &'a [Variable<'a>],
     may_start: &'a MayStart<'a>,
-    /// From the first write on that was carried out, or may have been, no later failure means that nothing was
-    /// delivered.
+    /// Set once a write was or may have been carried out: after that, a failure does not mean that nothing was stored.
     may_hold_it: Cell<bool>,
 }
 
 impl Writing<'_> {
-    /// Writes as one identity. The inner error is a success that did not stay one.
+    /// Writes as one identity. The inner error means that a successful write was not confirmed.
     async fn write_as(&self, writer: &Writer) -> Result<Result<(), String>, CallError> {
         let written = self.until_it_stays(writer).await;
         written.map_err(|error| CallError { maybe_applied: error.maybe_applied || self.may_hold_it.get(), ..error })
@@ -171,7 +168,7 @@ impl Writing<'_> {
         let mut unanswered: Option<CallError> = None;
         for _ in 0..TRIES {
             let before = library.read(project, *id).await?;
-            // A group that others keep busy may have used up the time.
+            // Retries may have used up the time.
             if let Err(late) = may_start() {
                 let kind = Kind::NotBegun(format!("{late:#}"));
                 return Err(CallError::new(Service::AzureDevOps, kind));
@@ -193,7 +190,7 @@ impl Writing<'_> {
                         return Ok(strayed.map_or(Ok(()), |what| Err(format!("the group is not as it was: {what}"))));
                     }
                 }
-                // It may have been carried out: what the group is then must be read before it is written again.
+                // The write may have been carried out: the group must be read before it is written again.
                 Err(error) if error.is_transient() => {
                     may_hold_it.set(may_hold_it.get() || error.maybe_applied);
                     unanswered = Some(error);

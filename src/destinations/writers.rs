@@ -20,9 +20,8 @@ use crate::model::service_connection::ServiceConnection;
 /// An identity that may be allowed to write.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// Who it is, for the person who grants it something.
+    /// Describes the identity in advice about permissions.
     pub(super) name: String,
-    /// Its token.
     pub(super) token: Secret,
     /// Whether it is the identity that all pipelines of the project share.
     pub(super) is_job: bool,
@@ -32,7 +31,7 @@ pub(super) struct Writer {
 pub(crate) struct Writers<'a> {
     context: &'a Context,
     known: OnceCell<Vec<Writer>>,
-    /// By place: which one was let in last, to be tried first there.
+    /// For each destination, the identity that succeeded last, which is tried first.
     let_in: RefCell<Vec<(String, usize)>>,
 }
 
@@ -41,10 +40,8 @@ impl<'a> Writers<'a> {
         Self { context, known: OnceCell::new(), let_in: RefCell::default() }
     }
 
-    /// Tries `act` on a place as one identity after the other, until one is not refused.
-    ///
-    /// # Errors
-    /// What the first of them was told, or that there is none.
+    /// Tries `act` on a destination with one identity after another until one is not refused. The error is that of the
+    /// first identity.
     pub(super) async fn first<T>(
         &self,
         place: &str,
@@ -64,13 +61,13 @@ impl<'a> Writers<'a> {
         Err(trial.end())
     }
 
-    /// Whoever was let in before comes first.
+    /// The identity that succeeded before comes first.
     fn order(&self, place: &str, count: usize) -> Vec<usize> {
         let begin = self.let_in.borrow().iter().rfind(|(known, _)| known == place).map_or(0, |(_, index)| *index);
         (begin..count).chain(0..begin).collect()
     }
 
-    /// Takes note of a refusal, after which the next may be tried, and of no other error.
+    /// Records a refusal, after which the next identity may be tried; any other error is returned.
     fn note_refusal<'b>(
         &self,
         trial: &mut Trial<'b>,
@@ -126,14 +123,14 @@ impl<'a> Writers<'a> {
     }
 }
 
-/// What the identity that should have written was told.
+/// The error of the identity that should have written.
 #[derive(Debug)]
 pub(super) struct Refused<'a> {
     pub(super) error: CallError,
     pub(super) writer: Option<&'a Writer>,
 }
 
-/// What became of the identities so far.
+/// The attempts so far.
 #[derive(Default)]
 struct Trial<'a> {
     /// The first of them that was refused.
@@ -178,7 +175,7 @@ impl Refused<'_> {
 
 const UNSEEN: &str = "Unseen";
 
-/// What an identity sees none of: another one may.
+/// The identity does not see the object; another identity may.
 pub(super) fn unseen() -> CallError {
     CallError::new(Service::AzureDevOps, Kind::Refused { status: 404, code: UNSEEN.to_owned(), message: String::new() })
 }
@@ -194,7 +191,7 @@ pub(super) fn refused_write(refused: Refused<'_>, role: &str) -> NotWritten {
     }
 }
 
-/// Whether another identity may have more luck: not allowed, not known, or not let see.
+/// Whether another identity may succeed: this one is not allowed, not known, or does not see the object.
 fn is_refusal(error: &CallError) -> bool {
     error.is_about_signing_in() || error.refusal().is_some_and(|(status, _)| matches!(status, 403 | 404))
 }
