@@ -1,5 +1,5 @@
-//! The tokens of every user of an organization: pages of users, and for each user a list. As much at once as the
-//! service lets go through, one owner handed on at a time, nothing kept but who was seen.
+//! The tokens of every user of an organization: pages of users, and a list of tokens for each user. Requests run
+//! concurrently as far as the service allows. Each owner's tokens are passed on at once; only the users seen are kept.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -25,44 +25,44 @@ use crate::report::writer::ReportWriter;
 use crate::settings::{ReportSettings, Source};
 use crate::sign_in::{self, UserToken};
 
-/// Users waiting to be asked for; the next page is read when there are fewer.
+/// The next page of users is requested when fewer users than this wait for their list of tokens.
 const AHEAD: usize = 64;
-/// Users whose lists were refused before one was had: then it is not about them.
+/// After this many refused lists and none that succeeded, the cause is not a single user.
 const REFUSED: usize = 8;
-/// Failures in a row after which the service is taken to be out of order.
+/// Consecutive failures after which the report stops.
 const FAILURES: usize = 5;
-/// Tokens in a row that were good for no list, after which there is no other. One may end before it was used.
+/// Consecutive access tokens without a successful list, after which the report does not sign in again. One of them may
+/// have expired before it was used.
 const IN_VAIN: u8 = 2;
-/// A rate limit that says no time is taken to last this many of the longest pauses: half a minute.
+/// A rate limit without a time counts as this many of the longest pauses: half a minute.
 const UNTIMED_REST: u32 = 3;
 
-/// Something that was asked.
 enum Answer {
     Page(Result<Page, CallError>),
     Counted(Option<usize>),
     Tokens(Waiting, Result<Option<Listing>, CallError>),
 }
 
-/// A user to be asked for.
+/// A user whose list of tokens was not received yet.
 struct Waiting {
     owner: Owner,
-    /// Tokens that were refused with this user; the third is about the user.
+    /// Access tokens that were refused for this user; after the third, the cause is the user.
     refusals: u8,
 }
 
 type Asked<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (usize, Answer)> + 'a>>>;
 
-/// Where the list of users stands.
+/// The progress in the list of users.
 enum Users {
     At(Option<String>),
     Asked(Option<String>),
     Read,
 }
 
-/// How many users there are.
+/// The number of all users.
 enum Total {
     Unknown,
-    /// To be counted from this page on.
+    /// Will be counted from this page on.
     Wanted(Option<String>),
     Known(usize),
 }
@@ -70,18 +70,18 @@ enum Total {
 struct Gathering<'a> {
     context: &'a Context,
     user: Rc<UserToken>,
-    /// How often somebody signed in; answers to an earlier token tell nothing of the present one.
+    /// The number of sign-ins. Responses to an earlier access token say nothing about the current one.
     sign_ins: usize,
-    /// How often somebody signed in since the last list that was had; `None` before the first.
+    /// The number of sign-ins since the last successful list; `None` before the first list.
     in_vain: Option<u8>,
     pace: Throttle,
     started: Instant,
     until: Instant,
     users: Users,
-    /// Tokens that were refused with the next page of users; the third is about the page.
+    /// Access tokens that were refused for the next page of users; after the third, the cause is the page.
     refusals: u8,
     fruitless: usize,
-    /// Why the list of users has no end, if it has none.
+    /// Why the list of users could not be read to its end.
     cut: Option<String>,
     waiting: VecDeque<Waiting>,
     caller: Caller,
@@ -172,7 +172,7 @@ impl<'a> Gathering<'a> {
         self.under_way > 0 || matches!(self.users, Users::Asked(_))
     }
 
-    /// Asks for as much as may be under way: a page of users where few are waiting, and the lists of those who are.
+    /// Starts as many requests as allowed: a page of users if few users wait, and the lists of the waiting users.
     fn ask(&mut self, asked: &mut Asked<'a>) {
         let (context, sign_in) = (self.context, self.sign_ins);
         if let Users::At(at) = &mut self.users
@@ -207,7 +207,7 @@ impl<'a> Gathering<'a> {
         match answer {
             Answer::Page(Ok(page)) => return self.take_users(page),
             Answer::Page(Err(error)) => return self.without_users(sign_in, error).await,
-            // Without it there is no estimate, and that is all.
+            // Without the count there is only no estimate.
             Answer::Counted(count) => {
                 if let Some(count) = count {
                     self.total = Total::Known(count);
@@ -264,7 +264,7 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// The list of users is of no more use: those on it are asked for, if there are any.
+    /// Stops reading the list of users; the users read so far are still reported.
     fn end_users(&mut self, why: &str) -> Result<(), Failure> {
         self.users = Users::Read;
         if self.named.len() == 0 {
@@ -321,11 +321,11 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// Whether the service asks to be asked later; then everything rests until then.
+    /// Whether the service asks to retry later; then all requests wait until that time.
     fn is_to_come_back(&mut self, error: &CallError) -> bool {
         let rest = match error.kind {
             Kind::Busy { retry_after: Some(rest), .. } => rest,
-            // Before anything was read, the run has nothing to lose by ending.
+            // If nothing was read yet, the run may as well fail.
             Kind::Busy { status: 429, .. } if self.named.len() > 0 => {
                 self.context.http.limits().longest_pause * UNTIMED_REST
             }
@@ -335,19 +335,19 @@ impl<'a> Gathering<'a> {
         true
     }
 
-    /// Whether the right to lists was there, and another token may have it again.
+    /// Whether a list succeeded before, so that a new access token may work.
     fn may_renew(&self) -> bool {
         self.in_vain.is_some_and(|in_vain| in_vain < IN_VAIN)
     }
 
-    /// Signs in again: the token was good, and is no more. A run that is cancelled, or whose time is over, does not wait
-    /// for it.
+    /// Signs in again, because the access token worked and no longer does. A cancelled run, or one whose time is over, does
+    /// not wait for the sign-in.
     async fn renew(&mut self) {
         if matches!(self.context.access.source, Source::AccessToken(_)) {
             return self.stop("the token in `accessToken` has expired, and the task cannot renew it".to_owned());
         }
         self.context.console.say("the token has expired; signing in again");
-        // Those of the vault were made at the same time.
+        // The access tokens for the vault are as old.
         self.context.tokens.borrow_mut().clear();
         let user = tokio::select! {
             user = sign_in::sign_in(self.context) => user,
@@ -377,10 +377,10 @@ impl<'a> Gathering<'a> {
         self.reach.stopped = Some(why);
     }
 
-    /// How far it is, now and then.
+    /// Logs the progress.
     fn say(&self, sheets: &ReportWriter<'_>) {
         let (tokens, urgent) = sheets.so_far();
-        // Between two pages of one user's list, the pace does not know of it yet.
+        // The HTTP client may already wait between two pages of one user's list.
         let asked_for = self.context.http.rest(&self.context.access.organization.identity(""));
         let progress = Progress {
             total: if let Total::Known(total) = self.total { Some(total) } else { None },
@@ -440,7 +440,7 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// `maxMinutes` is over before there is anything to report.
+/// The failure if `maxMinutes` is over before anything was listed.
 pub(super) fn out_of_time(settings: &ReportSettings, why: &str) -> Failure {
     let minutes = pluralize(settings.max_minutes.into(), "minute");
     let error = anyhow::anyhow!("`maxMinutes` ended the report after {minutes}: {why}");

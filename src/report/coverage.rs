@@ -1,32 +1,31 @@
-//! How much of an organization a report saw, and what is missing from it.
+//! How much of an organization a report covers, and what is missing.
 
 use crate::model::inventory::Owner;
 use crate::model::timestamp::pluralize;
 
-/// How far a report goes, known when it ends.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Coverage {
-    /// Owners whose tokens were listed, those without any among them.
+    /// Owners whose tokens were listed, including owners without tokens.
     pub owners: usize,
-    /// Owners gone between the two lists; nothing is missing.
+    /// Owners who left between the two lists; nothing is missing.
     pub gone: usize,
-    /// Owners whose tokens could not be listed, each with why; the first hundred of them.
+    /// The first hundred owners whose tokens could not be listed, with the reason.
     pub unread: Vec<(Owner, String)>,
-    /// How many such owners there are.
+    /// The number of all such owners.
     pub unread_count: usize,
     /// Items on lists of tokens that were not tokens.
     pub unread_tokens: usize,
-    /// Tokens whose end could not be read: whether they have expired is not known.
+    /// Tokens whose expiry date could not be read.
     pub unread_ends: usize,
-    /// Owners known but not asked for, as the report stopped before.
+    /// Known owners whose tokens were not requested before the report stopped.
     pub not_asked: usize,
-    /// Why the report stopped before its end; `None` when it did not.
+    /// Why the report stopped early.
     pub stopped: Option<String>,
-    /// Whether that was because the run was told to stop.
+    /// Whether it stopped because the run was cancelled.
     pub is_cancelled: bool,
 }
 
-/// Owners named of whom nothing could be read.
+/// Limit on the owners kept in `unread`.
 const NAMED: usize = 100;
 
 impl Coverage {

@@ -1,14 +1,13 @@
-//! What there is to say about a personal access token, and how bad it is. Pure.
+//! Findings about a personal access token, and their severity. Pure.
 //!
-//! A finding is something that somebody should act on, and a report is either whole or says what it lacks. From this
-//! follows:
+//! A finding is something that somebody should act on, and a report is either complete or says what is missing. Therefore:
 //!
-//! * A token that a rotation has replaced needs nobody, neither in its overlap nor after it. A pending one belongs to a run
-//!   at work until that run counts as dead.
-//! * A token that has just expired broke whoever used it. One that expired more than a week ago did so in an earlier
+//! * A token that a rotation has replaced needs no action, neither in its overlap nor after it. A pending token belongs to a
+//!   run at work until that run counts as abandoned.
+//! * A token that expired recently may have broken its users. A token that expired more than a week ago was in an earlier
 //!   report, and stays listed for months.
-//! * A token that was revoked is no token.
-//! * An end that cannot be read is something that the report lacks: whether the token has expired is not known.
+//! * A revoked token is left out.
+//! * With an unreadable expiry date the report is partial: whether the token has expired is not known.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -19,10 +18,10 @@ use crate::model::marker::{Generation, marked};
 use crate::model::timestamp::{Timestamp, pluralize};
 use crate::plan::RIVAL_LIVES_AT_MOST;
 
-/// Longer than this is longer than anybody needs: the services' own advice is 90 days and less.
+/// A longer lifetime is a finding: Microsoft recommends 90 days or less.
 const LONG: Duration = Duration::from_secs(91 * 24 * 60 * 60);
 
-/// For so long after its overlap a replaced token may wait for the next rotation, which revokes it.
+/// How long after its overlap a replaced token may wait for the next rotation, which revokes it.
 const CLEANED_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// One thing to say about a token, the worst first.
@@ -30,11 +29,11 @@ const CLEANED_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub enum Finding {
     /// It expired within the last week.
     Expired,
-    /// It is about to.
+    /// It expires soon.
     Expiring,
     /// When it expires could not be read.
     NoReadableEnd,
-    /// A rotation made it and did not come back for it.
+    /// A rotation created it and did not finish.
     Leftover,
     /// It may do everything that its owner may.
     FullScope,
@@ -42,9 +41,9 @@ pub enum Finding {
     AllOrganizations,
     /// It is valid for more than 90 days.
     LongLived,
-    /// Another valid one of the same owner has the same name.
+    /// Another valid token of the same owner has the same name.
     DuplicateName,
-    /// Nobody can be written to about it.
+    /// The directory has no mail address of the owner.
     OwnerWithoutMail,
     /// A rotation has replaced it. Nobody needs to act.
     Replaced,
@@ -68,7 +67,7 @@ impl Finding {
         Self::ExpiredEarlier,
     ];
 
-    /// As files for programs have it. Never changed.
+    /// The code in the JSON and JUnit files. Never changed.
     pub fn code(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -85,7 +84,7 @@ impl Finding {
         }
     }
 
-    /// As a table for people has it.
+    /// The words in tables.
     pub fn words(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -108,41 +107,37 @@ impl Finding {
     }
 }
 
-/// What a token is measured by.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// The time.
     pub now: Timestamp,
-    /// One with at most this many days left is expiring.
+    /// A token with at most this many days left is expiring.
     pub warn_when_days_left: u16,
-    /// Whether the list tells mails at all.
+    /// Whether the list contains mail addresses.
     pub knows_mails: bool,
 }
 
-/// A token with what there is to say about it.
+/// A token and its findings.
 #[derive(Debug)]
 pub struct Judged<'a> {
-    /// The token.
     pub pat: &'a ListedPat,
-    /// Days left, not above zero when it has expired; `None` where it never expires or its end cannot be read.
+    /// Zero or less if expired; `None` if the token never expires or its expiry date cannot be read.
     pub days_left: Option<i64>,
-    /// What there is to say, the worst first.
+    /// The worst first.
     pub findings: Vec<Finding>,
 }
 
-/// Where a token stands in a table, the worst first: by the worst there is to say, then by when it expires.
+/// The order in tables, the worst first: by the worst finding, then by the expiry date.
 pub type Rank = (Finding, i64);
 
-/// Days for which somebody may not yet know that a token has expired.
+/// A token that expired at most this many days ago counts as expired recently.
 const JUST: i64 = 7;
 
 impl Judged<'_> {
-    /// Whether it is of this kind.
     pub fn is(&self, finding: Finding) -> bool {
         self.findings.contains(&finding)
     }
 
-    /// Where it stands; `None` where there is nothing to say about it.
+    /// `None` without findings.
     pub fn rank(&self) -> Option<Rank> {
         let days = self.days_left.unwrap_or_default();
         self.findings.first().map(|worst| match worst {
@@ -151,7 +146,7 @@ impl Judged<'_> {
         })
     }
 
-    /// What there is to say beside when it ends.
+    /// The findings that are not about the expiry date.
     pub fn more(&self) -> impl Iterator<Item = Finding> {
         let is_end = |finding: &Finding| {
             use Finding::{Expired, ExpiredEarlier, Expiring, NoReadableEnd};
@@ -160,7 +155,7 @@ impl Judged<'_> {
         self.findings.iter().copied().filter(move |finding| !is_end(finding))
     }
 
-    /// When it ends, in words.
+    /// The expiry date in words.
     pub fn end(&self) -> String {
         match (self.pat.valid_to, self.days_left) {
             (End::Never, _) => "never expires".to_owned(),
@@ -197,10 +192,10 @@ pub fn judge<'a>(owner: &Owner, pats: &'a [ListedPat], rules: &Rules) -> Vec<Jud
             Finding::Expired => is_over && days_left.is_some_and(|days| days >= -JUST),
             Finding::ExpiredEarlier => is_over && days_left.is_some_and(|days| days < -JUST),
             Finding::NoReadableEnd => pat.valid_to == End::Unreadable,
-            // What has expired can do nothing more, whatever else it was.
+            // An expired token has no other finding.
             _ if is_over => false,
             Finding::Leftover => role == Role::Leftover,
-            // The run that made it retires it or gives it its name.
+            // The run that created the token will retire or commit it.
             _ if role == Role::AtWork => false,
             Finding::Expiring => days_left.is_some_and(|days| days <= rules.warn_when_days_left.into()),
             Finding::FullScope => pat.scope.as_deref().is_some_and(is_full),
@@ -219,11 +214,11 @@ pub fn judge<'a>(owner: &Owner, pats: &'a [ListedPat], rules: &Rules) -> Vec<Jud
     judged
 }
 
-/// What a token is in a rotation, by the marker in its name.
+/// The role of a token in a rotation, according to the marker in its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     None,
-    /// A run made it, and may still be at work.
+    /// A run created it and may still be at work.
     AtWork,
     Leftover,
     Replaced,
@@ -237,7 +232,7 @@ fn role(pat: &ListedPat, name: &str, now: Timestamp) -> Role {
             Role::AtWork
         }
         Some((_, Generation::Pending(_) | Generation::Held(_))) => Role::Leftover,
-        // One that has expired by itself waits for nobody.
+        // An expired token needs no revocation.
         Some((_, Generation::Superseded { ends, .. }))
             if pat.valid_to.is_past(now) || now < ends.plus(CLEANED_WITHIN) =>
         {

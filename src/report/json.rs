@@ -1,4 +1,4 @@
-//! The file for programs. Its schema is documented in `docs/report.md`: fields are added, and never change.
+//! The JSON file. Its schema is documented in `docs/report.md`: fields may be added but never change.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::settings::{ReportScope, ReportSettings};
 
 const SCHEMA_VERSION: u32 = 2;
 
-/// The file, written as the tokens come.
+/// The JSON file, written while the tokens are listed.
 pub(super) struct Json<W> {
     out: W,
     is_first: bool,
@@ -38,9 +38,9 @@ impl<W: Write> Json<W> {
         let pat = judged.pat;
         let token = json!({
             "authorizationId": hidden.redacted(&pat.authorization_id),
-            "displayName": told(&pat.display_name, hidden),
+            "displayName": redacted(&pat.display_name, hidden),
             "owner": person(owner, hidden),
-            "scope": told(&pat.scope, hidden),
+            "scope": redacted(&pat.scope, hidden),
             "allOrganizations": pat.is_for_all_organizations,
             "validFrom": pat.valid_from.map(|time| time.to_string()),
             "validTo": pat.valid_to.time().map(|time| time.to_string()),
@@ -62,7 +62,7 @@ impl<W: Write> Json<W> {
             "owners": reach.owners,
             "ownersGone": reach.gone,
             "isPartial": reach.is_partial(),
-            "stopped": told(&reach.stopped, hidden),
+            "stopped": redacted(&reach.stopped, hidden),
             "ownersNotAsked": reach.not_asked,
             "ownersNotRead": reach.unread_count,
             "tokensNotRead": reach.unread_tokens,
@@ -81,13 +81,13 @@ impl<W: Write> Json<W> {
 fn person(owner: &Owner, hidden: &Redactor) -> Value {
     json!({
         "id": hidden.redacted(&owner.id),
-        "name": told(&owner.name, hidden),
-        "principalName": told(&owner.principal, hidden),
-        "mail": told(&owner.mail, hidden),
+        "name": redacted(&owner.name, hidden),
+        "principalName": redacted(&owner.principal, hidden),
+        "mail": redacted(&owner.mail, hidden),
     })
 }
 
-fn told(text: &Option<String>, hidden: &Redactor) -> Option<String> {
+fn redacted(text: &Option<String>, hidden: &Redactor) -> Option<String> {
     text.as_deref().map(|text| hidden.redacted(text))
 }
 

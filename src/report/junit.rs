@@ -1,5 +1,5 @@
-//! The file for the Tests tab: every token is a test, one that has expired or is about to is a failed one. Of the
-//! format's many dialects only what all readers share is used.
+//! The JUnit file for the Tests tab: every token is a test, and an expired or expiring token is a failed test. Only the
+//! parts of the format that all readers support are used.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -9,10 +9,10 @@ use crate::report::coverage::{Coverage, missing};
 use crate::report::finding::Finding;
 use crate::report::row::{Row, label};
 
-/// Room for the counts, which are known at the end and stand at the beginning.
+/// Space for the counts, which are written at the beginning once they are known.
 const ROOM: usize = 100;
 
-/// The file, written as the tokens come.
+/// The JUnit file, written while the tokens are listed.
 pub(super) struct JUnit<W> {
     out: W,
     room_at: u64,
@@ -73,7 +73,7 @@ impl<W: Write + Seek> JUnit<W> {
     }
 }
 
-/// Text as XML holds it; what XML cannot hold is replaced.
+/// Escapes text for XML and replaces characters that XML does not allow.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -4,23 +4,19 @@ use crate::report::finding::Finding;
 use crate::report::row::Row;
 use crate::report::tally::Tally;
 
-/// What the summary says.
 pub(super) struct Summary<'a> {
     /// The organization, or whose tokens.
     pub(super) title: &'a str,
-    /// How much there is.
     pub(super) tally: &'a Tally,
-    /// One sentence on what was found.
     pub(super) sentence: &'a str,
-    /// What is missing, where something is.
+    /// What is missing from the report.
     pub(super) missing: &'a [String],
     /// The worst, the worst first.
     pub(super) rows: &'a [Row],
-    /// How many rows there would be in all.
+    /// The number of all rows, including those not in `rows`.
     pub(super) total: usize,
 }
 
-/// The page.
 pub(super) fn page(summary: &Summary<'_>) -> String {
     let Summary { title, tally, sentence, missing, rows, total } = summary;
     let mut page = format!("## Personal access tokens {}\n\n{}\n", escaped(title), escaped(sentence));

@@ -1,4 +1,4 @@
-//! Which personal access tokens are about to expire, and whose they are. Changes nothing.
+//! The command `report`: lists tokens that expire soon, and their owners. Changes nothing.
 
 mod collect;
 pub mod coverage;
@@ -20,10 +20,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::settings::{ReportScope, ReportSettings};
 
-/// Makes the report.
-///
-/// # Errors
-/// What failed, or what was found where that is to fail the step.
+/// Fails if the report fails, or if `failOn` applies.
 pub async fn run(context: &Context, settings: &ReportSettings) -> Result<(), Failure> {
     let mut sheets = ReportWriter::open(context, settings)?;
     let gathered = match settings.scope {

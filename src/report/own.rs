@@ -13,10 +13,6 @@ use crate::report::writer::ReportWriter;
 use crate::settings::ReportSettings;
 use crate::sign_in;
 
-/// Lists them.
-///
-/// # Errors
-/// What failed.
 pub(super) async fn collect(
     context: &Context,
     settings: &ReportSettings,
@@ -52,7 +48,7 @@ async fn list(context: &Context) -> Result<(Owner, Vec<ListedPat>), StepError> {
             return Err(step.advise_if(advice));
         }
     };
-    // Who it is, is good to know and no more.
+    // The owner is only shown: the report does not depend on it.
     let who = who.unwrap_or_else(|error| {
         context.console.say(&format!("note: could not learn who the token acts for: {error}"));
         None

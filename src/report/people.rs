@@ -1,4 +1,4 @@
-//! Whom the list of users has named so far, and how many there are in all.
+//! The users listed so far, and the number of all users.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -9,10 +9,10 @@ use crate::context::Context;
 use crate::model::inventory::Owner;
 use crate::sign_in::UserToken;
 
-/// Pages of users in a row without anybody new after which the list is taken to go round in circles.
+/// Pages of users in a row without anybody new after which the list is assumed to loop.
 pub(super) const FRUITLESS: usize = 50;
 
-/// Those who were named, as hashes: ten thousand names would fill the memory.
+/// The users listed so far, as hashes to save memory.
 #[derive(Clone, Default)]
 pub(super) struct Named {
     hashes: HashSet<u64>,

@@ -1,18 +1,17 @@
-//! How far a report is, in a line. Pure.
+//! The progress line of a report. Pure.
 
 use std::time::Duration;
 
 use crate::model::timestamp::pluralize;
 
-/// What is known of a report on its way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
-    /// Users in all, where they were counted.
+    /// All users, if they were counted.
     pub(super) total: Option<usize>,
-    /// Users whose tokens were asked for.
+    /// Users whose tokens were requested.
     pub(super) asked: usize,
     pub(super) tokens: usize,
-    /// Tokens that have expired or are about to.
+    /// Expired and expiring tokens.
     pub(super) urgent: usize,
     pub(super) elapsed: Duration,
     /// How long the service asks to wait.

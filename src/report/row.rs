@@ -1,4 +1,4 @@
-//! A token as tables show it: owned, so that the worst can be kept while the rest streams by.
+//! A row of a table. It owns its text, so that the worst rows can be kept while the tokens are listed.
 
 use crate::model::inventory::{End, Owner};
 use crate::model::redaction::Redactor;
@@ -9,28 +9,22 @@ use crate::report::finding::{Finding, Judged, Rank};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Row {
     order: (bool, Option<Rank>, i64),
-    /// Whose it is.
     pub(super) owner: String,
-    /// Its name.
     pub(super) name: String,
-    /// Where the owner can be reached, if that is known.
+    /// The owner's mail address.
     pub(super) mail: Option<String>,
-    /// What it may do.
     pub(super) scope: String,
-    /// When it ends, or that it never does or cannot be read.
+    /// The expiry date, `never`, or `?`.
     pub(super) ends: String,
-    /// When that is, in words.
+    /// The expiry date in words.
     pub(super) end: String,
-    /// How many days that is from now.
     pub(super) days_left: Option<i64>,
-    /// What there is to say about it.
     pub(super) findings: Vec<Finding>,
-    /// When it ends and what else there is to say, in a sentence.
+    /// The expiry date and the other findings in words.
     pub(super) sentence: String,
 }
 
 impl Row {
-    /// Puts it into words.
     pub(super) fn new(owner: &Owner, judged: &Judged<'_>, hidden: &Redactor) -> Self {
         let plain = |text: &str| one_line(&hidden.redacted(text));
         let pat = judged.pat;
@@ -56,12 +50,12 @@ impl Row {
         }
     }
 
-    /// What there is to say about it, in one cell.
+    /// All findings, for one cell.
     pub(super) fn findings(&self) -> String {
         self.findings.iter().map(|finding| finding.words()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its last day.
+    /// The day of the expiry date.
     pub(super) fn day(&self) -> &str {
         self.ends.get(..10).unwrap_or(&self.ends)
     }
@@ -75,7 +69,7 @@ impl Row {
     }
 }
 
-/// The best of the owner's names there is.
+/// The owner's display name, else the sign-in name, the mail address or the id.
 pub(super) fn label(owner: &Owner, hidden: &Redactor) -> String {
     let names = [&owner.name, &owner.principal, &owner.mail];
     let name = names.into_iter().find_map(Option::as_deref).unwrap_or(&owner.id);

@@ -1,19 +1,16 @@
-//! What a report counts.
+//! The counts of a report.
 
 use crate::model::timestamp::pluralize;
 use crate::report::finding::{Finding, Judged};
 use crate::settings::FailOn;
 
-/// How many there are.
 #[derive(Default, Debug)]
 pub(super) struct Tally {
-    /// Tokens in all.
     pub(super) tokens: usize,
     findings: [usize; Finding::ALL.len()],
 }
 
 impl Tally {
-    /// Counts one more.
     pub(super) fn add(&mut self, judged: &Judged<'_>) {
         self.tokens += 1;
         for finding in &judged.findings {
@@ -21,12 +18,11 @@ impl Tally {
         }
     }
 
-    /// How many of a kind.
     pub(super) fn of(&self, finding: Finding) -> usize {
         self.findings[finding as usize]
     }
 
-    /// What was found, in a sentence.
+    /// The result in one sentence.
     pub(super) fn sentence(&self, owners: Option<usize>, warn_when_days_left: u16) -> String {
         let count = |count: usize, noun: &str| pluralize(i64::try_from(count).unwrap_or(i64::MAX), noun);
         let of = owners.map_or(String::new(), |owners| format!(" of {}", count(owners, "user")));

@@ -1,19 +1,18 @@
-//! How fast an organization is asked: as much at once as it lets go through unhindered, and a rest whenever it asks for
-//! one. Pure: the time is handed in.
+//! The pace of requests to an organization: as many at once as it accepts without delay, and a pause whenever it asks for
+//! one. Pure: the caller passes the time.
 //!
-//! Documented (Azure DevOps' page on rate limits): near the limit replies are held back and say by how much, and a
-//! reply may ask to come back later, a success too; what is asked after that is refused.
+//! Documented (Azure DevOps' page on rate limits): near the limit, responses are delayed and say by how much. Any
+//! response, even a success, may set a time to wait; earlier requests are then rejected.
 
 use std::time::Duration;
 
 use crate::http::rate_limit::RateLimit;
 
-/// Requests at once in the beginning.
+/// Concurrent requests at the start.
 const FIRST: usize = 4;
-/// Requests at once at the most: more would only queue there.
+/// Maximum of concurrent requests: the service would only queue more.
 const MOST: usize = 16;
 
-/// How fast to ask.
 #[derive(Debug)]
 pub struct Throttle {
     width: usize,
@@ -29,22 +28,22 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// How many requests may be under way.
+    /// The number of requests that may be in flight.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// How long nothing more is to be asked.
+    /// How long to wait before the next request.
     pub fn rest(&self, now: Duration) -> Duration {
         self.rest_until.saturating_sub(now)
     }
 
-    /// Takes what a reply says.
-    pub fn take(&mut self, told: &RateLimit, now: Duration) {
+    /// Adjusts to the rate limit in a response.
+    pub fn take(&mut self, rate_limit: &RateLimit, now: Duration) {
         self.replies += 1;
-        let is_used_up = told.remaining == Some(0);
-        let rest = told.rest.or(told.reset.filter(|_| is_used_up));
-        if rest.is_some() || told.is_delayed {
+        let is_used_up = rate_limit.remaining == Some(0);
+        let rest = rate_limit.rest.or(rate_limit.reset.filter(|_| is_used_up));
+        if rest.is_some() || rate_limit.is_delayed {
             self.narrow();
         } else if self.replies >= self.width {
             self.width = (self.width + 1).min(MOST);
@@ -53,14 +52,14 @@ impl Throttle {
         self.rest_until = self.rest_until.max(now + rest.unwrap_or_default());
     }
 
-    /// Takes a refusal that says when to come back.
+    /// Adjusts to a rejection that sets a time to wait.
     pub fn refused(&mut self, rest: Duration, now: Duration) {
         self.replies += 1;
         self.narrow();
         self.rest_until = self.rest_until.max(now + rest);
     }
 
-    /// Once for those that were under way together.
+    /// At most once for the requests that were in flight together.
     fn narrow(&mut self) {
         if self.replies >= self.width {
             self.width = (self.width / 2).max(1);

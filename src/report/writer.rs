@@ -1,5 +1,5 @@
-//! What a report leaves behind: two files written while the tokens come, and at the end the summary, the table in the
-//! log, warnings, outputs and the result. Of the tokens only the worst are kept in memory, so it does not grow with them.
+//! The output of a report: two files written while the tokens are listed, and at the end the summary, the table in the
+//! log, warnings, outputs and the result. Only the worst tokens are kept in memory.
 
 use std::collections::BinaryHeap;
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ use crate::report::table::table;
 use crate::report::tally::Tally;
 use crate::settings::{FailOn, ReportScope, ReportSettings};
 
-/// Rows of the summary. The agent shows it whole, and people do not read on.
+/// Rows of the summary. The agent would show more, but nobody reads them.
 const WORST: usize = 100;
 /// Rows of the table in the log.
 const IN_THE_LOG: usize = 40;
@@ -35,7 +35,6 @@ const CERTAINLY: Duration = Duration::from_secs(60 * 60);
 /// The agent takes the file's name for the heading above the summary.
 const SUMMARY: &str = "Personal access tokens.md";
 
-/// The report in the making.
 pub(super) struct ReportWriter<'a> {
     context: &'a Context,
     settings: &'a ReportSettings,
@@ -52,10 +51,7 @@ pub(super) struct ReportWriter<'a> {
 }
 
 impl<'a> ReportWriter<'a> {
-    /// Opens the files, before anything is asked.
-    ///
-    /// # Errors
-    /// When they cannot be written.
+    /// Opens the files, before any request is sent.
     pub(super) fn open(context: &'a Context, settings: &'a ReportSettings) -> Result<Self, Failure> {
         let organization = &context.access.organization.name;
         let title = match settings.scope {
@@ -91,10 +87,7 @@ impl<'a> ReportWriter<'a> {
         })
     }
 
-    /// Takes all tokens of one owner, once.
-    ///
-    /// # Errors
-    /// When the files cannot be written.
+    /// Adds all tokens of one owner. Called once for each owner.
     pub(super) fn add(&mut self, owner: &Owner, pats: &[ListedPat]) -> Result<(), Failure> {
         let now = self.context.clock.now();
         let (sure, uncertain) = pats.iter().cloned().partition::<Vec<_>, _>(|pat| !may_be_revoked(pat, now));
@@ -125,12 +118,12 @@ impl<'a> ReportWriter<'a> {
         Ok(())
     }
 
-    /// How many tokens there are so far, and how many of them have expired or are about to.
+    /// The number of tokens so far, and of those expired or expiring.
     pub(super) fn so_far(&self) -> (usize, usize) {
         (self.tally.tokens, self.tally.of(Finding::Expired) + self.tally.of(Finding::Expiring))
     }
 
-    /// Throws the files away, where there is no report.
+    /// Deletes the files if the report failed.
     pub(super) fn discard(self) {
         let _leftover = fs::remove_dir_all(&self.folder);
     }
