@@ -97,6 +97,6 @@ fn week(sim: &Arc<Simulator>, held: &Mutex<String>, title: &str, status: &str) {
 /// What the last stage told the agent about itself, by a command that the log does not show.
 fn result(job: &LocalJob) -> String {
     let mut commands = job.raw.iter().filter_map(|line| Command::parse(line, true));
-    let complete = commands.filter(|command| command.event == "complete").next_back();
+    let complete = commands.rfind(|command| command.event == "complete");
     complete.and_then(|command| command.property("result").map(str::to_owned)).unwrap_or_else(|| "Succeeded".to_owned())
 }
