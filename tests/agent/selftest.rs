@@ -329,13 +329,14 @@ fn progress_is_from_0_to_100_and_never_goes_back() {
     assert_eq!(run.progress[4].1, "at 140");
 }
 
-/// The agent queues the file and reads it some time later, if it is still there.
+/// The agent queues the file and reads it some time later, if it is still there. The script gives it half a second to see
+/// the command, as a file that is gone by then is an error.
 #[test]
 fn a_summary_is_read_after_the_command() {
     let script = "const fs = require('fs'), file = env.AGENT_TEMPDIRECTORY + '/'; \
          for (const name of ['one.md', 'two.md']) { fs.writeFileSync(file + name, '# first'); \
          say('##vso[task.uploadsummary]' + file + name); } \
-         fs.writeFileSync(file + 'one.md', '# second'); fs.unlinkSync(file + 'two.md');";
+         setTimeout(() => { fs.writeFileSync(file + 'one.md', '# second'); fs.unlinkSync(file + 'two.md'); }, 500);";
     let run = main_only(script);
     assert_eq!((run.result, run.summaries.len(), run.error_count), (TaskResult::Succeeded, 1, 0), "{}", run.log);
     assert_eq!((run.summaries[0].name.as_str(), run.summaries[0].text.as_str()), ("one.md", "# second"));
