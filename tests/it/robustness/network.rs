@@ -186,7 +186,7 @@ fn pem_text_in_utf_16_is_named_as_such() {
             .variable("agent.clientcertkey", &utf16("key.pem", &own.key_pkcs8()));
         closed.fails(
             job,
-            &["`AGENT_CLIENTCERT` must be a file with a certificate", "is UTF-16 text", "nothing was sent"],
+            &["`AGENT_CLIENTCERT` must be a file with a certificate", "is UTF-16 text", "Nothing was sent"],
         );
     }
 }
@@ -304,9 +304,9 @@ fn certificates_that_cannot_be_read_are_named_before_anything_is_sent() {
     let closed = Closed::new(Setup::default());
     let none = closed.file("none.pem", "not a certificate");
     let job = closed.job().variable("agent.proxyurl", "socks5://proxy.contoso.com").variable("agent.clientcert", &none);
-    closed.fails(job, &["`AGENT_PROXYURL` must be", "`AGENT_CLIENTCERTKEY` is required", "nothing was sent"]);
+    closed.fails(job, &["`AGENT_PROXYURL` must be", "`AGENT_CLIENTCERTKEY` is required", "Nothing was sent"]);
     let job = closed.job().variable("agent.clientcert", &none).variable("agent.clientcertkey", &none);
-    closed.fails(job, &["`AGENT_CLIENTCERT` must be a file with a certificate", "nothing was sent"]);
+    closed.fails(job, &["`AGENT_CLIENTCERT` must be a file with a certificate", "Nothing was sent"]);
     assert!(closed.gateway.seen().is_empty());
 }
 

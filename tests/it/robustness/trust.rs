@@ -51,7 +51,7 @@ fn variable_with_an_agents_name_is_refused_by_name() {
         ] {
             let mut job = agent(pipeline.job().variable(name, "true"));
             let run = pipeline.main(&mut job, &[]);
-            refused(&pipeline, &run, &[&format!("variable \"{name}\""), read_as, "nothing was sent"]);
+            refused(&pipeline, &run, &[&format!("variable \"{name}\""), read_as, "Nothing was sent"]);
             assert_eq!(pipeline.active(), [format!("#1 {NAME}")]);
         }
     }
@@ -227,7 +227,7 @@ fn unknown_input_is_refused_with_the_nearest_known_one() {
     ] {
         let step = pipeline.step_of(&[]).input(given, "true");
         let run = pipeline.step(&mut pipeline.job(), &step, Interruption::None);
-        refused(&pipeline, &run, &[&format!("\"{shown}\" is not an input of this task"), meant, "correct the input"]);
+        refused(&pipeline, &run, &[&format!("\"{shown}\" is not an input of this task"), meant, "Correct the input"]);
     }
     // Empty is how a form says that nothing is given, and INPUT_METHOD belongs to desktops.
     let step = pipeline.step_of(&[]).input("dryRuns", "").env("INPUT_METHOD", "fcitx");

@@ -232,7 +232,7 @@ fn whole_json_answer_in_place_of_the_refresh_token_is_refused_unquoted() {
     let mut job = pipeline.job().secret_variable("refresh", json.trim_end());
     let run = pipeline.main(&mut job, &[("refreshTokenSecret", ""), ("refreshToken", "$(refresh)")]);
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-    says(&run, &["`refreshToken` must be the value of `refresh_token` alone", "nothing was sent"]);
+    says(&run, &["`refreshToken` must be the value of `refresh_token` alone", "Nothing was sent"]);
     assert!(!run.log.contains("token_type"), "{}", run.log);
 }
 
