@@ -22,6 +22,8 @@ use crate::plan::NamedPat;
 const STATE: &str = "rotatePatState";
 const NEW_PAT: &str = "rotatePatNew";
 const USER_TOKEN: &str = "rotatePatUserToken";
+/// How the names of task variables begin in the environment.
+const TASK_VARIABLE: &str = "VSTS_TASKVARIABLE_";
 const VERSION: u32 = 1;
 /// Linux takes 128 KiB in one variable, Windows 32 Ki characters.
 const LONGEST: usize = if cfg!(windows) { 30_000 } else { 100_000 };
@@ -126,11 +128,12 @@ pub fn take(environment: &Environment) -> Result<Option<Handoff>, Unusable> {
 
 /// Whether a variable of this name in the environment is one of the hand-over's.
 pub fn is_of_the_handoff(name: &str) -> bool {
-    [STATE, NEW_PAT, USER_TOKEN].into_iter().any(|own| in_the_environment(own) == name)
+    let task_variable = name.strip_prefix(TASK_VARIABLE);
+    task_variable.is_some_and(|name| [STATE, NEW_PAT, USER_TOKEN].into_iter().any(|own| format_name(own) == name))
 }
 
 fn in_the_environment(name: &str) -> String {
-    format!("VSTS_TASKVARIABLE_{}", format_name(name))
+    format!("{TASK_VARIABLE}{}", format_name(name))
 }
 
 fn read(encoded: &str) -> Option<State> {
