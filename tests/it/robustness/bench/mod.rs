@@ -80,8 +80,9 @@ fn row(run: &Run, plain: &Costs, delayed: &Costs) -> String {
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
     let waited = milliseconds(delayed.usage.wall.saturating_sub(wall)) / DELAY as f64;
     let floor = run.floor(plain.stage);
-    let ratio = milliseconds(delayed.usage.wall) / (floor * DELAY) as f64;
-    let ratio = if floor == 0 { "–".to_owned() } else { format!("{ratio:.2}") };
+    let ratio = milliseconds(delayed.usage.wall) / (floor * DELAY + run.pause(plain.stage)) as f64;
+    let (floor, ratio) =
+        if floor == 0 { ("–".to_owned(), "–".to_owned()) } else { (floor.to_string(), format!("{ratio:.2}")) };
     format!(
         "| {} | {} | {} | {} | {} | {:.1} | {:.1} | {:.1} | {:.0} | {waited:.1} | {floor} | {ratio} |",
         run.name,

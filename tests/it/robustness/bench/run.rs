@@ -40,14 +40,16 @@ pub(super) struct Costs {
     pub(super) bytes: usize,
 }
 
-/// The main stage of a rotation, signed in, waits for: the list, the creation, the list after it, the rename, the proof.
-const ROTATION: u64 = 5;
-/// The settle stage waits for: the mark on the old one, the look, the commit, the proof, the shorter life of the old one.
-const SETTLE: u64 = 5;
-/// A vault's older values: the versions, the current one, the disabling.
-const DISABLED: u64 = 3;
-/// A newer refresh token is stored before anything else is done: the write, and the older one disabled.
-const STORED: u64 = 1 + DISABLED;
+/// The main stage of a rotation, signed in, waits for the list and the proof. The creation, the list after it and the rename
+/// are over before the pause is.
+const ROTATION: u64 = 2;
+/// Milliseconds from sending the creation to the proof: a new token is not tried earlier (`Limits::first_use`).
+const PAUSE: u64 = 2000;
+/// The settle stage waits for: the list, the mark on the old one, the list again, the commit, the proof, the shorter life of
+/// the old one.
+const SETTLE: u64 = 6;
+/// A vault's older values: the versions, the current one. None of them is old enough to be disabled.
+const TIDIED: u64 = 2;
 
 pub(super) fn runs() -> Vec<Run> {
     let all = kind::all();
@@ -68,21 +70,21 @@ pub(super) fn runs() -> Vec<Run> {
         of(
             "into a vault, a group, a connection and the variable",
             kind("into all places and the variable"),
-            (ROTATION - 1 + 4 + 3, SETTLE + DISABLED),
+            (ROTATION - 1 + 4 + 3, SETTLE + TIDIED),
         ),
         // The OIDC token, the vault's token, the vault, another OIDC token, the user's token.
-        signed_in("refresh token in a vault, federated", "a refresh token in a vault, federated", 5 + STORED),
+        signed_in("refresh token in a vault, federated", "a refresh token in a vault, federated", 5),
         // The vault's token, the vault, the user's token.
-        signed_in("refresh token in a vault, by secret", "a refresh token in a vault, by secret", 3 + STORED),
-        signed_in("refresh token in a vault, by certificate", "a refresh token in a vault, by certificate", 3 + STORED),
-        signed_in("refresh token in a vault, on a machine", "a refresh token in a vault, on a machine", 3 + STORED),
+        signed_in("refresh token in a vault, by secret", "a refresh token in a vault, by secret", 3),
+        signed_in("refresh token in a vault, by certificate", "a refresh token in a vault, by certificate", 3),
+        signed_in("refresh token in a vault, on a machine", "a refresh token in a vault, on a machine", 3),
         // The tenant, the user's token.
         signed_in("refresh token in a variable", "a refresh token in a variable", 2),
         // The tenant, the OIDC token, three exchanges.
         signed_in("agent user", "an agent user", 5),
         signed_in("password", "a password", 2),
-        // As in a vault, federated, with nothing newer to store; the new one is written and read. Settling looks for older ones.
-        Run { name: "into a vault, over TLS", play: Play::OverTls, floors: (5 + ROTATION + 2, SETTLE + 2) },
+        // As in a vault, federated; the new token is written and read. Settling looks for older ones.
+        Run { name: "into a vault, over TLS", play: Play::OverTls, floors: (5 + ROTATION + 2, SETTLE + TIDIED) },
         // Paced, so that there is no longest chain.
         Run { name: "report on 103 people", play: Play::Report, floors: (0, 0) },
     ]
@@ -93,6 +95,11 @@ impl Run {
     /// the protocol.
     pub(super) fn floor(&self, stage: &str) -> u64 {
         if stage == "main" { self.floors.0 } else { self.floors.1 }
+    }
+
+    /// How many milliseconds a stage pauses, however fast the replies are.
+    pub(super) fn pause(&self, stage: &str) -> u64 {
+        if stage == "main" && self.floors.0 >= ROTATION { PAUSE } else { 0 }
     }
 
     /// Plays it so many times, each in a world of its own.
