@@ -48,7 +48,8 @@ const PAUSE: u64 = 2000;
 /// The settle stage waits for: the list, the mark on the old one, the list again, the commit, the proof, the shorter life of
 /// the old one.
 const SETTLE: u64 = 6;
-/// A vault's older values: the versions, the current one. None of them is old enough to be disabled.
+/// A vault's older values: the versions, the current one. The older one's token is still active, so it is
+/// not disabled.
 const TIDIED: u64 = 2;
 
 pub(super) fn runs() -> Vec<Run> {
