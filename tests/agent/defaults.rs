@@ -143,8 +143,18 @@ pub fn copy_without_modes(from: &Path, to: &Path) {
     for file in files_below(from) {
         let target = to.join(file.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
-        // Not `fs::copy`, which would take the mode along.
-        fs::write(target, fs::read(file).unwrap()).unwrap();
+        copy_with_mode(&file, &target, "644");
+    }
+}
+
+/// Copies a file by another process. Were it open for writing here, a test that starts a process at that moment would hand
+/// the open file on, and the copy could not be executed ("text file busy").
+pub fn copy_with_mode(from: &Path, to: &Path, mode: &str) {
+    if cfg!(unix) {
+        let done = std::process::Command::new("install").args(["-m", mode]).args([from, to]).status();
+        assert!(done.is_ok_and(|status| status.success()), "could not copy {}", from.display());
+    } else {
+        fs::write(to, fs::read(from).unwrap()).unwrap();
     }
 }
 

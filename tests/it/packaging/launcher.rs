@@ -14,6 +14,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::harness::pipeline::{NAME, Pipeline, VARIABLE, package, says};
 use crate::packaging::shipped::{files_of, programs, this_platform};
+use agent::defaults::copy_with_mode;
 use agent::{Interruption, Job, Step, StepRun, TaskResult};
 
 /// A copy of the folder, in which anything may stand in the program's place; gone when the test is.
@@ -31,7 +32,9 @@ impl Copy {
         for file in files_of(package(), "") {
             let to = folder.join(&file);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(package().join(file), to).unwrap();
+            let from = package().join(file);
+            let mode = fs::metadata(&from).unwrap().permissions().mode() & 0o777;
+            copy_with_mode(&from, &to, &format!("{mode:o}"));
         }
         Self { parent, folder }
     }

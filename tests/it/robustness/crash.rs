@@ -51,7 +51,7 @@ mod with_the_real_program {
             fs::create_dir_all(&folder).unwrap();
             fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
             let copy = folder.join("program");
-            fs::copy(env!("CARGO_BIN_EXE_rotate-pat"), &copy).unwrap();
+            agent::defaults::copy_with_mode(std::path::Path::new(env!("CARGO_BIN_EXE_rotate-pat")), &copy, "755");
             let service = TcpListener::bind("127.0.0.1:0").unwrap();
             let mut command = Command::new("bash");
             command.args(["-c", "ulimit -c unlimited && exec ./program task"]).current_dir(&folder);
