@@ -35,7 +35,7 @@ fn every_answer_of_every_row_finds_that_row() {
 }
 
 #[test]
-fn nothing_that_a_service_can_answer_is_without_a_remedy() {
+fn every_response_has_a_remedy() {
     for service in [
         Service::AzureDevOps,
         Service::Places,
@@ -54,7 +54,7 @@ fn nothing_that_a_service_can_answer_is_without_a_remedy() {
 }
 
 #[test]
-fn every_word_of_the_published_list_of_refused_tokens_has_a_row_of_its_own_kind() {
+fn every_published_pat_token_error_has_a_row() {
     // Tokens 7.2, `SessionTokenError`, without `none`.
     let words = "displayNameRequired invalidDisplayName invalidValidTo invalidScope userIdRequired invalidUserId \
         invalidUserType accessDenied failedToIssueAccessToken failedToUpdateAccessToken invalidClient invalidClientType \
@@ -71,7 +71,7 @@ fn every_word_of_the_published_list_of_refused_tokens_has_a_row_of_its_own_kind(
 }
 
 #[test]
-fn every_number_worth_a_message_of_its_own_has_one() {
+fn every_listed_entra_code_has_its_own_row() {
     let numbers = "50034 50053 50055 50056 50057 50126 50105 50072 50074 50076 50078 50079 53000 53001 53002 53003 \
         530032 50097 530035 70000 70008 700082 700084 70043 50173 50132 50133 65001 65002 65004 90094 650056 650057 \
         700016 700038 50166 90061 90033 90006 90012 90024 7000112 70001 7000215 7000222 7000218 700025 700027 700024 70021 700211 700213 70025 700223 700238 700229 \
@@ -89,7 +89,7 @@ fn every_number_worth_a_message_of_its_own_has_one() {
 }
 
 #[test]
-fn a_remedy_is_one_sentence_that_begins_with_a_verb_and_names_whom_it_is_about() {
+fn a_remedy_is_one_sentence_that_begins_with_a_verb() {
     let nouns = ["The", "A", "An", "If", "There", "This", "You", "Try", "Please"];
     for row in groups().flat_map(|group| group.rows) {
         let remedy = row.remedy(Named::default());
@@ -107,19 +107,19 @@ fn a_remedy_is_one_sentence_that_begins_with_a_verb_and_names_whom_it_is_about()
 }
 
 #[test]
-fn running_again_is_the_remedy_only_where_something_passes_by_itself_or_a_person_acts() {
+fn run_again_is_the_remedy_only_for_errors_that_pass() {
     let may = [
-        "the job's own token is not taken, or has ended",
+        "the job's own token was rejected, or has expired",
         "too many requests to the vault",
         "too many requests by that user or pipeline",
         "too many requests by that identity",
         "too many requests by that account",
-        "the token has ended or was revoked meanwhile",
+        "the token has expired or was revoked",
         "the service failed",
-        "the answer was lost, or did not come in time",
-        "the service cannot at the moment",
-        "Entra cannot at the moment",
-        "the code has ended, or was not entered",
+        "the response was lost, or did not arrive in time",
+        "the service is temporarily unavailable",
+        "Entra is temporarily unavailable",
+        "the code has expired, or was not entered",
         "the account is locked, or the address is blocked",
         "the machine's metadata service is being updated",
     ];

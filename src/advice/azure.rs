@@ -12,24 +12,26 @@ pub(super) const SIGNING_IN: &[Group] = &[
         rows: &[
             Row::new(
                 &[Status(401), SignInPage],
-                "the job's own token is not taken, or has ended",
+                "the job's own token was rejected, or has expired",
                 "Run the pipeline again: a new job gets a new token.",
             ),
             // Inferred: the words differ, the statuses were seen.
             Row::new(
                 &[Status(403)],
                 "the pipeline may not use the service connection",
-                "Authorize this pipeline for the service connection (Project settings > Service connections > Security).",
+                "Authorize this pipeline for the service connection (Project settings > Service connections > \
+                 Security).",
             ),
             // Seen in others' reports (dotnet/docker-tools#2012).
             Row::new(
                 &[Says("no explicit reference to service connection")],
                 "the stage does not refer to the service connection",
-                "Write the service connection's own name into `azureSubscription` of this step, with no variable in it.",
+                "Set this step's `azureSubscription` to the literal name of the service connection, without a \
+                 variable.",
             ),
             Row::new(
                 &[Says("has been disabled"), Code("ServiceEndpointNotFoundException")],
-                "the service connection is deleted, or disabled as after 100 days without use",
+                "the service connection was deleted, or disabled (as happens after 100 days without use)",
                 "Enable the service connection (Project settings > Service connections), or name another one in \
                  `serviceConnection`.",
             ),
@@ -46,23 +48,24 @@ pub(super) const SIGNING_IN: &[Group] = &[
             ),
             Row::new(
                 &[Says("Multiple user assigned identities")],
-                "the machine has several identities, and none is named",
+                "the machine has several identities, and the service connection names none of them",
                 "Name the identity's client id in the service connection.",
             ),
             Row::new(
                 &[Status(401)],
-                "`IDENTITY_HEADER` is not the one of this App Service",
+                "`IDENTITY_HEADER` does not belong to this App Service",
                 "Restart the agent, so that it starts with the current `IDENTITY_HEADER`.",
             ),
             Row::new(
                 &[Status(404), SignInPage, NoConnection, NoAnswer],
-                "the machine hands out no tokens of a managed identity",
-                "Run the job on an agent of your own in Azure whose machine has that identity: Microsoft-hosted agents have none.",
+                "the machine does not issue managed identity tokens",
+                "Run the job on an agent of your own in Azure whose machine has that identity: Microsoft-hosted \
+                 agents have none.",
             ),
             Row::new(&[Status(410)], "the machine's metadata service is being updated", "Run again in a minute."),
             Row::new(
                 &[Status(400), Other],
-                "what its message says",
+                "the reason is in the message",
                 "Check which managed identity the service connection names, and that the agent's machine has it.",
             ),
         ],
@@ -76,13 +79,13 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
         rows: &[
             Row::new(
                 &[Code("ForbiddenByFirewall"), Says("Client address is not authorized")],
-                "the vault's firewall keeps the agent out",
+                "the vault's firewall blocks the agent",
                 "Allow the agent's address in the vault's firewall (Networking).",
             ),
             Row::new(
                 &[Code("ForbiddenByConnection"), Says("Public network access is disabled")],
-                "the vault takes private connections only",
-                "Use a self-hosted agent in a network that is connected to the vault: hosted agents are in none.",
+                "the vault accepts only private connections",
+                "Use a self-hosted agent in a network that is connected to the vault: Microsoft-hosted agents are not.",
             ),
             Row::new(
                 &[Code("ForbiddenByRbac")],
@@ -104,27 +107,29 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
             Row::new(
                 &[Code("RequestDisallowedByPolicy"), Says("disallowed by policy")],
                 "an Azure Policy denies it",
-                "Ask who assigned the Azure Policy that the message names to exempt the vault, or to allow secrets that expire as late as this one.",
+                "Ask the owner of the Azure Policy named in the message to exempt the vault, or to allow secrets that \
+                 expire as late as this one.",
             ),
             Row::new(
                 &[Status(403)],
-                "the app may not do this",
-                "Give the service connection's app the role Key Vault Secrets Officer on the vault, unless the message names another cause.",
+                "the app lacks a permission",
+                "Give the service connection's app the role Key Vault Secrets Officer on the vault, unless the \
+                 message names another cause.",
             ),
             Row::new(
                 &[Status(400)],
-                "a value is over a limit of the vault",
-                "Correct what the message names: a secret can have 15 tags, for instance.",
+                "a value exceeds a limit of the vault",
+                "Correct the value named in the message: a secret can have at most 15 tags, for example.",
             ),
             Row::new(
                 &[Status(401)],
-                "the vault does not take tokens of the app's tenant",
+                "the vault does not accept tokens of the app's tenant",
                 "Use a service connection whose app is in the vault's tenant.",
             ),
             Row::new(
                 &[Status(404)],
-                "no such secret or version",
-                "Check the secret's name: the vault has none like it.",
+                "the secret or version does not exist",
+                "Check the secret's name: the vault has no secret of that name.",
             ),
             Row::new(
                 &[Status(409)],
@@ -134,11 +139,11 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
             Row::new(
                 &[Status(429)],
                 "too many requests to the vault",
-                "Run again later: others ask this vault too much at the moment.",
+                "Run again later: the vault is receiving too many requests.",
             ),
             Row::new(
                 &[NoConnection],
-                "there is no such vault, or no way to it",
+                "the vault does not exist, or cannot be reached",
                 "Check the vault's name, and that the agent's network reaches it.",
             ),
         ],
@@ -149,35 +154,35 @@ pub(super) const VAULT_AND_ANY: &[Group] = &[
         rows: &[
             Row::new(
                 &[NoConnection],
-                "something on the way lets nothing through",
-                "Let the agent reach the service: look at its network, proxy and firewall.",
+                "the network, a proxy or a firewall blocks the connection",
+                "Let the agent reach the service: check its network, proxy and firewall.",
             ),
-            Row::new(&[NoAnswer], "the answer was lost, or did not come in time", "Run again."),
-            // Recorded. It stands here as it is the same for whoever asks.
+            Row::new(&[NoAnswer], "the response was lost, or did not arrive in time", "Run again."),
+            // Recorded. Listed here because it is the same for every caller.
             Row::new(
                 &[Code("TF24668")],
-                "the organization is stopped, most often as nobody used it for long",
+                "the organization was stopped, most often because it was not used for a long time",
                 "Ask an administrator of the organization to reactivate it.",
             ),
-            // Documented: continuous access evaluation. The token is good and no longer enough.
+            // Documented: continuous access evaluation. The token is valid but no longer sufficient.
             Row::new(
                 &[Code("insufficient_claims")],
                 "the sign-in was revoked, or its conditions have changed",
                 SIGN_IN_AGAIN,
             ),
-            Row::new(&[Busy], "the service cannot at the moment", "Run again later."),
+            Row::new(&[Busy], "the service is temporarily unavailable", "Run again later."),
             Row::new(
                 &[SignInPage],
-                "something else answered than the service",
-                "Let the agent reach the service with no page of a proxy or network in between.",
+                "something other than the service answered",
+                "Let the agent reach the service directly, without a sign-in page of a proxy or network.",
             ),
             Row::new(
                 &[Unclear],
-                "the service answered what it does not document",
-                "Report it with the activity id if it stays so in the next run.",
+                "the service sent an undocumented response",
+                "Report it with the activity id if the next run fails the same way.",
             ),
-            Row::new(&[Silent], "the service does not say why", REPORT_IT),
-            Row::new(&[Other], "what its message says", "Fix the problem in the message above."),
+            Row::new(&[Silent], "the service gives no reason", REPORT_IT),
+            Row::new(&[Other], "the reason is in the message", "Fix the problem in the message above."),
         ],
     },
 ];

@@ -1,6 +1,6 @@
 //! Microsoft Entra's numbers, by what they are about. Documented, with their names:
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
-//! The words without a number are for answers that carry none.
+//! The OAuth error words are for responses without a number.
 
 use crate::advice::row::Answer::{Busy, Code, Other, Silent};
 use crate::advice::row::{Group, REPORT_IT, Row, SIGN_IN_AGAIN, Service};
@@ -20,30 +20,30 @@ pub(super) const GROUPS: &[Group] = &[
         &[
             Row::new(
                 &[Code("AADSTS700082"), Code("AADSTS70008")],
-                "nobody used it for 90 days, or it has ended",
+                "the token was not used for 90 days, or has expired",
                 SIGN_IN_AGAIN,
             ),
             Row::new(
                 &[Code("AADSTS50173"), Code("AADSTS50132"), Code("AADSTS50133")],
-                "it was revoked: the password was changed, or an administrator ended the sessions",
+                "the token was revoked: the password was changed, or an administrator revoked the sessions",
                 SIGN_IN_AGAIN,
             ),
             Row::new(
                 &[Code("AADSTS70000")],
-                "it is none, or one of another app",
-                "Let the rotating user sign in again to the app that this pipeline uses: `rotate-pat sign-in` with that \
-                 app's `--client-id`.",
+                "the value is not a refresh token, or the token belongs to another app",
+                "Let the rotating user sign in again to the app that this pipeline uses: `rotate-pat sign-in` with \
+                 that app's `--client-id`.",
             )
             .by(&[RefreshToken]),
-            Row::new(&[Code("invalid_grant")], "it is not taken", SIGN_IN_AGAIN).by(&[RefreshToken]),
+            Row::new(&[Code("invalid_grant")], "the refresh token was rejected", SIGN_IN_AGAIN).by(&[RefreshToken]),
             Row::new(
                 &[Code("AADSTS700084")],
-                "it is for a single-page app, and ended after 24 hours",
+                "the token was issued to a single-page app, and expired after 24 hours",
                 "Move the app's redirect URI to the platform \"Mobile and desktop applications\", and sign in again.",
             ),
             Row::new(
                 &[Code("AADSTS70043")],
-                "a policy wants the user to sign in more often",
+                "a policy requires the user to sign in more often",
                 "Ask an Entra administrator to exclude the rotating user from the sign-in frequency of Conditional \
                  Access, and sign in again.",
             ),
@@ -61,7 +61,7 @@ pub(super) const GROUPS: &[Group] = &[
                     Code("AADSTS50079"),
                     Code("AADSTS530035"),
                 ],
-                "the account needs a second factor, which no password is",
+                "the account requires a second factor, and a password is only one",
                 NO_PASSWORD,
             )
             .by(&[Password]),
@@ -74,7 +74,7 @@ pub(super) const GROUPS: &[Group] = &[
                     Code("AADSTS50079"),
                     Code("interaction_required"),
                 ],
-                "the user must show the second factor (anew)",
+                "the second factor is required, perhaps again",
                 "Let the rotating user sign in again, with the second factor: `rotate-pat sign-in` on a workstation.",
             ),
         ],
@@ -92,8 +92,8 @@ pub(super) const GROUPS: &[Group] = &[
                     Code("AADSTS53002"),
                     Code("AADSTS50097"),
                 ],
-                "a policy blocks this flow: signing in with a code",
-                "Sign in with `rotate-pat sign-in` on a workstation: it uses a browser there, and no code.",
+                "a policy blocks signing in with a device code",
+                "Sign in with `rotate-pat sign-in` on a workstation: it uses a browser instead of a code.",
             )
             .by(&[DeviceCode]),
             Row::new(
@@ -105,14 +105,14 @@ pub(super) const GROUPS: &[Group] = &[
             Row::new(
                 &[Code("AADSTS53003"), Code("AADSTS530032")],
                 "a policy blocks the sign-in, most often by location",
-                "Ask an Entra administrator to let the rotating user in from the agent's address: the user's sign-in log \
-                 names the Conditional Access policy.",
+                "Ask an Entra administrator to let the rotating user in from the agent's address: the user's sign-in \
+                 log names the Conditional Access policy.",
             ),
             Row::new(
                 &[Code("AADSTS53000"), Code("AADSTS53001"), Code("AADSTS53002"), Code("AADSTS50097")],
-                "a policy wants a managed device, or an approved app",
-                "Ask an Entra administrator to exclude the rotating user from that Conditional Access policy: an agent \
-                 is no managed device.",
+                "a policy requires a managed device or an approved app",
+                "Ask an Entra administrator to exclude the rotating user from that Conditional Access policy: an \
+                 agent is not a managed device.",
             ),
             Row::new(
                 &[Code("AADSTS530035")],
@@ -132,7 +132,7 @@ pub(super) const GROUPS: &[Group] = &[
             .by(&[Password, AgentUser]),
             Row::new(
                 &[Code("AADSTS50034")],
-                "the user is gone",
+                "the user no longer exists",
                 "Choose another rotating user, and let that one sign in: `rotate-pat sign-in` on a workstation.",
             ),
             Row::new(
@@ -143,19 +143,17 @@ pub(super) const GROUPS: &[Group] = &[
             Row::new(
                 &[Code("AADSTS50053")],
                 "the account is locked, or the address is blocked",
-                "Find in the rotating user's sign-in log what locked the account; run again only after the lock.",
+                "Check the rotating user's sign-in log for what locked the account, and run again only after the lock \
+                 ends.",
             ),
             Row::new(
                 &[Code("AADSTS50055")],
                 "the password has expired",
-                "Change the rotating user's password at a sign-in in the browser, and put the new one into `password`.",
+                "Sign in with a browser as the rotating user, change the password, and put the new password into \
+                 `password`.",
             ),
-            Row::new(&[Code("AADSTS50056")], "the account has no password that Entra checks", NO_PASSWORD),
-            Row::new(
-                &[Code("AADSTS50057")],
-                "the account is disabled",
-                "Enable the rotating user's account in Entra.",
-            ),
+            Row::new(&[Code("AADSTS50056")], "the account has no password in Entra", NO_PASSWORD),
+            Row::new(&[Code("AADSTS50057")], "the account is disabled", "Enable the rotating user's account in Entra."),
             Row::new(
                 &[Code("AADSTS50105")],
                 "the user is not assigned to the app",
@@ -164,7 +162,7 @@ pub(super) const GROUPS: &[Group] = &[
             Row::new(
                 &[Code("AADSTS50126")],
                 "wrong user name or password",
-                "Correct `userName` and `password` before the next run: wrong ones lock the account in the end.",
+                "Correct `userName` and `password` before the next run: repeated failures lock the account.",
             ),
         ],
     ),
@@ -179,18 +177,18 @@ pub(super) const GROUPS: &[Group] = &[
                     Code("AADSTS650057"),
                     Code("consent_required"),
                 ],
-                "the app has no permission that was consented to",
+                "nobody has consented to the app's permissions",
                 CONSENT,
             ),
             Row::new(
                 &[Code("AADSTS65002")],
                 "`clientId` is one of Microsoft's own apps",
-                "Register an app of your own, and name it with `clientId`.",
+                "Register your own app, and set `clientId` to its id.",
             ),
             Row::new(
                 &[Code("AADSTS65004"), Code("authorization_declined")],
-                "the person declined",
-                "Sign in again, and accept what the app asks for.",
+                "the user declined",
+                "Sign in again, and accept the app's request.",
             ),
         ],
     ),
@@ -199,14 +197,15 @@ pub(super) const GROUPS: &[Group] = &[
         &[
             Row::new(
                 &[Code("AADSTS700016")],
-                "the tenant does not know the app",
+                "the app is not registered in the tenant",
                 "Check `clientId` and `tenantId`: the app must be registered in the tenant that the message names.",
             ),
             // Recorded beside `unauthorized_client`.
             Row::new(
                 &[Code("AADSTS700038")],
-                "what is given as the app is not an application id",
-                "Correct `clientId`: it must be the app's application (client) id, and so must the service connection's.",
+                "the value given as the app is not an application id",
+                "Correct `clientId`: it must be the app's application (client) id, and so must the service \
+                 connection's.",
             ),
             Row::new(
                 &[Code("AADSTS7000112"), Code("AADSTS70001")],
@@ -215,7 +214,7 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             Row::new(
                 &[Code("AADSTS7000215")],
-                "wrong client secret: often its id in place of its value",
+                "wrong client secret: often the secret's id instead of its value",
                 "Put the value of a client secret, not its id, into the service connection.",
             ),
             Row::new(
@@ -230,28 +229,24 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             Row::new(
                 &[Code("AADSTS700024")],
-                "what proves the app was not valid at that time",
-                "Set the clock of the agent's machine right.",
+                "the app's assertion was not valid at that time",
+                "Correct the clock of the agent's machine.",
             ),
+            Row::new(&[Code("AADSTS7000218")], "the app requires a credential, which a user cannot send", PUBLIC_FLOWS)
+                .by(&[DeviceCode, Browser, Password]),
             Row::new(
                 &[Code("AADSTS7000218")],
-                "the app wants a credential, which a person cannot send",
-                PUBLIC_FLOWS,
-            )
-            .by(&[DeviceCode, Browser, Password]),
-            Row::new(
-                &[Code("AADSTS7000218")],
-                "the app of the refresh token wants its own credential",
-                "Set `clientId` to a public client, or to the service connection's own app, and sign in to that one.",
+                "the app of the refresh token requires its own credential",
+                "Set `clientId` to a public client, or to the service connection's own app, and sign in to that app.",
             ),
             Row::new(
                 &[Code("AADSTS700025")],
-                "the app is a public client, and got a credential",
+                "the app is a public client, but a credential was sent",
                 "Turn off \"Allow public client flows\" for the service connection's app: it must use its credential.",
             ),
             Row::new(
                 &[Code("invalid_client"), Code("unauthorized_client")],
-                "the app or its credential is not taken",
+                "the app or its credential was rejected",
                 "Check the app of the service connection and its credential in Entra.",
             ),
         ],
@@ -267,8 +262,8 @@ pub(super) const GROUPS: &[Group] = &[
                     Code("AADSTS700213"),
                     Code("AADSTS70025"),
                 ],
-                "the app has no federated credential that fits",
-                "Copy issuer and subject of the service connection into a federated credential of the app.",
+                "no federated credential of the app matches",
+                "Copy the issuer and subject of the service connection into a federated credential of the app.",
             ),
             Row::new(
                 &[Code("AADSTS700223"), Code("AADSTS700238")],
@@ -277,7 +272,7 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             Row::new(
                 &[Code("AADSTS700229")],
-                "only an app's token can prove the app",
+                "only an app-only token can be used as the assertion",
                 "Use a service connection with workload identity federation or a managed identity.",
             ),
         ],
@@ -287,57 +282,56 @@ pub(super) const GROUPS: &[Group] = &[
         &[
             Row::new(
                 &[Code("AADSTS70011"), Code("invalid_scope")],
-                "the scope cannot be asked for like this",
+                "the scope is invalid",
                 "Correct `requestedScopes`, or leave it empty.",
             ),
             Row::new(
                 &[Code("AADSTS500011"), Code("invalid_resource")],
-                "the tenant knows no such service",
+                "the service is unknown in the tenant",
                 "Correct the service in `requestedScopes`, or leave it empty.",
             ),
             Row::new(
                 &[Code("AADSTS90002"), Code("invalid_tenant")],
-                "there is no such tenant",
+                "the tenant does not exist",
                 "Correct `tenantId`, or the tenant of the service connection.",
             ),
             // The number is not in the published list.
             Row::new(
                 &[Code("AADSTS70052")],
                 "the app is not for users of several tenants",
-                "Register an app in the organization's tenant, and name it with `clientId`.",
+                "Register an app in the organization's tenant, and set `clientId` to its id.",
             ),
             Row::new(
                 &[Code("AADSTS900382"), Code("AADSTS900432")],
                 "the app and the tenant are in different clouds",
-                "Use an app of the public cloud, where the users of Azure DevOps are, and name it with `clientId`.",
+                "Use an app of the public cloud, where Azure DevOps users sign in, and set `clientId` to its id.",
             ),
         ],
     ),
     entra(
         "Entra: the code of `command: signIn`",
-        &[
-            Row::new(
-                &[
-                    Code("AADSTS70018"),
-                    Code("AADSTS70019"),
-                    Code("AADSTS70016"),
-                    Code("expired_token"),
-                    Code("bad_verification_code"),
-                ],
-                "the code has ended, or was not entered",
-                "Run `command: signIn` again, and enter the new code at once.",
-            ),
-        ],
+        &[Row::new(
+            &[
+                Code("AADSTS70018"),
+                Code("AADSTS70019"),
+                Code("AADSTS70016"),
+                Code("expired_token"),
+                Code("bad_verification_code"),
+            ],
+            "the code has expired, or was not entered",
+            "Run `command: signIn` again, and enter the new code at once.",
+        )],
     ),
     entra(
         "Entra: the service",
         &[
             Row::new(
                 &[Code("AADSTS50196")],
-                "the same was asked too often: it looks like a loop",
+                "the same request was sent too often, which looks like a loop",
                 "Wait some minutes, and let fewer jobs sign in at once.",
             ),
-            // The first three: Entra did not reach what checks the assertion (azure-workload-identity#642, #605).
+            // The first three: Entra could not reach the service that validates the assertion
+            // (azure-workload-identity#642, #605).
             Row::new(
                 &[
                     Code("AADSTS50166"),
@@ -351,17 +345,13 @@ pub(super) const GROUPS: &[Group] = &[
                     Code("temporarily_unavailable"),
                     Busy,
                 ],
-                "Entra cannot at the moment",
+                "Entra is temporarily unavailable",
                 "Run again later.",
             ),
-            Row::new(
-                &[Silent],
-                "Entra does not say why",
-                REPORT_IT,
-            ),
+            Row::new(&[Silent], "Entra gives no reason", REPORT_IT),
             Row::new(
                 &[Other],
-                "what its sentence says",
+                "the reason is in the message",
                 "Fix the problem in the message above; https://login.microsoftonline.com/error explains its number.",
             ),
         ],

@@ -1,5 +1,5 @@
-//! What a service's refusal means, and the one thing to do about it: the only table of that. docs/troubleshooting.md
-//! shows the same table, and a test keeps the two equal. Pure: it knows answers as they are told, not how they came.
+//! What a service's refusal means, and the one thing to do about it: the only such table. docs/troubleshooting.md
+//! shows the same table, and a test keeps the two equal. Pure: it knows responses as values, not how they arrived.
 
 mod azure;
 mod azure_devops;
@@ -10,14 +10,15 @@ pub use self::row::{Answer, NO_PAT, Named, Row, Seen, Service};
 
 use self::row::Group;
 use crate::model::api_error::By;
-/// In the order of a run. A row that names a code or words goes before one that does not, and a service's own row before
-/// one for any service; of those that are left, the first is meant.
+
+/// In the order of a run.
 fn groups() -> impl Iterator<Item = &'static Group> {
     let parts = [azure::SIGNING_IN, entra::GROUPS, azure_devops::GROUPS, azure::VAULT_AND_ANY];
     parts.into_iter().flatten()
 }
 
-/// What an answer means, and what to do about it.
+/// Finds the row for an answer. A row that names a code or words wins over one that does not, then a service's own row
+/// over one for any service, then the first.
 pub fn of(service: Service, by: Option<By>, seen: Seen<'_>) -> Option<&'static Row> {
     let fits = |row: &&Row, is_named: bool| {
         let is_so_signed_in = row.by.is_empty() || by.is_some_and(|by| row.by.contains(&by));

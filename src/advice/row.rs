@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::api_error::By;
 
-/// Who answered, as far as remedies differ.
+/// The service that answered, split where the remedies differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Service {
     /// Azure DevOps, asked as the rotating user.
@@ -26,21 +26,19 @@ pub enum Service {
 /// What a row is about. A row has several where they mean the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// This code.
     Code(&'static str),
-    /// A sentence with these words, where the code does not tell.
+    /// A sentence with these words, where the code is not specific enough.
     Says(&'static str),
     /// This status, whatever the code.
     Status(u16),
     /// A page for people, or the way to one.
     SignInPage,
-    /// Too busy, or out of order.
+    /// Too busy, or temporarily unavailable.
     Busy,
-    /// No connection.
     NoConnection,
-    /// Sent, and no whole answer came.
+    /// The request was sent, and the response did not arrive completely.
     NoAnswer,
-    /// Something that the service does not document.
+    /// A response that the service does not document.
     Unclear,
     /// Any other refusal that comes without a sentence.
     Silent,
@@ -53,12 +51,12 @@ impl fmt::Display for Answer {
         match self {
             Self::Code(code) => write!(f, "`{code}`"),
             Self::Says(words) => write!(f, "*{words}*"),
-            Self::Status(200) => f.write_str("another word"),
+            Self::Status(200) => f.write_str("another code"),
             Self::Status(status) => write!(f, "{status}"),
             Self::SignInPage => f.write_str("a sign-in page (203, 302)"),
             Self::Busy => f.write_str("408, 429, 5xx"),
             Self::NoConnection => f.write_str("no connection"),
-            Self::NoAnswer => f.write_str("no whole answer"),
+            Self::NoAnswer => f.write_str("no complete response"),
             Self::Unclear => f.write_str("JSON that is not as documented"),
             Self::Silent => f.write_str("any other refusal, without a sentence"),
             Self::Other => f.write_str("any other refusal"),
@@ -69,37 +67,35 @@ impl fmt::Display for Answer {
 /// What a service answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seen<'a> {
-    /// No, or not now.
+    /// Refused, or busy.
     Refused {
         /// The status; 200 where the body holds the refusal.
         status: u16,
         /// The service's short word for the reason.
         code: &'a str,
-        /// Its sentence.
         message: &'a str,
     },
     /// A page for people, or the way to one.
     SignInPage,
-    /// No connection.
     NoConnection,
-    /// Sent, and no whole answer came.
+    /// The request was sent, and the response did not arrive completely.
     NoAnswer,
-    /// Something that the service does not document.
+    /// A response that the service does not document.
     Unclear,
 }
 
-/// What is wrong where a personal access token takes the place of a user's access token.
-pub const NO_PAT: &str = "Give `accessToken` an Entra access token of a user: what it holds looks like a personal access \
-                          token, and those cannot manage tokens.";
+/// For a personal access token that was given instead of a user's access token.
+pub const NO_PAT: &str = "Set `accessToken` to an Entra access token of a user: the current value looks like a \
+                          personal access token, which cannot manage tokens.";
 
-/// What is left to do where nobody says why.
-pub(super) const REPORT_IT: &str = "Report it with the activity id if the next run ends like this, too.";
-/// What every end of a user's sign-in calls for.
+/// For a refusal without a reason.
+pub(super) const REPORT_IT: &str = "Report it with the activity id if the next run fails the same way.";
+/// For every sign-in that has expired or was revoked.
 pub(super) const SIGN_IN_AGAIN: &str = "Let the rotating user sign in again: `rotate-pat sign-in` on a workstation, or \
                                         `command: signIn` in the pipeline.";
 
 impl Answer {
-    /// Whether it is about the reason that a service gives, and not about how the answer came.
+    /// Whether it matches the reason that a service gives, not the kind of response.
     pub(super) fn names_the_reason(self) -> bool {
         matches!(self, Self::Code(_) | Self::Says(_))
     }
@@ -130,14 +126,14 @@ pub struct Row {
     pub(super) remedy: &'static str,
 }
 
-/// Those whom a remedy names, where they are known.
+/// Names for the placeholders in a remedy, where they are known.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Named<'a> {
     /// The user whose tokens are rotated.
     pub user: Option<&'a str>,
-    /// The identity that was to write.
+    /// The identity that writes the destination.
     pub writer: Option<&'a str>,
-    /// What it needs.
+    /// The role that the identity needs.
     pub role: Option<&'a str>,
 }
 
@@ -146,22 +142,20 @@ impl Row {
         Self { answers, by: &[], means, remedy }
     }
 
-    /// Only for those who signed in like this.
+    /// Limits the row to these ways of signing in.
     pub(super) const fn by(self, by: &'static [By]) -> Self {
         Self { by, ..self }
     }
 
-    /// Whether it is about this code.
+    /// Whether the row names this code.
     pub fn names(&self, code: &str) -> bool {
         self.answers.iter().any(|answer| matches!(answer, Answer::Code(known) if *known == code))
     }
 
-    /// What the answer means, in a few words.
     pub fn means(&self) -> &'static str {
         self.means
     }
 
-    /// The one thing to do.
     pub fn remedy(&self, named: Named<'_>) -> String {
         let user = named.user.map_or("the rotating user".to_owned(), |user| format!("the rotating user {user}"));
         self.remedy
@@ -171,10 +165,9 @@ impl Row {
     }
 }
 
-/// Rows that belong together.
 pub(super) struct Group {
     pub(super) title: &'static str,
-    /// None for what any service may answer.
+    /// `None`: any service.
     pub(super) service: Option<Service>,
     pub(super) rows: &'static [Row],
 }

@@ -179,7 +179,7 @@ fn a_policy_named_by_an_exception_has_its_remedy() {
         r#"{"$id":"1","message":"FullScopePatPolicyViolation","typeKey":"SessionTokenCreateException","eventId":3000}"#;
     let (sim, mut job) = due(|_| {});
     sim.inject(Fault::Recorded(400, Vec::new(), body.into()), When::every(Op::CreatePat));
-    let words = ["400 SessionTokenCreateException: the tenant forbids full scope", "Name the `scopes` needed"];
+    let words = ["400 SessionTokenCreateException: the tenant forbids full scope", "Replace `app_token` in `scopes`"];
     ends(&mut job, StageExit::Failed, &words);
 }
 

@@ -247,15 +247,15 @@ fn an_orphan_that_arrives_during_the_job_stops_the_commit_and_is_not_called_anot
 fn a_refused_creation_changes_nothing_and_names_the_policy_and_the_way_out() {
     let refusals = [
         ("disablePatCreationPolicyViolation", "Ask a Project Collection Administrator"),
-        ("fullScopePatPolicyViolation", "Name the `scopes` needed in place of `app_token`"),
+        ("fullScopePatPolicyViolation", "Replace `app_token` in `scopes` by the scopes needed"),
         ("patLifespanPolicyViolation", "Enforce maximum personal access token lifespan"),
-        ("globalPATCreationBlocked", "Report it: nothing here asks for that."),
+        ("globalPATCreationBlocked", "Report it: this task never requests that."),
         ("invalidScope", "Correct `scopes`"),
         ("invalidValidTo", "Lower `validForDays`."),
         ("invalidDisplayName", "Choose another `patName`"),
-        ("failedToIssueAccessToken", "Run again: the service could not do it at the moment."),
+        ("failedToIssueAccessToken", "Run again: the service failed to complete the request."),
         ("accessDenied", "Sign in as an ordinary user"),
-        ("aCodeOfTomorrow", "Look among the policies of the organization"),
+        ("aCodeOfTomorrow", "Check the policies of the organization"),
     ];
     for (code, advice) in refusals {
         let brief = InProcessJob::with_pat("24");

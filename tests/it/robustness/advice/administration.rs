@@ -45,7 +45,7 @@ fn each_refusal_of_the_report_prints_its_remedy() {
         (false, ["401 TF400813", "Sign in as a Project Collection Administrator"]),
         (true, ["403 TF400813", "Make the account a member of Project Collection Administrators"]),
     ] {
-        table.refuse("no administrator", &said, |scene| {
+        table.refuse("not an administrator", &said, |scene| {
             as_user(scene, "alice");
             scene.world(|world| world.directory.not_administrator_is_403 = is_403);
         });

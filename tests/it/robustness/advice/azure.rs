@@ -33,7 +33,7 @@ fn each_refusal_of_what_a_connection_signs_in_with_prints_its_remedy() {
             });
         });
     }
-    oidc.refuse("OIDC: the stage does not refer to it", &["no explicit reference to", "own name into"], |scene| {
+    oidc.refuse("OIDC: the stage does not refer to it", &["no explicit reference to", "literal name"], |scene| {
         // As dotnet/docker-tools#2012 shows it.
         let body =
             r#"{"count":151,"value":"There is no explicit reference to service connection 1 from current stage A.B."}"#;
@@ -131,7 +131,7 @@ fn each_refusal_of_the_vault_prints_its_remedy() {
     table.refuse("vault: a disabled secret", &["403 SecretDisabled", "Enable the secret's current version"], |scene| {
         scene.world(|world| world.vault.current_mut(REFRESH).unwrap().enabled = false);
     });
-    table.refuse("vault: 429", &["Azure Key Vault answered 429", "Run again later: others ask"], |scene| {
+    table.refuse("vault: 429", &["Azure Key Vault answered 429", "Run again later: the vault is receiving"], |scene| {
         scene.inject(Fault::Throttled(300), Op::VaultRead);
     });
     table.refuse_in_process(
@@ -145,12 +145,12 @@ fn each_refusal_of_the_vault_prints_its_remedy() {
     table.refuse("vault: 403", &["Azure Key Vault answered 403", "unless the message names another cause"], |scene| {
         scene.inject(Fault::Status(403), Op::VaultRead);
     });
-    table.refuse("vault: 400", &["Azure Key Vault answered 400", "Correct what the message names"], |scene| {
+    table.refuse("vault: 400", &["Azure Key Vault answered 400", "Correct the value named in the message"], |scene| {
         scene.inject(Fault::Status(400), Op::VaultRead);
     });
     table.is_complete_but_for(&[
         // Only a write: see `destinations`.
-        "Ask who assigned the Azure Policy",
+        "Ask the owner of the Azure Policy",
         // A write that meets a deleted secret comes after the creation: see `destinations`.
         "Recover or purge the deleted secret of that name.",
         // A secret that is not there is no refusal where it is read; and only what was listed is disabled.
@@ -183,9 +183,13 @@ fn an_answer_that_is_in_no_services_rows_prints_a_remedy_all_the_same() {
     table.refuse("a busy service", &["answered 503 Simulated and asks to wait 300 s", "Run again later."], |scene| {
         scene.inject(Fault::Unavailable(300), Op::VaultRead);
     });
-    table.refuse("a page in between", &["Entra answered 203 with its sign-in page", "no page of a proxy"], |scene| {
-        scene.inject(Fault::SignInPage, Op::TokenRefresh);
-    });
+    table.refuse(
+        "a page in between",
+        &["Entra answered 203 with its sign-in page", "without a sign-in page of a proxy"],
+        |scene| {
+            scene.inject(Fault::SignInPage, Op::TokenRefresh);
+        },
+    );
     table.refuse("JSON that is not as documented", &["Report it with the activity id"], |scene| {
         scene.inject(Fault::WrongShape, Op::TokenRefresh);
     });

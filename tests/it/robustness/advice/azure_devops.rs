@@ -51,15 +51,19 @@ fn each_refusal_of_the_organization_prints_its_remedy() {
         scene.with_access_token();
         scene.inject(Fault::Status(401), Op::ListPats);
     });
-    refuse("a bare 403", &["answered 403", "Ask a Project Collection Administrator which policy stops"], |scene| {
+    refuse("a bare 403", &["answered 403", "Ask a Project Collection Administrator which policy blocks"], |scene| {
         scene.with_access_token();
         scene.inject(Fault::Status(403), Op::ListPats);
     });
-    refuse("404, no such organization", &["404 TF400814", "Check `organization`: the service knows none"], |scene| {
-        scene.with_access_token();
-        scene.input("organization", "fabrikam");
-    });
-    refuse("TF400733", &["429 TF400733 and asks to wait 300 s", "Run again later: the limit counts"], |scene| {
+    refuse(
+        "404, no such organization",
+        &["404 TF400814", "Check `organization`: no organization of that name exists"],
+        |scene| {
+            scene.with_access_token();
+            scene.input("organization", "fabrikam");
+        },
+    );
+    refuse("TF400733", &["429 TF400733 and asks to wait 300 s", "Run again later: the rate limit counts"], |scene| {
         scene.with_access_token();
         scene.inject(Fault::Throttled(300), Op::ListPats);
     });
@@ -67,14 +71,18 @@ fn each_refusal_of_the_organization_prints_its_remedy() {
         scene.with_access_token();
         scene.world(|world| world.creation_blocked = true);
     });
-    refuse("the tenant's policy against full scope", &["fullScopePatPolicyViolation", "in place of"], |scene| {
-        scene.with_access_token();
-        scene.input("scopes", "app_token");
-        scene.world(|world| world.full_scope_blocked = true);
-    });
+    refuse(
+        "the tenant's policy against full scope",
+        &["fullScopePatPolicyViolation", "Replace `app_token` in `scopes`"],
+        |scene| {
+            scene.with_access_token();
+            scene.input("scopes", "app_token");
+            scene.world(|world| world.full_scope_blocked = true);
+        },
+    );
     for (codes, words) in [
         ("disablePatCreationPolicyViolation", "put the rotating user rotator@contoso.onmicrosoft.com on the allowlist"),
-        ("fullScopePatPolicyViolation", "Name the `scopes` needed in place of `app_token`"),
+        ("fullScopePatPolicyViolation", "Replace `app_token` in `scopes` by the scopes needed"),
         ("patLifespanPolicyViolation", "\"Enforce maximum personal access token lifespan\""),
         ("invalidValidTo", "Lower `validForDays`."),
         ("invalidScope", "Correct `scopes`"),
@@ -84,15 +92,15 @@ fn each_refusal_of_the_organization_prints_its_remedy() {
         ("invalidTokenType invalidAudience", "leave `requestedScopes` empty"),
         ("invalidSourceIP invalidSource sourceNotSupported", "Use an agent at an address"),
         ("invalidTargetAccounts deploymentHostNotSupported", "Check `organization`."),
-        ("tokenNotFound invalidToken invalidAuthorizationId", "the next run works with the tokens that are there"),
+        ("tokenNotFound invalidToken invalidAuthorizationId", "the next run uses the tokens that exist"),
         ("authorizationNotFound hostAuthorizationNotFound expiredPatCannotBeExtended", "Run again: the next run"),
-        ("failedToIssueAccessToken failedToUpdateAccessToken duplicateHash", "Run again: the service could not"),
-        ("failedToReadTenantPolicy failedToReadOrgPolicy", "Run again: the service could not do it"),
+        ("failedToIssueAccessToken failedToUpdateAccessToken duplicateHash", "Run again: the service failed"),
+        ("failedToReadTenantPolicy failedToReadOrgPolicy", "Run again: the service failed to complete the request"),
         (
             "globalPatPolicyViolation globalPATCreationBlocked sshPolicyDisabled",
-            "Report it: nothing here asks for that.",
+            "Report it: this task never requests that.",
         ),
-        ("aWordOfTomorrow", "Look among the policies of the organization and of its tenant"),
+        ("aWordOfTomorrow", "Check the policies of the organization and of its tenant"),
     ] {
         for code in codes.split(' ') {
             let refused = format!("Azure DevOps refused: {code}: ");

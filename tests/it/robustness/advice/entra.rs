@@ -35,10 +35,10 @@ const OF_USERS: &[(&[u32], &str)] = &[
 /// The refusals of apps, whatever they ask for.
 const OF_APPS: &[(&[u32], &str)] = &[
     (&[650_056, 650_057], "Grant the app the delegated permissions"),
-    (&[65002], "Register an app of your own"),
+    (&[65002], "Register your own app"),
     (&[7_000_112, 70001], "Enable the app in the tenant"),
-    (&[700_024], "Set the clock of the agent's machine right."),
-    (&[70021], "Copy issuer and subject of the service connection"),
+    (&[700_024], "Correct the clock of the agent's machine."),
+    (&[70021], "Copy the issuer and subject of the service connection"),
     (&[700_223, 700_238], "allow federated credentials with the service connection's issuer"),
     (&[700_229], "Use a service connection with workload identity federation or a managed identity."),
     (&[70052], "Register an app in the organization's tenant"),
@@ -64,7 +64,7 @@ fn each_number_of_entra_prints_its_remedy() {
         }
     }
     let mut refuse = |what: &str, said: &[&str], arrange: fn(&mut Scenario)| table.refuse(what, said, arrange);
-    refuse("a number behind one that is in no list", &["AADSTS1234567", "Set the clock of"], |scene| {
+    refuse("a number behind one that is in no list", &["AADSTS1234567", "Correct the clock of"], |scene| {
         scene.world(|world| {
             world.numbers_in_front.push(1_234_567);
             world.app_mut("pat-rotator").refused_with = Some(700_024);
@@ -117,13 +117,13 @@ fn each_number_of_entra_prints_its_remedy() {
             scene.input("clientId", &client);
         },
     );
-    refuse("AADSTS70025, no federated credential", &["AADSTS70025", "Copy issuer and subject"], |scene| {
+    refuse("AADSTS70025, no federated credential", &["AADSTS70025", "Copy the issuer and subject"], |scene| {
         scene.world(|world| world.app_mut("pat-rotator").federated.clear());
     });
-    refuse("AADSTS700211, another issuer", &["AADSTS700211", "Copy issuer and subject"], |scene| {
+    refuse("AADSTS700211, another issuer", &["AADSTS700211", "Copy the issuer and subject"], |scene| {
         scene.world(|world| world.app_mut("pat-rotator").federated[0].issuer.push('x'));
     });
-    refuse("AADSTS700213, another subject", &["AADSTS700213", "Copy issuer and subject"], |scene| {
+    refuse("AADSTS700213, another subject", &["AADSTS700213", "Copy the issuer and subject"], |scene| {
         scene.world(|world| world.app_mut("pat-rotator").federated[0].subject.push('x'));
     });
 
@@ -155,7 +155,7 @@ fn each_number_of_entra_prints_its_remedy() {
     }
     for (code, words) in [
         (50053, "run again only after the lock"),
-        (50055, "put the new one into `password`"),
+        (50055, "put the new password into `password`"),
         (50057, "Enable the rotating user's account"),
         (53003, "let the rotating user in from the agent's address"),
     ] {
@@ -192,13 +192,13 @@ fn each_number_of_entra_prints_its_remedy() {
     // A person with a code.
     refuse(
         "AADSTS53003, Conditional Access by flow: `command: signIn`",
-        &["AADSTS53003", "Sign in with `rotate-pat sign-in` on a workstation: it uses a browser there"],
+        &["AADSTS53003", "Sign in with `rotate-pat sign-in` on a workstation: it uses a browser instead"],
         |scene| {
             scene.with_device_code(|world| world.sign_in_on_device("rotator").unwrap());
             scene.world(|world| world.device_flow_blocked = Some(DeviceFlowBlock::Client));
         },
     );
-    refuse("AADSTS65004, the person declined", &["AADSTS65004", "accept what the app asks for"], |scene| {
+    refuse("AADSTS65004, the user declined", &["AADSTS65004", "accept the app's request"], |scene| {
         scene.with_device_code(World::decline_on_device);
     });
     refuse("AADSTS70019, the code has ended", &["AADSTS70019", "Run `command: signIn` again"], |scene| {

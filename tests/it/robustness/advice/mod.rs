@@ -184,7 +184,7 @@ impl Table {
 }
 
 #[test]
-fn the_documented_table_is_the_programs() {
+fn the_documented_table_matches_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
     let page = fs::read_to_string(path).unwrap();
     let inside = page.split_once("<!-- the table of src/advice -->\n").and_then(|(_, rest)| {
