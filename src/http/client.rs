@@ -1,5 +1,5 @@
-//! Sends one request and says what became of it. Everything that is true of every service is here: limits, what may
-//! be repeated, what an answer that is none means, and that nothing is sent once nobody wants it.
+//! Sends one request and returns the response or the error. The rules for all services are here: timeouts, retries, how
+//! a missing response is reported, and that nothing is sent after the run was abandoned.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use crate::http::response::Reply;
 use crate::http::tls::Files;
 use crate::model::api_error::{CallError, Kind, Service};
 
-/// Largest reply read. A page of a hundred tokens has some 50 kB.
+/// A page of a hundred tokens has some 50 kB.
 const LARGEST_BODY: usize = 4 << 20;
 
 /// Sends requests. Clones share connections.
@@ -35,17 +35,15 @@ pub struct Http {
     limits: Rc<Limits>,
     cancel: Cancel,
     has_launcher: Rc<dyn Fn() -> bool>,
-    /// What no answer may be quoted with.
+    /// Removes secrets from quoted responses.
     hidden: Redactor,
-    /// Hosts that asked for a rest, and until when.
+    /// Hosts that sent `Retry-After`, and until when to wait.
     resting: Rc<RefCell<HashMap<String, Instant>>>,
 }
 
 impl Http {
-    /// A client that goes this way, with the limits of `limits`.
-    ///
     /// # Errors
-    /// When the TLS configuration is refused, which no input can cause.
+    /// Only if the TLS configuration is invalid, which no input can cause.
     pub fn new(
         network: Network,
         files: Files,
@@ -58,12 +56,11 @@ impl Http {
         Ok(Self { transport, limits, cancel, has_launcher, hidden, resting: Rc::default() })
     }
 
-    /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Whether the run was told to stop.
+    /// The run's cancellation.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
@@ -81,10 +78,7 @@ impl Http {
         Err(CallError::new(service, kind))
     }
 
-    /// Sends a request that may be repeated, until an answer or the limit.
-    ///
-    /// # Errors
-    /// What became of the last try.
+    /// Sends a request, and repeats it while the error is transient and the time limit allows.
     pub async fn send_with_retry(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let sent: Result<_, Infallible> =
             self.retry_with(call.service, async || Ok(self.send_once(call, self.limits.reply).await)).await;
@@ -92,11 +86,8 @@ impl Http {
         answer
     }
 
-    /// The same for what must be made anew for each try, such as an assertion that is good for one use. What fails in
-    /// the making is the outer error.
-    ///
-    /// # Errors
-    /// What became of the last try, or why there was none.
+    /// The same for a request that must be rebuilt for each attempt, such as one with a single-use assertion. The outer
+    /// error is a failure to build the request.
     pub async fn retry_with<T, E>(
         &self,
         service: Service,
@@ -105,10 +96,7 @@ impl Http {
         self.retry_within(self.limits.repeat_within, service, send).await
     }
 
-    /// The same, until this long after the first try.
-    ///
-    /// # Errors
-    /// What became of the last try, or why there was none.
+    /// The same, with this limit instead of the default.
     pub async fn retry_within<T, E>(
         &self,
         limit: Duration,
@@ -142,10 +130,7 @@ impl Http {
         }
     }
 
-    /// Waits, unless the time to stop in runs out.
-    ///
-    /// # Errors
-    /// When it does.
+    /// Waits. Fails if the grace period of a cancelled run ends first.
     pub async fn pause(&self, service: Service, time: Duration) -> Result<(), CallError> {
         tokio::select! {
             () = sleep(time) => Ok(()),
@@ -153,10 +138,6 @@ impl Http {
         }
     }
 
-    /// Sends a request once.
-    ///
-    /// # Errors
-    /// What became of it.
     pub async fn send_once(&self, call: &Call<'_>, limit: Duration) -> Result<Reply, CallError> {
         self.let_rest(call.service, &call.url).await?;
         let failed = |kind| CallError::new(call.service, kind);
@@ -165,16 +146,13 @@ impl Http {
         }
         tokio::select! {
             answer = self.exchange(call) => answer,
-            () = sleep(limit) => Err(failed(Kind::NoAnswer(format!("none within {} s", limit.as_secs())))),
+            () = sleep(limit) => Err(failed(Kind::NoAnswer(format!("no response within {} s", limit.as_secs())))),
             () = self.cancel.out_of_time() => Err(failed(Kind::Cancelled)),
         }
     }
 
-    /// Waits where an earlier answer of the host asked for it, but not for longer than a repetition would, and not once
-    /// the run is cancelled: what is sent then cleans up.
-    ///
-    /// # Errors
-    /// When the time to stop in runs out.
+    /// Waits as long as an earlier `Retry-After` of the host asks for, but not longer than the retry limit, and not
+    /// after the run was cancelled: the requests sent then clean up.
     pub async fn let_rest(&self, service: Service, url: &Url) -> Result<(), CallError> {
         let time = self.rest(url);
         if time.is_zero() {
@@ -186,7 +164,7 @@ impl Http {
         }
     }
 
-    /// How long this host has asked not to be asked.
+    /// What is left of the host's `Retry-After`.
     pub fn rest(&self, url: &Url) -> Duration {
         let until = self.resting.borrow().get(url.authority()).copied();
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
@@ -210,8 +188,11 @@ impl Http {
             }
         };
         if let (Some(header), Some(credential)) = (header, credential.map(Secret::new)) {
-            let mut value = HeaderValue::from_str(credential.reveal())
-                .map_err(|_| failed(Kind::NotSent("the credential holds characters that no header can".to_owned())))?;
+            let mut value = HeaderValue::from_str(credential.reveal()).map_err(|_| {
+                failed(Kind::NotSent(
+                    "the credential contains characters that are not allowed in an HTTP header".to_owned(),
+                ))
+            })?;
             value.set_sensitive(true);
             request = request.header(header, value);
         }
@@ -239,7 +220,7 @@ impl Http {
             body: Vec::new(),
         };
         if let Some(time) = reply.retry_after() {
-            // A shorter rest does not end a longer one.
+            // A shorter `Retry-After` does not replace a longer one.
             let until = Instant::now() + time;
             let mut resting = self.resting.borrow_mut();
             let known = resting.entry(call.url.authority().to_owned()).or_insert(until);

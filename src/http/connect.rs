@@ -1,5 +1,5 @@
-//! The way of a request: the HTTP client as the agent's configuration wants it, and in words why no connection came
-//! about. The client tells only in its own terms; what is read out of them is marked, and tests hold it.
+//! Builds the HTTP client from the agent's configuration, and explains why a connection failed. Where this depends on
+//! the client's error texts, it is marked and tested.
 
 use std::error::Error;
 use std::io;
@@ -17,7 +17,6 @@ use crate::settings::network::{Network, Proxy};
 /// The HTTP client does not show which kinds of authentication a proxy offers, so both cases are named.
 const BASIC_ONLY: &str = "this task signs in to a proxy with Basic authentication only, not with NTLM or Negotiate";
 
-/// Sends requests the way that the agent is configured for.
 #[derive(Clone)]
 pub(super) struct Transport {
     pub(super) client: reqwest::Client,
@@ -48,7 +47,7 @@ impl Transport {
         Ok(Self { client: client.build()?, proxy, has_identity })
     }
 
-    /// What became of a request to this address that got no whole answer.
+    /// Why a request to this address got no complete response.
     pub(super) fn failure(&self, error: &reqwest::Error, url: &Url) -> Kind {
         let mut chain: Vec<&(dyn Error + 'static)> = vec![error];
         while let Some(source) = chain.last().copied().and_then(Error::source) {
@@ -63,7 +62,7 @@ impl Transport {
             Some(proxy) if is_before_proxy => host(&proxy.address),
             _ => host(url),
         };
-        if let Some(kind) = chain.iter().copied().find_map(tls).and_then(|error| self.distrust(error, &host)) {
+        if let Some(kind) = chain.iter().copied().find_map(tls).and_then(|error| self.certificate_error(error, &host)) {
             return kind;
         }
         if !error.is_connect() {
@@ -75,51 +74,52 @@ impl Transport {
             (Some(proxy), Some("proxy authorization required")) if proxy.credentials.is_none() => barred(
                 format!("{proxy} requires a user name and a password; {BASIC_ONLY}"),
                 "Configure the agent with the proxy's user name and password. If the proxy offers no Basic \
-                 authentication, let these hosts pass it without authentication.",
+                 authentication, exempt these hosts from the proxy's authentication.",
             ),
-            // Once is enough: accounts get locked.
+            // Not retried: failed sign-ins lock accounts.
             (Some(proxy), Some("proxy authorization required")) => barred(
                 format!("{proxy} rejected the user name and password; {BASIC_ONLY}"),
-                "Correct the proxy's user name and password in the agent's configuration. If the proxy offers no Basic \
-                 authentication, let these hosts pass it without authentication.",
+                "Correct the proxy's user name and password in the agent's configuration. If the proxy offers no \
+                 Basic authentication, exempt these hosts from the proxy's authentication.",
             ),
-            (Some(proxy), Some("unsuccessful")) => {
-                Kind::NotSent(format!("{proxy} did not connect to {host}; have it let the agent through to that host"))
-            }
+            (Some(proxy), Some("unsuccessful")) => Kind::NotSent(format!(
+                "{proxy} did not connect to {host}; allow the agent to reach that host through the proxy"
+            )),
             (Some(proxy), Some("failed to create underlying connection") | None) => {
                 Kind::NotSent(format!("{proxy} cannot be reached: {innermost}"))
             }
-            (Some(proxy), Some(_)) => Kind::NotSent(format!("{proxy} did not answer as a proxy does: {innermost}")),
+            (Some(proxy), Some(_)) => Kind::NotSent(format!("{proxy} did not answer like a proxy: {innermost}")),
         }
     }
 
-    /// Why one side does not trust the other. `None` where it is about something else.
-    fn distrust(&self, error: &rustls::Error, host: &str) -> Option<Kind> {
+    /// Explains a certificate error; `None` for any other TLS error.
+    fn certificate_error(&self, error: &rustls::Error, host: &str) -> Option<Kind> {
         let barred = |why, remedy| Some(Kind::Barred { why, remedy });
         match error {
             rustls::Error::InvalidCertificate(why) => match why {
                 CertificateError::UnknownIssuer => barred(
-                    format!("the certificate of {host} is signed by none of the known roots"),
-                    "If a proxy or firewall reads the agent's traffic, give the agent that one's CA file (`--sslcacert`), \
-                     or add its root to this machine's certificate store.",
+                    format!("the certificate of {host} is not signed by a trusted root"),
+                    "If a proxy or firewall inspects the agent's traffic, configure the agent with its CA file \
+                     (`--sslcacert`), or add its root to this machine's certificate store.",
                 ),
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => barred(
                     format!("the certificate of {host} has expired"),
-                    "Check the agent's clock; if it is right, whoever answers for that host must renew the certificate.",
+                    "Check the agent's clock; if it is right, the owner of that host must renew the certificate.",
                 ),
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                     barred(format!("the certificate of {host} is not valid yet"), "Check the agent's clock.")
                 }
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => barred(
-                    format!("the certificate that was shown for {host} is another host's"),
-                    "Find out what answers in its place: check name resolution, proxy and firewall.",
+                    format!("the certificate presented for {host} belongs to another host"),
+                    "Find out what answers instead of that host: check name resolution, proxy and firewall.",
                 ),
                 other => barred(
-                    format!("the certificate of {host} cannot be believed: {}", text::one_line(&other.to_string())),
+                    format!("the certificate of {host} cannot be trusted: {}", text::one_line(&other.to_string())),
                     "Find out what answers for that host: check proxy and firewall.",
                 ),
             },
-            // TLS 1.3 tells only after the request was sent, and no server reads one before it knows who sends it.
+            // TLS 1.3 reports this only after the request was sent, and no server reads a request before it has
+            // verified the client.
             rustls::Error::AlertReceived(
                 AlertDescription::CertificateRequired
                 | AlertDescription::BadCertificate
@@ -134,15 +134,15 @@ impl Transport {
                 "Configure the agent with a client certificate that is accepted there (`--sslclientcert`).",
             ),
             rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => barred(
-                format!("{host} wants a client certificate"),
-                "Configure the agent with one (`--sslclientcert`, `--sslclientcertkey`).",
+                format!("{host} requires a client certificate"),
+                "Configure the agent with a client certificate (`--sslclientcert`, `--sslclientcertkey`).",
             ),
             _ => None,
         }
     }
 }
 
-/// The TLS library's word, which comes wrapped as one of the system's.
+/// The TLS library's error, which may be wrapped in an I/O error.
 fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.downcast_ref().or_else(|| wrapped?.downcast_ref())

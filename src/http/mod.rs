@@ -1,4 +1,4 @@
-//! Sends requests and tells what came back. The only folder that names the HTTP client and the TLS library.
+//! Sends requests and classifies the responses. The only folder that names the HTTP client and the TLS library.
 
 mod client;
 mod connect;

@@ -10,19 +10,15 @@ const MOST_ROUNDS: u32 = 2_000_000;
 /// The product of scrypt's three costs. Memory is 128 bytes each, so 128 MB. `openssl` uses an eighth of this.
 const MOST_SCRYPT: u64 = 1 << 20;
 
-/// Why a key cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unreadable {
-    /// It is protected in another way, or damaged.
+    /// The encryption is not supported, or the key is damaged.
     Unknown,
-    /// The passphrase is another one.
+    /// The passphrase is wrong.
     Passphrase,
 }
 
 /// The key (PKCS #8, DER) in what a PEM section `ENCRYPTED PRIVATE KEY` holds.
-///
-/// # Errors
-/// Why it cannot be read.
 pub fn decrypt(protected: &[u8], passphrase: &Secret) -> Result<SecretDocument, Unreadable> {
     let protected = EncryptedPrivateKeyInfoRef::try_from(protected).map_err(|_| Unreadable::Unknown)?;
     if !is_affordable(&protected.encryption_algorithm) {
@@ -145,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_passphrase_is_told_from_an_unknown_protection() {
+    fn a_wrong_passphrase_differs_from_an_unsupported_encryption() {
         for (_, options, protected) in FORMS {
             for wrong in ["", "correct-hors", "Correct-horse"] {
                 let refused = decrypt(&STANDARD.decode(protected).unwrap(), &secret(wrong)).unwrap_err();
@@ -178,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_needs_gigabytes_of_memory_is_refused_at_once() {
+    fn a_key_that_needs_gigabytes_of_memory_is_rejected_immediately() {
         let scrypt = STANDARD.decode(FORMS[7].2).unwrap();
         let costs = scrypt.windows(10).position(|bytes| bytes == [2, 2, 0x40, 0, 2, 1, 8, 2, 1, 1]).unwrap();
         let mut huge = scrypt.clone();

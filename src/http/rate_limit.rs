@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-/// What a reply says of it. Nothing is the rule while there is plenty.
+/// The rate limit headers of a response. Azure DevOps sends none while far below the limit.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct RateLimit {
-    /// When the service asks to come back; also with a success.
+    /// `Retry-After`; also sent with a success.
     pub rest: Option<Duration>,
-    /// Whether it held this reply back.
+    /// Whether the service delayed this response.
     pub is_delayed: bool,
-    /// What is left until the reset, in its own units.
+    /// What is left until the reset, in the service's own units.
     pub remaining: Option<u64>,
-    /// All there is, in the same units.
+    /// The limit, in the same units.
     pub limit: Option<u64>,
-    /// In how long all is there again.
+    /// Time until the limit is reset.
     pub reset: Option<Duration>,
 }
 
 impl RateLimit {
-    /// What two replies say together, the later one after this time: it knows better what is left, and does not take back
-    /// that the other asked to wait.
+    /// Combines two responses, the later one received after `passed`. The later one's numbers win; the longer wait
+    /// wins.
     pub fn and(self, later: Self, passed: Duration) -> Self {
         Self {
             rest: self.rest.map(|rest| rest.saturating_sub(passed)).max(later.rest),
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_to_wait_outlives_the_next_reply_and_is_not_counted_twice() {
+    fn retry_after_outlives_the_next_response_and_is_not_counted_twice() {
         let second = Duration::from_secs(1);
         let first = RateLimit { rest: Some(3 * second), remaining: Some(9), ..<_>::default() };
         let silent = RateLimit::default();

@@ -24,8 +24,8 @@ pub(super) struct Reason {
 }
 
 impl Reason {
-    /// Reads an answer's body and its `Content-Type`; `header` is the `X-TFS-ServiceError`, percent-encoded. Hidden values
-    /// go first: what is left out or cut later could leave a part of one.
+    /// Reads an answer's body and its `Content-Type`; `header` is the `X-TFS-ServiceError`, percent-encoded. Hidden
+    /// values go first: what is left out or cut later could leave a part of one.
     pub(super) fn of(body: &[u8], kind: &str, header: &str, hidden: &Redactor) -> Self {
         let redacted = |value: &str| hidden.redacted(value);
         let mut reason = match serde_json::from_slice::<Value>(body) {
@@ -57,7 +57,7 @@ impl Reason {
         }
     }
 
-    /// Microsoft Entra: a number tells more than the OAuth word, and there may be several.
+    /// Microsoft Entra: a number is more specific than the OAuth error word, and there may be several.
     fn of_entra(body: &Value, word: String, description: &str) -> Self {
         let (sentence, ids) = description.split_once(TRACE).unwrap_or((description, ""));
         let in_front = sentence.split_once(':').map(|(number, _)| number).filter(|number| is_entras(number));
@@ -71,7 +71,7 @@ impl Reason {
         if let Some(number) = in_front.filter(|number| !codes.iter().any(|code| code == number)) {
             codes.push(number.to_owned());
         }
-        // These two are no refusals but answers, told apart by the word alone.
+        // These two are not refusals; only the OAuth error word distinguishes them.
         let position = if matches!(word.as_str(), "authorization_pending" | "slow_down") { 0 } else { codes.len() };
         codes.insert(position, word);
         let code = codes.remove(0);
@@ -108,7 +108,7 @@ impl Reason {
         }
     }
 
-    /// What is no JSON: a page, of which the title tells most, or plain words.
+    /// A body that is not JSON: the title of a page, or plain text.
     fn of_text(body: &str, kind: &str) -> Self {
         let is_page = kind.to_ascii_lowercase().starts_with("text/html") || body.trim_start().starts_with('<');
         match is_page {
@@ -118,7 +118,6 @@ impl Reason {
     }
 }
 
-/// The title of a page.
 fn title(page: &str) -> String {
     // Upper case only where ASCII has it, so that places in both are the same.
     let upper = page.to_ascii_uppercase();
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_telling_code_comes_first() {
+    fn the_most_specific_code_comes_first() {
         let coded = |body: &str| {
             let reason = reason(body, "", "");
             (reason.code, reason.more_codes.join(" "), reason.message)
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_value_is_in_no_shape_of_a_reason() {
+    fn a_secret_is_redacted_in_every_shape_of_a_reason() {
         let hidden = Redactor::default();
         hidden.redact(&Secret::new("8Q~abc".to_owned()));
         for body in ["8Q~abc", "<title>8Q~abc</title>", r#"{"value":"8Q~abc"}"#, r#"{"Message":"TF400813: 8Q~abc"}"#] {

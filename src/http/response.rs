@@ -1,4 +1,4 @@
-//! What came back, and what it means: a success, one of the many ways of saying no, or nothing at all.
+//! A response and its meaning: a success, or one of the many forms of a refusal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::model::redaction::Redactor;
 use crate::model::secret::wipe;
 use crate::model::timestamp::Timestamp;
 
-/// What a challenge for claims says of itself, whatever stands beside it.
+/// The code used for a claims challenge, whatever the body says.
 const CLAIMS_CHALLENGE: &str = "insufficient_claims";
 /// No service asks for more than this, but a reply could.
 const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,7 +23,6 @@ const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Reply {
     pub(super) service: Service,
     pub(super) hidden: Redactor,
-    /// Its status.
     pub status: u16,
     /// The server's time.
     pub date: Option<Timestamp>,
@@ -59,10 +58,7 @@ impl Reply {
         self.body.is_empty()
     }
 
-    /// The body as JSON of the shape expected. Errors name the place and never the text: it may hold a secret.
-    ///
-    /// # Errors
-    /// When it is a sign-in page, or JSON of another shape.
+    /// Parses the body as JSON. Errors name the position and never quote the text: it may contain a secret.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         let kind = self.header("content-type").unwrap_or_default().to_ascii_lowercase();
         if kind.starts_with("text/html") {
@@ -75,10 +71,7 @@ impl Reply {
         })
     }
 
-    /// Tells a success from the many ways of saying no. A reply that may hold a secret is not quoted.
-    ///
-    /// # Errors
-    /// What the answer means when it is no success.
+    /// Turns a response that is not a success into an error. A sensitive response is not quoted.
     pub fn success(self, sensitive_response: bool) -> Result<Self, CallError> {
         let status = self.status;
         let kind = match status {
@@ -118,14 +111,14 @@ impl Reply {
         Reason::of(without_bom(&self.body), kind, header, &self.hidden)
     }
 
-    /// Whether the service wants a token that shows more than this one does.
+    /// Whether the service requires a token with more claims.
     /// <https://learn.microsoft.com/entra/identity-platform/claims-challenge>
     fn wants_claims(&self) -> bool {
         let mut challenges = self.headers.get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok());
         self.status == 401 && challenges.any(|challenge| challenge.contains("claims="))
     }
 
-    /// The tenant whose tokens a vault takes, as it tells those whom it refuses.
+    /// The tenant whose tokens a vault accepts, from the header of its refusal.
     fn tenant_of_vault(&self) -> Option<&str> {
         if self.service != Service::KeyVault || self.status != 401 {
             return None;
@@ -136,14 +129,14 @@ impl Reply {
         is_id.then_some(tenant)
     }
 
-    /// When the service asks to come back; also with a success.
+    /// `Retry-After`; also sent with a success.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         rest_asked_for(self.header("retry-after")?, self.date)
     }
 
-    /// What the service says of how much may still be asked; documented for replies that come near its limit.
+    /// The rate limit headers; documented for responses near the limit.
     pub fn allowance(&self) -> RateLimit {
-        // Whole numbers are enough, and what comes behind a point is none to wait for.
+        // Whole numbers are enough; decimals are ignored.
         let number = |name: &str| self.header(name)?.trim().split('.').next()?.parse::<u64>().ok();
         let seconds = |number: u64| Duration::from_secs(number).min(LONGEST_REST);
         let reset = number("x-ratelimit-reset").and_then(|at| at.checked_sub(self.date?.as_unix().try_into().ok()?));
@@ -177,7 +170,7 @@ pub fn rest_asked_for(retry_after: &str, date: Option<Timestamp>) -> Option<Dura
     Some(Timestamp::parse_http(value)?.since(date?).min(LONGEST_REST))
 }
 
-/// A code as a single short word, so that it cannot carry anything else.
+/// A code, if it is a single short word: nothing else is printed.
 pub fn word(code: &str) -> String {
     let fits = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     if fits { code.to_owned() } else { "an unreadable reason".to_owned() }

@@ -1,7 +1,7 @@
 //! Which certificates are trusted, and which one is shown. A server's certificate is accepted if the built-in roots and
-//! those in the configured files accept it, else if the platform does: Windows' and macOS's own verification, elsewhere the
-//! system's CA certificates (or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`), which are read only then: it takes longer
-//! than everything else at the start.
+//! those in the configured files accept it, else if the platform does: Windows' and macOS's own verification, elsewhere
+//! the system's CA certificates (or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`), which are read only then: it takes
+//! longer than everything else at the start.
 
 use std::fs;
 use std::path::Path;
@@ -36,9 +36,6 @@ pub struct Files {
 impl Files {
     /// Reads the files that are named, and no others. A CA file that cannot be used is a warning only: without it fewer
     /// certificates are trusted.
-    ///
-    /// # Errors
-    /// What is wrong with the client certificate's files.
     pub fn read(network: &Network) -> Result<Self, Vec<Fault>> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut trusted = "Trusted certificates: the built-in roots".to_owned();
@@ -47,8 +44,8 @@ impl Files {
             match add_roots(&mut roots, &file.path) {
                 Ok(()) => trusted += &format!(", {file}"),
                 Err(why) => warnings.push(format!(
-                    "{file} {why}. Its certificates are not trusted. In a container job, the file must exist at this path \
-                     in the container."
+                    "{file} {why}. Its certificates are not trusted. In a container job, the file must exist at this \
+                     path in the container."
                 )),
             }
         }
@@ -72,11 +69,10 @@ impl Files {
         self.identity.is_some()
     }
 
-    /// What the HTTP client is to do about TLS.
     pub(super) fn configuration(self, network: &Network) -> anyhow::Result<ClientConfig> {
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = if network.skip_validation {
-            Arc::new(Anybody(Arc::clone(&provider)))
+            Arc::new(AnyCertificate(Arc::clone(&provider)))
         } else {
             let roots = Arc::new(self.roots);
             let configured = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
@@ -103,7 +99,8 @@ fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
     }
 }
 
-/// A PEM file without the byte order mark that Windows' editors put first: the parser would skip the first line with it.
+/// A PEM file without the byte order mark that Windows' editors put first: the parser would skip the first line with
+/// it.
 fn read_pem(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut pem = Zeroizing::new(
         fs::read(file).map_err(|error| format!("could not be read: {}", text::one_line(&error.to_string())))?,
@@ -126,7 +123,7 @@ fn identity(network: &Network, client: &ClientCertificate) -> Result<CertifiedKe
     }
     let key = key(client).map_err(|why| network.no_client_key(&why))?;
     CertifiedKey::from_der(certificates, key, &ring::default_provider())
-        .map_err(|_| network.no_client_key("holds none that can be used, or another certificate's"))
+        .map_err(|_| network.no_client_key("contains no usable key, or the key of another certificate"))
 }
 
 fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, String> {
@@ -141,13 +138,15 @@ fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, String> {
         return Err("contains no key that can be read; convert it with `openssl pkcs8 -topk8`".to_owned());
     };
     let Some(passphrase) = &client.passphrase else {
-        return Err("is protected by a password, and the agent is configured with none".to_owned());
+        return Err("is protected by a password, but the agent is not configured with one".to_owned());
     };
     match private_key::decrypt(&protected, passphrase) {
         Ok(key) => Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into()),
-        Err(Unreadable::Passphrase) => Err("is protected by another password than the agent's".to_owned()),
+        Err(Unreadable::Passphrase) => {
+            Err("is protected by a different password than the agent is configured with".to_owned())
+        }
         Err(Unreadable::Unknown) => {
-            Err("is protected in a way that cannot be read here; convert it with `openssl pkcs8 -topk8`".to_owned())
+            Err("uses an unsupported encryption; convert it with `openssl pkcs8 -topk8`".to_owned())
         }
     }
 }
@@ -211,8 +210,8 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// The refusal that says more. Where no configured root has issued the certificate, the platform may know the issuer and
-/// refuse it for its date or name; in its own words (`Other`) it says nothing that a remedy could be chosen by.
+/// The refusal that says more. Where no configured root has issued the certificate, the platform may know the issuer
+/// and refuse it for its date or name; in its own words (`Other`) it says nothing that a remedy could be chosen by.
 fn clearer(configured: rustls::Error, platforms: rustls::Error) -> rustls::Error {
     use rustls::Error::InvalidCertificate;
     match (&configured, &platforms) {
@@ -224,11 +223,11 @@ fn clearer(configured: rustls::Error, platforms: rustls::Error) -> rustls::Error
     }
 }
 
-/// Believes every certificate, as the agent is configured to. That the other side has its key is still checked.
+/// Accepts every certificate, as the agent is configured to. That the server has the key is still checked.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -109,10 +109,10 @@ fn a_rotation_passes_the_agents_proxy_under_the_agents_ca() {
 }
 
 #[test]
-fn without_the_ca_nothing_is_believed_and_the_remedy_is_named() {
+fn without_the_ca_no_certificate_is_trusted_and_the_remedy_is_printed() {
     let closed = Closed::new(Setup::default());
     let job = closed.job().variable("agent.proxyurl", &closed.proxy());
-    closed.fails(job, &["is signed by none of the known roots", "give the agent that one's CA file (`--sslcacert`)"]);
+    closed.fails(job, &["is not signed by a trusted root", "configure the agent with its CA file (`--sslcacert`)"]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_ca_file_that_cannot_be_used_is_only_a_warning() {
 fn a_missing_ca_file_adds_no_trust() {
     let closed = Closed::new(Setup::default());
     let job = closed.job().variable("agent.proxyurl", &closed.proxy()).variable("agent.cainfo", "/nowhere/ca.pem");
-    closed.fails(job, &["\"/nowhere/ca.pem\" (`AGENT_CAINFO`) could not be read", "signed by none of the known roots"]);
+    closed.fails(job, &["\"/nowhere/ca.pem\" (`AGENT_CAINFO`) could not be read", "not signed by a trusted root"]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn pem_text_in_utf_16_is_named_as_such() {
         let job = closed.job().variable("agent.proxyurl", &closed.proxy());
         closed.fails(
             job.variable("agent.cainfo", &utf16("ca.pem", &closed.ca())),
-            &["is UTF-16 text", "save it as UTF-8", "signed by none of the known roots"],
+            &["is UTF-16 text", "save it as UTF-8", "not signed by a trusted root"],
         );
         let own = closed.gateway.authority.issue("simulated agent", 73, &[]);
         let job = closed
@@ -213,9 +213,9 @@ fn a_root_in_the_machines_certificate_store_is_trusted_and_said() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_not_believed() {
+fn a_certificate_for_another_name_is_rejected() {
     let closed = Closed::new(Setup { shows_another_name: true, ..Setup::default() });
-    closed.fails(closed.configured(), &["the certificate that was shown for ", " is another host's"]);
+    closed.fails(closed.configured(), &["the certificate presented for ", " belongs to another host"]);
 }
 
 #[test]
@@ -290,8 +290,10 @@ fn loopback_bypasses_every_proxy() {
 #[test]
 fn a_client_certificate_is_shown_where_it_is_wanted() {
     let closed = Closed::new(Setup { wants_client_certificate: true, ..Setup::default() });
-    closed
-        .fails(closed.configured(), &["wants a client certificate", "Configure the agent with one (`--sslclientcert`"]);
+    closed.fails(
+        closed.configured(),
+        &["requires a client certificate", "Configure the agent with a client certificate (`--sslclientcert`"],
+    );
     let own = closed.gateway.authority.issue("simulated agent", 73, &[]);
     let certificate = closed.file("agent.pem", own.certificate_pem());
     let key = closed.file("agent-key.pem", own.key_pkcs8());
