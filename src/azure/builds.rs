@@ -1,4 +1,4 @@
-//! What the service says of a run: one read of the build, with the job's own token. What follows is the plan's to say.
+//! The state of a run: reads the build with the job's own token. The plan decides what follows.
 //! <https://learn.microsoft.com/rest/api/azure/devops/build/builds/get>
 
 use serde::Deserialize;
@@ -12,10 +12,10 @@ use crate::model::timestamp::Timestamp;
 
 const API_VERSION: &str = "7.1";
 
-/// Asks for a build of the pipeline's own project. One that the job's token cannot see is unknown.
+/// Reads a build of the pipeline's own project. `Unknown` if the job's token cannot see it.
 ///
 /// # Errors
-/// When the service cannot tell at the moment: guessing could take a slow run for a dead one.
+/// If the service is unavailable: a guess could mistake a slow run for a dead one.
 pub async fn state(
     http: &Http,
     pipelines: &Organization,

@@ -13,7 +13,7 @@ use crate::model::user::Identity;
 const API_VERSION: &str = "7.1-preview";
 /// The types of refusals for want of a right or a scope. Policies have numbers, or other types.
 const LACKS_RIGHTS: [&str; 3] = ["InvalidAccessException", "AccessDeniedException", "AccessCheckException"];
-/// The identity of a caller who is nobody (seen in code).
+/// The id of an anonymous caller (seen in code).
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
 /// What an organization says of the caller and of itself.
@@ -26,17 +26,11 @@ pub struct ConnectionData {
 }
 
 /// Asks who `auth` speaks for; `None` is nobody.
-///
-/// # Errors
-/// When there is no answer, or the credential is rejected.
 pub async fn identity(http: &Http, organization: &Organization, auth: Auth<'_>) -> Result<Option<Identity>, CallError> {
     Ok(ask(http, organization, auth).await?.user)
 }
 
 /// Asks who `auth` speaks for, and which organization this is.
-///
-/// # Errors
-/// When there is no answer, or the credential is rejected.
 pub async fn ask(http: &Http, organization: &Organization, auth: Auth<'_>) -> Result<ConnectionData, CallError> {
     let call = Call::get(Service::AzureDevOps, address(organization, "_apis/connectionData"), auth);
     let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
@@ -87,26 +81,22 @@ fn read(reply: &Reply) -> Result<ConnectionData, CallError> {
 /// The Entra tenant of an organization.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Tenant {
-    /// This one.
     Entra(String),
     /// None: the organization is backed by Microsoft accounts, or the service cannot tell.
     Missing,
-    /// The organization does not tell.
+    /// The response does not say.
     Untold,
 }
 
-/// Asks, as nobody, which tenant an organization belongs to (seen in code: the agent, Git Credential Manager). That there
-/// is none may be a passing fault, so it takes two answers.
-///
-/// # Errors
-/// When there is no answer at all, or no such organization.
+/// Asks anonymously which tenant an organization belongs to (seen in code: the agent, Git Credential Manager). "No
+/// tenant" may be a transient error, so it must be answered twice.
 pub async fn tenant(http: &Http, organization: &Organization) -> Result<Tenant, CallError> {
     match tenant_once(http, organization).await? {
         Tenant::Missing => {
             http.pause(Service::AzureDevOps, http.limits().first_pause).await?;
             tenant_once(http, organization).await
         }
-        told => Ok(told),
+        tenant => Ok(tenant),
     }
 }
 
@@ -114,16 +104,16 @@ async fn tenant_once(http: &Http, organization: &Organization) -> Result<Tenant,
     let url = address(organization, "_apis/connectiondata");
     let call = Call::new(Service::AzureDevOps, Method::HEAD, url, Auth::Nobody, Body::Empty);
     let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
-    let told = match reply.header("x-vss-resourcetenant") {
+    let tenant = match reply.header("x-vss-resourcetenant") {
         None => Tenant::Untold,
         Some(id) if id.bytes().all(|byte| byte == b'0' || byte == b'-') => Tenant::Missing,
         Some(id) if id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') => Tenant::Entra(id.to_owned()),
         Some(_) => Tenant::Untold,
     };
-    match (told, reply.status) {
+    match (tenant, reply.status) {
         (Tenant::Entra(tenant), _) => Ok(Tenant::Entra(tenant)),
-        (told, 404) => reply.success(false).map(|_| told),
-        (told, _) => Ok(told),
+        (tenant, 404) => reply.success(false).map(|_| tenant),
+        (tenant, _) => Ok(tenant),
     }
 }
 

@@ -17,9 +17,9 @@ use crate::model::user::UserName;
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 /// The resource of tokens that stand for an identity elsewhere. Documented.
 pub const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
-/// Refusals that pass: Entra does not reach the issuer of an assertion (azure-workload-identity#642, #605), or a service
-/// of its own (documented as retryable or transient). The word is for numbers that nobody listed.
-const PASSING: &[&str] = &[
+/// Transient refusals: Entra could not reach the issuer of an assertion (azure-workload-identity#642, #605) or one of
+/// its own services (documented as retryable or transient). The OAuth error word covers numbers that are not listed.
+const TRANSIENT: &[&str] = &[
     "AADSTS50166",
     "AADSTS501661",
     "AADSTS90061",
@@ -34,11 +34,10 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// How an application proves that it is itself.
 #[derive(Clone, Debug)]
 pub enum Credential {
-    /// A client secret.
     ClientSecret(Secret),
     /// A signed assertion: the pipeline's OIDC token, a managed identity's token, or what a certificate signed.
     Assertion(Secret),
-    /// Not at all: a public client.
+    /// No credential: a public client.
     Public,
 }
 
@@ -57,11 +56,8 @@ pub enum Grant<'a> {
         /// The second token; the first is the credential.
         token: &'a Secret,
     },
-    /// A user's password.
     Password {
-        /// The sign-in name.
         user: &'a str,
-        /// The password.
         password: &'a Secret,
     },
     /// A refresh token: the token acts for the user who signed in.
@@ -70,11 +66,10 @@ pub enum Grant<'a> {
     DeviceCode(&'a Secret),
     /// The code that a browser brought back.
     AuthorizationCode {
-        /// The code.
         code: &'a Secret,
-        /// What proves that who asked for it redeems it.
+        /// The PKCE code verifier.
         verifier: &'a Secret,
-        /// Where the browser brought it.
+        /// The redirect URI of the request.
         redirect: &'a str,
     },
 }
@@ -82,11 +77,10 @@ pub enum Grant<'a> {
 /// A token and what came with it.
 #[derive(Deserialize, Debug)]
 pub struct Tokens {
-    /// The token asked for.
     pub access_token: Secret,
-    /// A newer refresh token; the one used stays valid.
+    /// A new refresh token; the one used stays valid.
     pub refresh_token: Option<Secret>,
-    /// Its life in seconds; some issuers write the number as text.
+    /// Lifetime in seconds; some issuers send the number as text.
     #[serde(default, deserialize_with = "seconds")]
     pub expires_in: Option<u64>,
     /// The scopes granted, which may differ from those asked for.
@@ -100,7 +94,6 @@ pub struct Tokens {
 pub struct Issuer<'a> {
     /// The login host of the cloud.
     pub authority: &'a Url,
-    /// The tenant's id.
     pub tenant: &'a str,
 }
 
@@ -126,7 +119,7 @@ impl<'a> Grant<'a> {
         }
     }
 
-    /// Whether a refused try costs nothing: a wrong password counts towards a lock-out, and a code is good for one use.
+    /// Whether a refused attempt is harmless: a wrong password counts towards a lock-out, and a code can be used once.
     fn is_repeatable(self) -> bool {
         match self {
             Self::ClientCredentials | Self::AgentIdentity(_) | Self::AgentUser { .. } | Self::RefreshToken(_) => true,
@@ -175,7 +168,7 @@ impl<'a> Grant<'a> {
     }
 }
 
-/// Asks for a token. Repeated while the service cannot; a refusal never is, as accounts get locked.
+/// Requests a token. Retried while the service is unavailable; never after a refusal, which could lock the account.
 ///
 /// # Errors
 /// What became of the request; a refusal's code is `AADSTS` and its number.
@@ -211,7 +204,11 @@ pub async fn token_once(
 async fn ask_once(http: &Http, call: &Call<'_>, grant: Grant<'_>) -> Result<Reply, CallError> {
     http.send_once(call, http.limits().reply).await.map_err(|error| {
         let error = CallError { by: Some(grant.by()), ..error };
-        if grant.is_repeatable() && error.codes().any(|code| PASSING.contains(&code)) { error.as_busy() } else { error }
+        if grant.is_repeatable() && error.codes().any(|code| TRANSIENT.contains(&code)) {
+            error.as_busy()
+        } else {
+            error
+        }
     })
 }
 
@@ -243,7 +240,7 @@ pub struct DeviceCode {
     pub user_code: String,
     /// Where the person enters it.
     pub verification_uri: String,
-    /// For how many seconds it is good.
+    /// Lifetime in seconds.
     #[serde(default, deserialize_with = "seconds")]
     pub expires_in: Option<u64>,
     /// Seconds between two tries.
@@ -252,9 +249,6 @@ pub struct DeviceCode {
 }
 
 /// Asks for a code with which a person can sign in on another device.
-///
-/// # Errors
-/// What became of the request.
 pub async fn device_code(http: &Http, issuer: Issuer<'_>, client: &str, scope: &str) -> Result<DeviceCode, CallError> {
     let body = Body::form(&[("client_id", client), ("scope", scope)]);
     let call = Call::new(Service::Entra, Method::POST, issuer.endpoint("devicecode"), Auth::Nobody, body);

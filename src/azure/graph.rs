@@ -26,20 +26,16 @@ pub struct Page {
     pub users: Vec<Owner>,
     /// Users on this page whose tokens cannot be asked for: without a descriptor, or no user at all.
     pub unreadable: Vec<Owner>,
-    /// What to ask the next page with.
+    /// The continuation token of the next page.
     pub next: Option<String>,
-    /// Whether there are more, but the header that leads there is not text.
+    /// Whether there is a next page, but its continuation token is not text.
     pub is_cut: bool,
-    /// How much may still be asked.
+    /// The rate limit after the last response.
     pub allowance: RateLimit,
     /// The server's time.
     pub date: Option<crate::model::timestamp::Timestamp>,
 }
 
-/// Reads one page.
-///
-/// # Errors
-/// When it cannot be had, or leads back to itself.
 pub async fn users(
     http: &Http,
     organization: &Organization,
@@ -73,7 +69,7 @@ pub async fn users(
     Ok(page)
 }
 
-/// Items are read one by one, and fields too: one that is odd spoils no other.
+/// Items and fields are parsed one by one, so that an invalid one does not affect the others.
 #[derive(Deserialize)]
 struct Body {
     value: Vec<Box<RawValue>>,
@@ -94,7 +90,7 @@ struct WireUser<'a> {
     origin_id: Option<&'a RawValue>,
 }
 
-/// Without a descriptor there is nothing that could be asked.
+/// The id is empty if there is no descriptor.
 fn owner(user: &RawValue) -> Owner {
     let user: WireUser<'_> = serde_json::from_str(user.get()).unwrap_or_default();
     let given = |field: Option<&RawValue>| {

@@ -14,62 +14,47 @@ use crate::model::timestamp::Timestamp;
 use crate::model::vault_secret::VaultSecret;
 
 const API_VERSION: &str = "7.4";
-/// A secret has some dozens of versions; a list need not end.
+/// A secret has some dozens of versions; a faulty server may never end the list.
 const MOST_PAGES: usize = 200;
 
 /// Tags that a secret can have. Documented.
 /// <https://learn.microsoft.com/azure/key-vault/secrets/about-secrets#secret-tags>
 const MOST_TAGS: usize = 15;
-/// What to do where they are too many.
 pub const FEWER_TAGS: &str = "Remove some of the secret's tags, or name another secret.";
 
 /// Whether a secret with these tags has room for those of ours.
-///
-/// # Errors
-/// How many there are, and how many fit.
 pub fn check_tags(tags: &BTreeMap<String, String>, ours: &[&str]) -> Result<(), String> {
     let foreign = tags.keys().filter(|name| !ours.contains(&name.as_str())).count();
     if foreign + ours.len() <= MOST_TAGS {
         return Ok(());
     }
     let ours = ours.len();
-    Err(format!("has {foreign} tags of others and needs {ours} more, and a secret can have at most {MOST_TAGS}"))
+    Err(format!("has {foreign} other tags and needs {ours} more, but a secret can have at most {MOST_TAGS}"))
 }
 
-/// One version of a secret.
 #[derive(Debug)]
 pub struct Version {
     /// The version's own id, the end of its address.
     pub id: String,
-    /// The value.
     pub value: Secret,
-    /// When this version was written.
     pub created: Option<Timestamp>,
-    /// What its writer noted beside it.
+    /// Custom tags.
     pub tags: BTreeMap<String, String>,
-    /// What its writer said it is.
     pub content_type: Option<String>,
     /// The vault's time when it was read.
     pub read_at: Option<Timestamp>,
 }
 
-/// What to write.
 #[derive(Debug)]
 pub struct NewVersion<'a> {
-    /// The value.
     pub value: &'a Secret,
-    /// What it is, for people.
     pub content_type: &'a str,
-    /// Notes beside it.
     pub tags: &'a BTreeMap<String, String>,
-    /// When it ceases to be of use.
+    /// When the value expires.
     pub expires: Option<Timestamp>,
 }
 
 /// Reads the current version; `None` when there is no such secret.
-///
-/// # Errors
-/// What became of the request.
 pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
     let call = Call::get(Service::KeyVault, address(secret, None), Auth::Bearer(token));
     match http.send_with_retry(&call).await {
@@ -79,11 +64,8 @@ pub async fn read(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<O
     }
 }
 
-/// Reads the current version for what stands beside its value. One that is disabled has an empty value: it is about to be
-/// replaced, and its tags stay.
-///
-/// # Errors
-/// What became of the request.
+/// Reads the current version for its metadata. A disabled version is returned with an empty value: it is about to be
+/// replaced, and its tags are kept.
 pub async fn look(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Option<Version>, CallError> {
     match read(http, secret, token).await {
         Err(error) if error.refusal() == Some((403, "SecretDisabled")) => {
@@ -97,10 +79,8 @@ pub async fn look(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<O
     }
 }
 
-/// Writes a new version and says which. Writing twice makes two equal versions, so a lost reply may be repeated.
-///
-/// # Errors
-/// What became of the request.
+/// Writes a new version. Writing twice creates two equal versions, so the request may be repeated after a lost
+/// response.
 pub async fn write(
     http: &Http,
     secret: &VaultSecret,
@@ -120,7 +100,7 @@ pub async fn write(
     let call = Call::new(Service::KeyVault, Method::PUT, address(secret, None), Auth::Bearer(token), body);
     let written = http.send_with_retry(&call).await?.json::<WireSecret>()?.read();
     if written.value != *new.value {
-        let seen = "another value than the one written".to_owned();
+        let seen = "a different value than was written".to_owned();
         let kind = Kind::Unreadable { status: 200, seen };
         return Err(CallError::new(Service::KeyVault, kind));
     }
@@ -130,19 +110,15 @@ pub async fn write(
 /// A version as the list of versions shows it: without its value.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its id.
     pub id: String,
     /// Whether it can be read.
     is_enabled: bool,
-    /// When it was written.
     created: Option<Timestamp>,
-    /// What its writer said it is.
     content_type: Option<String>,
-    /// What its writer noted beside it.
+    /// Custom tags.
     pub tags: BTreeMap<String, String>,
 }
 
-/// Lists every version of a secret.
 async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Vec<Listed>, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -155,7 +131,7 @@ async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<V
     for _ in 0..MOST_PAGES {
         let page: Page = http.send_with_retry(&Call::get(Service::KeyVault, url, Auth::Bearer(token))).await?.json()?;
         listed.extend(page.value.into_iter().map(WireItem::read));
-        // Followed only within the vault: a token is not sent where a reply says.
+        // Followed only within the vault: the token is not sent to other hosts.
         let next = page.next_link.as_deref().and_then(|link| Url::parse(link).ok());
         match next.filter(|next| next.origin() == secret.url().origin()) {
             Some(next) => url = next,
@@ -166,9 +142,6 @@ async fn versions(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<V
 }
 
 /// Disables a version, so that its value cannot be read any more.
-///
-/// # Errors
-/// What became of the request.
 pub async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &Secret) -> Result<(), CallError> {
     let body = Body::json(&json!({ "attributes": { "enabled": false } }));
     let url = address(secret, Some(version));
@@ -176,20 +149,14 @@ pub async fn disable(http: &Http, secret: &VaultSecret, version: &str, token: &S
 }
 
 /// Every enabled version but the current one.
-///
-/// # Errors
-/// What became of the first request that failed.
 pub async fn older(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<Vec<Listed>, CallError> {
-    // In this order: what another run writes meanwhile is not listed, or else is what is read.
+    // Listed before reading: a version that another run writes in between is either not listed or is the current one.
     let listed = versions(http, secret, token).await?;
     let Some(current) = read(http, secret, token).await? else { return Ok(Vec::new()) };
     Ok(listed.into_iter().filter(|version| version.is_enabled && version.id != current.id).collect())
 }
 
 /// Disables every enabled version but the current one.
-///
-/// # Errors
-/// What became of the first request that failed.
 pub async fn disable_older(http: &Http, secret: &VaultSecret, token: &Secret) -> Result<(), CallError> {
     for version in older(http, secret, token).await? {
         disable(http, secret, &version.id, token).await?;

@@ -11,16 +11,13 @@ use crate::model::service_connection::IdentityEndpoint;
 
 /// Documented, as the header that keeps forwarded requests out.
 const METADATA_VERSION: &str = "2018-02-01";
-/// How often a 404 is asked again. The metadata service answers so for seconds while it is updated (documented), and for
-/// ever on a machine that has none.
+/// How often a 404 is asked again. The metadata service answers so for seconds while it is updated (documented), and
+/// for ever on a machine that has none.
 const MISSING: u32 = 5;
 /// Seen in code: the Azure SDK for Rust.
 const APP_SERVICE_VERSION: &str = "2019-08-01";
 
 /// Asks for a token for a resource, as a user-assigned identity where one is named.
-///
-/// # Errors
-/// What became of the request.
 pub async fn token(
     http: &Http,
     endpoint: &IdentityEndpoint,

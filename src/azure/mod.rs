@@ -1,4 +1,4 @@
-//! The services, one file each: what is asked of them and what their answers mean. What depends on facts that no document states is marked there, with where the fact is from.
+//! The services, one file each: requests and responses. Undocumented facts are marked there with their source.
 
 pub mod builds;
 pub mod connection_data;

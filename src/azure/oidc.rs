@@ -13,9 +13,6 @@ use crate::model::secret::Secret;
 const API_VERSION: &str = "7.1";
 
 /// Asks for an assertion that names the service connection.
-///
-/// # Errors
-/// What became of the request.
 pub async fn assertion(
     http: &Http,
     request_uri: &Url,
@@ -31,7 +28,7 @@ pub async fn assertion(
     answer
 }
 
-/// Now and then a 200 has no token in it, and the next one has (azure-pipelines-tasks-common-packages#255).
+/// Sometimes a 200 contains no token, and the next one does (azure-pipelines-tasks-common-packages#255).
 fn read(reply: &Reply) -> Result<Secret, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

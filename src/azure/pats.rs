@@ -1,8 +1,8 @@
 //! The PAT Lifecycle Management API: list, create, update and revoke the signed-in user's personal access tokens.
 //! <https://learn.microsoft.com/rest/api/azure/devops/tokens/pats>
 //!
-//! What no document states, and is relied on as little as can be:
-//! * an update keeps the secret (inferred: published update samples carry none; proved anew in every rotation);
+//! Not documented, and relied on as little as possible:
+//! * an update keeps the secret (inferred: published update samples contain none; verified in every rotation);
 //! * refusals come as a 200 with `patTokenError` (seen in code: azureauth, `PatClient.cs`);
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
@@ -32,7 +32,7 @@ use self::wire::{Refusal, WirePat, WireResult};
 const API_VERSION: &str = "7.1-preview.1";
 /// The documented limit of a page; servers may give less.
 const PAGE: &str = "100";
-/// A list longer than this is none: nobody has so many tokens, and a server may never end it.
+/// A longer list is an error: nobody has so many tokens, and a faulty server may never end the list.
 const MOST_PAGES: usize = 1000;
 const MOST_TOKENS: usize = 20_000;
 /// Passes over a list of several pages until two of them agree.
@@ -41,13 +41,11 @@ const MOST_PASSES: usize = 6;
 /// The personal access tokens of one user in one organization.
 #[derive(Clone)]
 pub struct Pats<'a> {
-    /// How to send.
     pub http: &'a Http,
-    /// Where to.
     pub organization: &'a Organization,
-    /// For whom: an Entra token that acts for a user.
+    /// An Entra token that acts for the user.
     pub user: &'a Secret,
-    /// The name whose tokens a list must show for certain; every name where there is none.
+    /// The tokens that a list must show reliably: those of this name, or all if `None`.
     pub name: Option<&'a PatName>,
 }
 
@@ -60,21 +58,17 @@ pub struct Listing {
     pub date: Option<Timestamp>,
 }
 
-/// A token just made.
 #[derive(Debug)]
 pub struct Created {
-    /// As the service answered, with what it granted.
+    /// As the service returned it, with the granted values.
     pub pat: Pat,
-    /// The value, shown this once.
+    /// Shown only in this response.
     pub secret: Secret,
 }
 
-/// What to create.
 #[derive(Debug)]
 pub struct New<'a> {
-    /// Its name.
     pub display_name: &'a str,
-    /// What it may do.
     pub scopes: &'a Scopes,
     /// When it should expire; the service may grant less.
     pub valid_to: Timestamp,
@@ -83,9 +77,9 @@ pub struct New<'a> {
 /// A creation that did not succeed.
 #[derive(Debug)]
 pub enum NotCreated {
-    /// Nothing was made.
+    /// Nothing was created.
     Refused(CallError),
-    /// Something may have been made whose secret nobody will ever know.
+    /// A token may have been created whose secret nobody will ever know.
     Ambiguous(CallError),
 }
 
@@ -93,9 +87,7 @@ pub enum NotCreated {
 /// does to a token of another organization is not documented.
 #[derive(Debug)]
 pub struct Change<'a> {
-    /// Which one.
     pub id: &'a AuthorizationId,
-    /// The name it gets.
     pub display_name: &'a str,
     /// The scopes as listed.
     pub scopes: &'a Scopes,
@@ -104,11 +96,8 @@ pub struct Change<'a> {
 }
 
 impl Pats<'_> {
-    /// Lists all active tokens. The token of a next page may be a row number, so that a change between two pages skips a
-    /// row: a list of several pages is read until two passes agree on the name's tokens.
-    ///
-    /// # Errors
-    /// When a page cannot be had, or no two passes agree.
+    /// Lists all active tokens. The token of a next page may be a row number, so that a change between two pages skips
+    /// a row: a list of several pages is read until two passes agree on the name's tokens.
     pub async fn list(&self) -> Result<Listing, CallError> {
         let mut before: Option<Vec<(AuthorizationId, String)>> = None;
         for _ in 0..MOST_PASSES {
@@ -119,7 +108,7 @@ impl Pats<'_> {
             }
             before = Some(named);
         }
-        let seen = format!("a list that was another one each of the {MOST_PASSES} times it was read");
+        let seen = format!("a list that changed each of the {MOST_PASSES} times it was read");
         Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
     }
 
@@ -149,28 +138,25 @@ impl Pats<'_> {
     }
 
     /// Lists all tokens that were not revoked for a report, those that have expired among them (documented: they stay
-    /// listed for some months), and what cannot be read of one as not told. With the server's time.
-    ///
-    /// # Errors
-    /// When a page cannot be had.
+    /// listed for some months), and unreadable fields as absent. With the server's time.
     pub async fn list_for_report(&self) -> Result<(Vec<ListedPat>, Option<Timestamp>), CallError> {
         let (mut pats, mut date) = (Vec::new(), None);
         let mut seen = HashSet::new();
         for filter in ["active", "expired"] {
-            let told = self.pages(filter, |_, pat| {
+            let read = self.pages(filter, |_, pat| {
                 // One may expire between the two lists.
                 if seen.insert(pat.authorization_id.clone()) {
                     pats.push(pat.for_report());
                 }
                 Ok(())
             });
-            date = told.await?.0.or(date);
+            date = read.await?.0.or(date);
         }
         Ok((pats, date))
     }
 
-    /// Reads every page of one of the lists, and returns the server's time at the last, which is compared with the clock when
-    /// this returns, and how many pages there were.
+    /// Reads every page of one of the lists, and returns the server's time at the last, which is compared with the
+    /// clock when this returns, and how many pages there were.
     async fn pages(
         &self,
         filter: &str,
@@ -213,19 +199,22 @@ impl Pats<'_> {
                     return Err(unreadable(&reply, "a list whose next page is the same page".to_owned()));
                 }
                 Some(_) if started.elapsed() > limit => {
-                    return Err(unreadable(&reply, format!("a list that has not ended within {} s", limit.as_secs())));
+                    return Err(unreadable(
+                        &reply,
+                        format!("a list that was not complete after {} s", limit.as_secs()),
+                    ));
                 }
                 Some(next) => continuation = Some(next),
             }
         }
-        let seen = format!("a list that has not ended after {MOST_PAGES} pages");
+        let seen = format!("a list that was not complete after {MOST_PAGES} pages");
         Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
     }
 
     /// Creates a token. Never repeated: a lost reply leaves a token whose secret nobody knows.
     ///
     /// # Errors
-    /// Whether something may have been made, and what became of the request.
+    /// Whether a token may have been created, and why the request failed.
     pub async fn create(&self, new: &New<'_>) -> Result<Created, NotCreated> {
         let body = json!({
             "displayName": new.display_name,
@@ -257,24 +246,18 @@ impl Pats<'_> {
         }
     }
 
-    /// Changes a token's name and perhaps shortens its life. Repeated as need be: it sets what it sets.
-    ///
-    /// # Errors
-    /// What became of the request.
+    /// Renames a token and can shorten its lifetime. Idempotent, so it is retried.
     pub async fn update(&self, change: &Change<'_>) -> Result<Updated, CallError> {
         self.update_by(change, async |call| self.http.send_with_retry(call).await).await
     }
 
-    /// The same, sent once, for the commit: whether it may be repeated is the protocol's to decide.
-    ///
-    /// # Errors
-    /// What became of the request.
+    /// The same, sent once, for the commit: the rotation decides whether to repeat it.
     pub async fn update_once(&self, change: &Change<'_>) -> Result<Updated, CallError> {
         self.update_by(change, async |call| self.http.send_once(call, self.http.limits().reply).await).await
     }
 
-    /// A server may refuse scopes that it gave itself (seen in code: TfsCmdlets renames with id and name alone): then once
-    /// more without them.
+    /// A server may refuse scopes that it gave itself (seen in code: TfsCmdlets renames with id and name alone): then
+    /// once more without them.
     async fn update_by(
         &self,
         change: &Change<'_>,
@@ -289,11 +272,8 @@ impl Pats<'_> {
         }
     }
 
-    /// Revokes a token; one that is gone already is revoked. How the service refuses to revoke one that is gone is not
-    /// documented: nothing but the list says that it is gone, and the list is read before the request is repeated.
-    ///
-    /// # Errors
-    /// What became of the request.
+    /// Revokes a token; succeeds if the token no longer exists. How the service answers in that case is not documented,
+    /// so the list is read before the request is repeated.
     pub async fn revoke(&self, id: &AuthorizationId) -> Result<(), CallError> {
         let revoked = self.http.retry_with(Service::AzureDevOps, async || match self.revoke_once(id).await {
             Err(error) if self.is_gone(id, &error).await? => Ok(Ok(())),
@@ -312,19 +292,12 @@ impl Pats<'_> {
         refusal.map_or(Ok(()), |code| Err(refused(&code)))
     }
 
-    /// Whether a request failed because there is no such active token any more. No code and no status says so: the list
-    /// does, unless the request never got there.
-    ///
-    /// # Errors
-    /// When the list cannot be had.
+    /// Whether a request failed because the token is no longer active. No code or status says so, only the list.
     pub async fn is_gone(&self, id: &AuthorizationId, error: &CallError) -> Result<bool, CallError> {
         Ok(may_be_about_the_token(error) && !self.list().await?.pats.iter().any(|pat| pat.id == *id))
     }
 
-    /// Waits as long as the service has asked for, so that what is sent next is sent at once.
-    ///
-    /// # Errors
-    /// When the time to stop in runs out.
+    /// Waits out the service's `Retry-After`, so that the next request is sent immediately.
     pub async fn rest(&self) -> Result<(), CallError> {
         self.http.let_rest(Service::AzureDevOps, &self.address()).await
     }
@@ -352,17 +325,16 @@ impl Pats<'_> {
     }
 }
 
-/// What an update's answer says.
 #[derive(Debug)]
 pub struct Updated {
-    /// The expiry after it.
+    /// The expiry after the update.
     pub valid_to: Timestamp,
 }
 
 /// Refusals that are about the scopes in a request.
 const SCOPE_REFUSALS: [&str; 2] = ["invalidScope", "fullScopePatPolicyViolation"];
 
-/// Only an answer that shows the token as it should be means that it is: with its scopes, where none were sent.
+/// The update succeeded only if the response shows the token as requested, including its scopes if none were sent.
 fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<Updated, CallError> {
     let result: WireResult = reply.json()?;
     if let Some(code) = result.pat_token_error.refusal() {
@@ -372,10 +344,10 @@ fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<
     match pat.filter(|pat| pat.id == *change.id && pat.display_name == change.display_name) {
         Some(pat) if !with_scopes && !pat.scopes.is_same(change.scopes) => {
             let (now, before) = (&pat.scopes, change.scopes);
-            Err(unreadable(reply, format!("the scopes {now} in the place of {before}, which no request has asked for")))
+            Err(unreadable(reply, format!("the scopes {now} instead of {before}, which this task did not request")))
         }
         Some(pat) => Ok(Updated { valid_to: pat.valid_to }),
-        None => Err(unreadable(reply, "something that is not the token as it should be now".to_owned())),
+        None => Err(unreadable(reply, "a token that does not match the requested change".to_owned())),
     }
 }
 

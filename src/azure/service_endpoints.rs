@@ -28,7 +28,6 @@ const API_VERSION: &str = "7.1";
 pub struct Endpoint(Value);
 
 impl Endpoint {
-    /// Its id.
     pub fn id(&self) -> Option<&str> {
         let id = self.0["id"].as_str()?;
         crate::model::pat::AuthorizationId::parse(id).map(|_| id)
@@ -156,11 +155,9 @@ fn unordered(value: &Value) -> Value {
 /// Who asks, and where.
 #[derive(Clone, Copy)]
 pub struct Endpoints<'a> {
-    /// How to send.
     pub http: &'a Http,
     /// The pipeline's organization.
     pub organization: &'a Organization,
-    /// For whom.
     pub token: &'a Secret,
 }
 
@@ -202,9 +199,6 @@ impl Endpoints<'_> {
     }
 
     /// The connection with this id as it is now, with every parameter; `None` when the caller sees none.
-    ///
-    /// # Errors
-    /// What became of the request.
     pub async fn read(&self, project: &str, id: &str) -> Result<Option<Endpoint>, CallError> {
         let path = format!("{}/_apis/serviceendpoint/endpoints/{}", segment(project), segment(id));
         let mut url = self.organization.core(&path);
@@ -214,9 +208,6 @@ impl Endpoints<'_> {
     }
 
     /// Writes the connection as it was read, with this value in its parameter. Repeated as need be: it sets a value.
-    ///
-    /// # Errors
-    /// What became of the request.
     pub async fn write(&self, endpoint: &Endpoint, id: &str, parameter: &str, value: &Secret) -> Result<(), CallError> {
         let mut url = self.organization.core(&format!("_apis/serviceendpoint/endpoints/{}", segment(id)));
         url.query_pairs_mut().append_pair("api-version", API_VERSION);

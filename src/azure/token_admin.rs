@@ -31,16 +31,13 @@ pub struct Listing {
     pub pats: Vec<ListedPat>,
     /// How many items on the pages were not tokens.
     pub unreadable: usize,
-    /// How much may still be asked.
+    /// The rate limit after the last response.
     pub allowance: RateLimit,
-    /// Requests that it took.
+    /// Number of requests sent.
     pub requests: usize,
 }
 
 /// Lists the tokens of the user with this descriptor; `None` where there is no such user any more.
-///
-/// # Errors
-/// When a page cannot be had.
 pub async fn list(
     http: &Http,
     organization: &Organization,
@@ -51,7 +48,7 @@ pub async fn list(
     let address = organization.identity(&format!("_apis/tokenadmin/personalaccesstokens/{descriptor}"));
     let mut listing = Listing { pats: Vec::new(), unreadable: 0, allowance: RateLimit::default(), requests: 0 };
     let mut continuation: Option<String> = None;
-    let mut told = Instant::now();
+    let mut last_response = Instant::now();
     while listing.requests < MOST_PAGES {
         let mut url = address.clone();
         url.query_pairs_mut()
@@ -69,8 +66,8 @@ pub async fn list(
         };
         let page: Page = reply.json()?;
         listing.requests += 1;
-        listing.allowance = listing.allowance.and(reply.allowance(), told.elapsed());
-        told = Instant::now();
+        listing.allowance = listing.allowance.and(reply.allowance(), last_response.elapsed());
+        last_response = Instant::now();
         for token in &page.value {
             match serde_json::from_str::<SessionToken<'_>>(token.get()) {
                 Ok(token) => listing.pats.push(token.read()),
@@ -108,7 +105,7 @@ fn unending(reply: &Reply, how: &str) -> CallError {
     reply.error(Kind::Unreadable { status: reply.status, seen })
 }
 
-/// Items are read one by one, and fields too: one that is odd spoils no other.
+/// Items and fields are parsed one by one, so that an invalid one does not affect the others.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
@@ -116,7 +113,7 @@ struct Page {
     continuation_token: Option<String>,
 }
 
-/// Without the two fields that could hold a value.
+/// Without the two fields that could contain the PAT's value.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionToken<'a> {

@@ -23,16 +23,14 @@ pub struct Group(Map<String, Value>);
 /// A variable of a group, as it should be.
 #[derive(Debug)]
 pub struct Variable<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// Its value.
     pub value: &'a str,
     /// Whether it is one that reads as `null`.
     pub is_secret: bool,
 }
 
 impl Group {
-    /// Takes a group whose variables can be read.
+    /// Accepts only a group whose variables can be read.
     fn read(group: Map<String, Value>) -> Result<Self, CallError> {
         let is_readable = match group.get("variables") {
             None | Some(Value::Null) => true,
@@ -42,7 +40,6 @@ impl Group {
         if is_readable { Ok(Self(group)) } else { Err(unreadable("a variable group whose variables cannot be read")) }
     }
 
-    /// Its id.
     pub fn id(&self) -> Option<u64> {
         self.0.get("id")?.as_u64()
     }
@@ -52,7 +49,6 @@ impl Group {
         self.0.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.eq_ignore_ascii_case("Vsts"))
     }
 
-    /// Its variables, by name.
     fn variables(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.0.get("variables").and_then(Value::as_object).into_iter().flatten()
     }
@@ -75,9 +71,9 @@ impl Group {
             }
         }
         let mut body = self.0.clone();
-        // What the service says of it, and does not take back.
-        for told in ["id", "createdBy", "createdOn", "modifiedBy", "modifiedOn", "isShared"] {
-            body.remove(told);
+        // Read-only: the service rejects these on a write.
+        for read_only in ["id", "createdBy", "createdOn", "modifiedBy", "modifiedOn", "isShared"] {
+            body.remove(read_only);
         }
         body.insert("variables".to_owned(), variables);
         Value::Object(body)
@@ -107,11 +103,9 @@ impl Group {
 /// Who asks, and where.
 #[derive(Clone, Copy)]
 pub struct Library<'a> {
-    /// How to send.
     pub http: &'a Http,
     /// The pipeline's organization.
     pub organization: &'a Organization,
-    /// For whom.
     pub token: &'a Secret,
 }
 
@@ -135,9 +129,6 @@ impl Library<'_> {
     }
 
     /// The group as it is now.
-    ///
-    /// # Errors
-    /// What became of the request.
     pub async fn read(&self, project: &str, id: u64) -> Result<Group, CallError> {
         let path = format!("{}/_apis/distributedtask/variablegroups/{id}", segment(project));
         Group::read(self.http.send_with_retry(&self.get(versioned(self.organization.core(&path)))).await?.json()?)
@@ -145,13 +136,11 @@ impl Library<'_> {
 
     /// Writes the group as it was read, with these variables set. Sent once: whether it may be sent again depends on
     /// what the group is by then.
-    ///
-    /// # Errors
-    /// What became of the request.
     pub async fn write(&self, group: &Group, id: u64, set: &[Variable<'_>]) -> Result<Group, CallError> {
         let body = group.with(set);
         if body["variableGroupProjectReferences"].as_array().is_none_or(Vec::is_empty) {
-            let error = unreadable("a variable group without the projects that use it, which a write would cut off");
+            let error =
+                unreadable("a variable group without its list of projects, so that a write would remove it from them");
             return Err(CallError { maybe_applied: false, ..error });
         }
         let url = versioned(self.organization.core(&format!("_apis/distributedtask/variablegroups/{id}")));

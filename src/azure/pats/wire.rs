@@ -65,7 +65,7 @@ impl WirePat {
 
     pub(super) fn read(self) -> Result<Pat, String> {
         let Some(id) = AuthorizationId::parse(&self.authorization_id) else {
-            return Err("a token whose authorizationId is no GUID".to_owned());
+            return Err("a token whose authorizationId is not a GUID".to_owned());
         };
         let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
         let (valid_from, valid_to) = (time(self.valid_from), time(self.valid_to));

@@ -194,7 +194,7 @@ fn too_many_tags_are_found_before_anything_is_made() {
     pipeline.sim.world().set_secret(PLACE, "x", &tags);
     let run = main(&pipeline, &mut pipeline.job(), &[PLACE], &[]);
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-    says(&run, &["has 11 tags of others", "at most 15", "Remove", "Nothing was changed."]);
+    says(&run, &["has 11 other tags", "at most 15", "Remove", "Nothing was changed."]);
     assert_eq!(pipeline.sim.count(Op::CreatePat), 0);
 }
 
