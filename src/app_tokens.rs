@@ -1,5 +1,5 @@
-//! The service connection signs in as its own app: for a vault, for variable groups and service connections, and to prove
-//! that the app that a user signed in to is itself.
+//! The service connection signs in as its own app: for a vault, for variable groups and service connections, and to
+//! prove that the app that a user signed in to is itself.
 
 use std::rc::Rc;
 
@@ -18,23 +18,17 @@ use crate::model::service_connection::{IdentityEndpoint, Proof, Scheme, ServiceC
 
 pub const COULD_NOT_SIGN_IN: &str = "could not sign in as the app of the service connection";
 /// The assertion was not valid when it arrived.
-const UNTIMELY: &str = "AADSTS700024";
+const ASSERTION_NOT_VALID_NOW: &str = "AADSTS700024";
 
 /// A token of the connection's app for another service, such as a vault.
-///
-/// # Errors
-/// What failed; nothing was changed by it.
 pub async fn token_for(context: &Context, scope: &str) -> Result<Secret, StepError> {
     token_as(context, service_connection(context)?, scope).await
 }
 
 /// A token of this connection's app, in the app's own tenant.
-///
-/// # Errors
-/// What failed; nothing was changed by it.
 pub async fn token_as(context: &Context, connection: &ServiceConnection, scope: &str) -> Result<Secret, StepError> {
     let key = format!("{} {scope}", connection.id);
-    // Whoever needs the same one meanwhile waits for it; another one is asked for at the same time.
+    // Concurrent callers wait for the same token; different tokens are requested concurrently.
     let known = Rc::clone(context.tokens.borrow_mut().entry(key).or_default());
     let ask = async || {
         let tenant = connection.app().map_or("", |(tenant, _)| tenant);
@@ -78,8 +72,8 @@ async fn machine_tokens(
 }
 
 /// Asks for a token, with the connection's credential as the proof that `client` is itself. What a certificate signs is
-/// good for one use, so each try has its own; what it signs by an agent's clock that is wrong is refused, and signed once
-/// more by the time of the refusal.
+/// good for one use, so each try has its own; what it signs by an agent's clock that is wrong is refused, and signed
+/// once more by the time of the refusal.
 pub async fn authenticate_client(
     context: &Context,
     connection: &ServiceConnection,
@@ -98,7 +92,7 @@ pub async fn authenticate_client(
     };
     let answer = context.http.retry_with(Service::Entra, sign_and_send).await?;
     if let Err(error) = &answer
-        && error.codes().any(|code| code == UNTIMELY)
+        && error.codes().any(|code| code == ASSERTION_NOT_VALID_NOW)
         && let Some(date) = error.date
     {
         context.clock.correct(date);
@@ -120,7 +114,7 @@ async fn credential(
             let endpoint = issuer.endpoint("token");
             certificate.assertion(client, endpoint.as_str(), context.clock.now()).map_err(|why| {
                 let error = anyhow::anyhow!("could not sign with the service connection's certificate: {why}");
-                StepError::new(error).advise("Put a certificate with its key into the service connection anew.")
+                StepError::new(error).advise("Put a certificate with its key into the service connection again.")
             })?
         }
         Scheme::App { proof: Proof::WorkloadIdentityFederation, .. } => federated(context, connection).await?,
@@ -136,8 +130,9 @@ async fn credential(
 async fn federated(context: &Context, connection: &ServiceConnection) -> Result<Secret, StepError> {
     let pipeline = &context.access.pipeline;
     let (Some(uri), Some(job_token)) = (&pipeline.oidc, &pipeline.job_token) else {
-        let error =
-            anyhow::anyhow!("could not ask for the job's OIDC token: the agent gave no address or no job token");
+        let error = anyhow::anyhow!(
+            "could not request the job's OIDC token: the agent provided no request URI or no job token"
+        );
         return Err(StepError::new(error)
             .advise("Run this task in a pipeline job of Azure DevOps Services, on a current agent."));
     };

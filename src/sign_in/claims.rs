@@ -45,11 +45,11 @@ impl Claims {
         self.oid.as_deref()
     }
 
-    /// Who it acts for, by every name it tells.
+    /// The user with every identifier in the claims.
     pub(super) fn in_words(&self) -> String {
-        let told = |text: &Option<String>| text.as_deref().map(one_line);
-        let id = told(&self.oid).map_or("no object id".to_owned(), |id| format!("object id {id}"));
-        let tenant = told(&self.tid).map_or("an unknown tenant".to_owned(), |tenant| format!("tenant {tenant}"));
+        let plain = |text: &Option<String>| text.as_deref().map(one_line);
+        let id = plain(&self.oid).map_or("no object id".to_owned(), |id| format!("object id {id}"));
+        let tenant = plain(&self.tid).map_or("an unknown tenant".to_owned(), |tenant| format!("tenant {tenant}"));
         format!("{} ({id}) of {tenant}", self.user().map_or("an unnamed user".to_owned(), one_line))
     }
 
@@ -64,18 +64,19 @@ impl Claims {
             |audience: &str| audience == AZURE_DEVOPS || audience.starts_with("https://app.vssps.visualstudio.com");
         if let Some(audience) = self.aud.as_deref().filter(|audience| !known(audience)) {
             return Some(format!(
-                "The token is for {}, not for Azure DevOps: ask for the scope `{AZURE_DEVOPS}/.default`.",
+                "The token is for {}, not for Azure DevOps: request the scope `{AZURE_DEVOPS}/.default`.",
                 quoted(audience)
             ));
         }
         if let Some(expired) = self.exp.and_then(Timestamp::from_unix).filter(|expires| *expires <= now) {
-            return Some(format!("The token has expired at {expired}: make it right before this step."));
+            return Some(format!("The token expired at {expired}: request it right before this step."));
         }
         if let (Some(own), Some(tenant)) = (&self.tid, tenant)
             && !own.eq_ignore_ascii_case(tenant)
         {
             return Some(format!(
-                "The token is from tenant {}, and the organization belongs to tenant {tenant}: sign in there (`tenantId`).",
+                "The token is from tenant {}, and the organization belongs to tenant {tenant}: sign in there \
+                 (`tenantId`).",
                 one_line(own)
             ));
         }
@@ -86,8 +87,8 @@ impl Claims {
             }
             let app = self.appid.as_deref().or(self.azp.as_deref()).unwrap_or("unknown");
             return Some(format!(
-                "The token acts for the app {}, and the PAT lifecycle API accepts only tokens that act for a user: give \
-                 `refreshTokenSecret`, the refresh token of a user who signed in once.",
+                "The token acts for the app {}, and the PAT lifecycle API accepts only tokens that act for a user: \
+                 give `refreshTokenSecret`, the refresh token of a user who signed in once.",
                 one_line(app)
             ));
         }
@@ -96,7 +97,8 @@ impl Claims {
         if !suffice(scopes, purpose) {
             let needed: Vec<String> = purpose.scopes().iter().map(|scope| format!("`{scope}`")).collect();
             return Some(format!(
-                "The token of {user} has the scopes {}: grant the app the delegated permissions {}, with admin consent.",
+                "The token of {user} has the scopes {}: grant the app the delegated permissions {}, with admin \
+                 consent.",
                 quoted(scopes),
                 needed.join(" and ")
             ));
@@ -124,7 +126,7 @@ mod tests {
         let now = Timestamp::from_unix(1_000).unwrap();
         for (claims, remedy) in [
             (r#"{"aud":"https://vault.azure.net","scp":"x"}"#, "for \"https://vault.azure.net\", not for Azure DevOps"),
-            (r#"{"exp":999,"scp":"user_impersonation"}"#, "has expired at 1970-01-01T00:16:39Z"),
+            (r#"{"exp":999,"scp":"user_impersonation"}"#, "expired at 1970-01-01T00:16:39Z"),
             (
                 r#"{"exp":9999,"tid":"a","scp":"user_impersonation"}"#,
                 "from tenant a, and the organization belongs to tenant b",
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_has_no_claims() {
+    fn text_that_is_not_a_token_has_no_claims() {
         for text in ["", "abc", "a.b.c", "a.e30", "eyJ.###.x"] {
             assert!(Claims::read(&Secret::new(text.to_owned())).is_none(), "{text}");
         }

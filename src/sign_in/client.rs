@@ -11,7 +11,7 @@ use crate::model::service_connection::{Proof, Scheme, ServiceConnection};
 const PUBLIC: &str = "AADSTS700025";
 const CONFIDENTIAL: &str = "AADSTS7000218";
 /// The app has no federated credential at all.
-const UNTRUSTING: &str = "AADSTS70025";
+const NO_FEDERATED_CREDENTIAL: &str = "AADSTS70025";
 
 /// Exchanges what a user gave for tokens of that user.
 pub(super) async fn redeem(
@@ -45,17 +45,17 @@ pub(super) async fn ask(
         None => unproved().await,
     };
     if own.is_some() && is_refused(&answer, PUBLIC) {
-        context.console.say("note: the service connection's app is a public client, so it is sent no credential");
+        context.console.say("note: the service connection's app is a public client, so no credential is sent");
         answer = unproved().await;
     } else if own.is_none()
         && is_refused(&answer, CONFIDENTIAL)
         && let Some(connection) = connection.filter(|connection| is_federated(connection))
     {
         // Another app may trust the same pipeline or machine.
-        context.console.say("note: the app of `clientId` wants a credential; trying the service connection's");
+        context.console.say("note: the app of `clientId` requires a credential; trying the service connection's");
         let proved = authenticate_client(context, connection, issuer, client, grant, scope).await?;
-        // Of an app that trusts nobody, the first refusal says more.
-        if !is_refused(&proved, UNTRUSTING) {
+        // If the app has no federated credential, the first refusal is more helpful.
+        if !is_refused(&proved, NO_FEDERATED_CREDENTIAL) {
             answer = proved;
         }
     }
@@ -64,7 +64,7 @@ pub(super) async fn ask(
 
 /// Whether a number is among those of a refusal.
 fn is_refused(answer: &Result<Tokens, CallError>, code: &str) -> bool {
-    answer.as_ref().is_err_and(|error| error.codes().any(|told| told == code))
+    answer.as_ref().is_err_and(|error| error.codes().any(|known| known == code))
 }
 
 fn is_app_of(connection: &ServiceConnection, client: &str) -> bool {
@@ -86,18 +86,16 @@ pub(super) fn check_cloud(connection: &ServiceConnection, issuer: Issuer<'_>, wh
     let (its, users) = [&connection.authority, issuer.authority].map(|url| url.host_str().unwrap_or_default()).into();
     let error = anyhow::anyhow!("the service connection's app is in another cloud ({its}) than the users ({users})");
     Err(StepError::new(error.context(what.to_owned()))
-        .advise("Register an app in the organization's tenant, sign in with that one, and name it with `clientId`."))
+        .advise("Register an app in the organization's tenant, sign in to that app, and set `clientId` to its id."))
 }
 
 /// The client id of the app that the user signed in to.
-pub(super) fn id(context: &Context, told: Option<String>, of_what: &str) -> Result<String, StepError> {
+pub(super) fn id(context: &Context, tagged: Option<String>, of_what: &str) -> Result<String, StepError> {
     let own =
         || context.access.connection.as_ref().and_then(ServiceConnection::app).map(|(_, client)| client.to_owned());
-    context.access.client.clone().or(told).or_else(own).ok_or_else(|| {
-        let error = anyhow::anyhow!(
-            "the app that {of_what} is for is not known: a managed identity is no app that a user can sign in to"
-        );
-        StepError::new(error).advise("Name that app with `clientId`.")
+    context.access.client.clone().or(tagged).or_else(own).ok_or_else(|| {
+        let error = anyhow::anyhow!("the app for {of_what} is unknown: users cannot sign in to a managed identity");
+        StepError::new(error).advise("Set `clientId` to the app's id.")
     })
 }
 
@@ -109,7 +107,7 @@ mod tests {
     use crate::model::secret::Secret;
 
     #[test]
-    fn an_app_of_another_cloud_is_sent_nowhere_and_both_clouds_are_named() {
+    fn an_app_of_another_cloud_is_rejected_and_both_clouds_are_named() {
         let [public, government] = ["https://login.microsoftonline.com/", "https://login.microsoftonline.us/"]
             .map(|url| Url::parse(url).unwrap());
         let connection = |authority: &Url| ServiceConnection {
@@ -131,7 +129,7 @@ mod tests {
             "could not do it: the service connection's app is in another cloud",
             "(login.microsoftonline.us) than the users (login.microsoftonline.com)",
             "Nothing was changed.",
-            "name it with `clientId`",
+            "set `clientId` to its id",
         ] {
             assert!(refused.contains(words), "{refused}");
         }

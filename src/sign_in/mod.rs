@@ -19,18 +19,14 @@ pub use self::refusal::explain_refusal;
 pub use self::scope::{qualified, with_identity};
 pub use self::user_token::{UserToken, is_nearly_over};
 
-use self::user::meant;
+use self::user::check_expected_user;
 use crate::context::Context;
 use crate::failure::StepError;
 use crate::settings::Source;
 
-/// Signs in.
-///
-/// # Errors
-/// What failed; nothing that anybody uses was changed.
 pub async fn sign_in(context: &Context) -> Result<UserToken, StepError> {
     let user = match &context.access.source {
-        Source::AccessToken(token) => meant(context, access_token::sign_in(context, token)).await?,
+        Source::AccessToken(token) => check_expected_user(context, access_token::sign_in(context, token)).await?,
         // The requests of these two name the user, so Entra gives a token for nobody else.
         Source::AgentUser(agent) => agent_user::sign_in(context, agent).await?,
         Source::Password(password) => password::sign_in(context, password).await?,
@@ -38,13 +34,13 @@ pub async fn sign_in(context: &Context) -> Result<UserToken, StepError> {
         Source::RefreshTokenSecret(secret) => refresh_token::from_vault(context, secret).await?,
         Source::RefreshToken(token, store) => refresh_token::from_variable(context, token, store.as_ref()).await?,
         Source::Person => {
-            let error = anyhow::anyhow!("a person signs in with `command: signIn` alone");
+            let error = anyhow::anyhow!("interactive sign-in requires `command: signIn`");
             return Err(StepError::new(error).advise("Choose another way of signing in."));
         }
     };
     context.console.redact(&user.token);
     if user.claims.is_none() {
-        context.console.debug("the token's claims cannot be read, so a refusal cannot be explained by them");
+        context.console.debug("could not read the token's claims, so they cannot explain a refusal");
     }
     Ok(user)
 }

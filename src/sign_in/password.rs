@@ -15,8 +15,8 @@ use crate::sign_in::user_token::UserToken;
 /// Signs in with the password of `userName`.
 pub(super) async fn sign_in(context: &Context, password: &Secret) -> Result<UserToken, StepError> {
     context.console.warn(
-        "`password` works only for an account without multi-factor authentication, and whoever reads it is that user. \
-         Use `refreshTokenSecret` or `entraAgentId` instead.",
+        "`password` works only for an account without multi-factor authentication, and anyone who reads the password \
+         can act as that user. Use `refreshTokenSecret` or `entraAgentId` instead.",
     );
     let user = match &context.access.user {
         Some(UserName::Name(name)) => name.as_str(),

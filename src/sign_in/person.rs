@@ -34,12 +34,9 @@ const INTERVAL: u64 = 5;
 const SLOWER: Duration = Duration::from_secs(5);
 
 /// Lets a person sign in.
-///
-/// # Errors
-/// What failed, with what is true now.
 pub async fn run(context: &Context, settings: &SignInSettings) -> Result<(), Failure> {
     let Some(user) = &context.access.user else {
-        let error = anyhow::anyhow!("the user who is to sign in is not named");
+        let error = anyhow::anyhow!("no user is given for the sign-in");
         return Err(StepError::new(error).advise("Set `userName`.").now(NOTHING_STORED));
     };
     let waiting = wait_for(context, settings, user);
@@ -55,21 +52,23 @@ pub async fn run(context: &Context, settings: &SignInSettings) -> Result<(), Fai
     }
     context.console.say(&format!("{} has signed in", person.who));
     kept.write(context, &person.refresh_token, &person.tags).await.map_err(|failed| {
-        let advice = failed.advice.unwrap_or_else(|| "Let the service connection's app write it.".to_owned());
+        let advice =
+            failed.advice.unwrap_or_else(|| "Give the service connection's app write access to it.".to_owned());
         let now = match failed.may_hold_it {
-            true => "Whether the refresh token is stored is not known; it is kept nowhere else.",
-            false => "The refresh token is in no store and is not kept anywhere else.",
+            true => "It is not known whether the refresh token was stored; it is kept nowhere else.",
+            false => "The refresh token was not stored and is kept nowhere else.",
         };
         let error = failed.error.context(format!("could not store the refresh token in {}", settings.store));
         StepError::new(error).advise(format!("{advice} Then sign in again.")).now(now)
     })?;
     let (place, app) = (&settings.store, quoted(&app));
     context.console.say(&format!(
-        "stored the refresh token in {place}, issued to app {app}; it lives for 90 days, and each run renews it"
+        "stored the refresh token in {place}, issued to app {app}; it expires after 90 days without use, and each run \
+         renews it"
     ));
     if is_usual {
         let user = UserToken::new(tokens.access_token, tokens.expires_in, &context.clock);
-        try_it(context, &user).await.map_err(|error| error.now("The refresh token is stored."))?;
+        verify(context, &user).await.map_err(|error| error.now("The refresh token is stored."))?;
     }
     Ok(())
 }
@@ -138,45 +137,41 @@ pub struct Person {
 }
 
 /// Checks that the right user signed in, with the scopes that are needed, and that a refresh token came.
-///
-/// # Errors
-/// What is missing or not as it should be.
 pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Result<Person, StepError> {
     let failed = |error, advice: &str| Err(StepError::new(error).advise(advice));
     let Some(claims) = tokens.id_token.as_ref().and_then(Claims::read) else {
-        let error = anyhow::anyhow!("Entra sent no id token that can be read, so it is not known who signed in");
+        let error = anyhow::anyhow!("Entra sent no readable id token, so it is unknown who signed in");
         return failed(error, "Allow the app the scopes `openid` and `profile`, then run again.");
     };
     let (Some(object_id), Some(tenant)) = (&claims.oid, &claims.tid) else {
-        let error = anyhow::anyhow!("the object id and the tenant of {} are not told", claims.in_words());
+        let error = anyhow::anyhow!("the id token of {} lacks the object id or the tenant", claims.in_words());
         return failed(error, "Allow the app the scopes `openid` and `profile`, then run again.");
     };
     match Expected::named(user).is_met_by(&claims) {
         Some(true) => {}
         Some(false) => {
-            let error = anyhow::anyhow!("{} has signed in, and {user} is meant", claims.in_words());
-            return failed(
-                error,
-                "Run again and sign in as the user who is meant, in a private window of the browser.",
-            );
+            let error = anyhow::anyhow!("{} signed in, but {user} is expected", claims.in_words());
+            return failed(error, "Run again and sign in as the expected user, in a private browser window.");
         }
         None => {
-            let error =
-                anyhow::anyhow!("{} has signed in, whose name is not told, and {user} is meant", claims.in_words());
-            return failed(error, "Give the user's object id in place of the name, then run again.");
+            let error = anyhow::anyhow!(
+                "{} signed in, but {user} is expected and the id token contains no name",
+                claims.in_words()
+            );
+            return failed(error, "Use the user's object id instead of the name, then run again.");
         }
     }
     if let Some(granted) =
         tokens.scope.as_deref().filter(|granted| is_usual && !claims::suffice(granted, Purpose::Rotation))
     {
-        let error = anyhow::anyhow!("the scopes granted are {}, which do not suffice", quoted(granted));
+        let error = anyhow::anyhow!("the scopes granted are {}, which are not enough", quoted(granted));
         return failed(
             error,
             "Grant the app the delegated permissions `vso.pats` and `vso.pats_manage`, with admin consent.",
         );
     }
     let Some(refresh_token) = tokens.refresh_token.clone() else {
-        return failed(anyhow::anyhow!("no refresh token came"), "Allow the app the scope `offline_access`.");
+        return failed(anyhow::anyhow!("Entra sent no refresh token"), "Allow the app the scope `offline_access`.");
     };
     let tags = [
         (user::CLIENT_TAG, app),
@@ -189,13 +184,13 @@ pub fn accept(tokens: &Tokens, user: &UserName, app: &str, is_usual: bool) -> Re
     Ok(Person { refresh_token, tags, who: claims.in_words() })
 }
 
-/// Uses the sign-in once, so that what is missing is found now and not by the first rotation.
-async fn try_it(context: &Context, user: &UserToken) -> Result<(), StepError> {
+/// Uses the sign-in once, so that a missing permission is found now and not by the first rotation.
+async fn verify(context: &Context, user: &UserToken) -> Result<(), StepError> {
     let organization = &context.access.organization;
     let error: CallError = match context.pats(&user.token).list().await {
         Ok(listing) => {
             let count = pluralize(i64::try_from(listing.pats.len()).unwrap_or(i64::MAX), "active token");
-            context.console.say(&format!("tried it: it sees {count} in {organization}"));
+            context.console.say(&format!("verified the sign-in: the user sees {count} in {organization}"));
             return Ok(());
         }
         Err(error) => error,

@@ -6,7 +6,7 @@ use crate::sign_in::scope::note_scopes;
 use crate::sign_in::scope::{requested_scope, with_identity};
 use crate::sign_in::tenant;
 use crate::sign_in::user;
-use crate::sign_in::user::meant;
+use crate::sign_in::user::check_expected_user;
 use crate::sign_in::user_token::UserToken;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const WARN_BELOW: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 pub(super) async fn from_vault(context: &Context, secret: &VaultSecret) -> Result<UserToken, StepError> {
     let (kept, tenant) = tokio::try_join!(StoredToken::read_vault(context, secret), tenant::tenant(context))?;
     let StoredToken::Vault { stored: Some(stored), .. } = &kept else {
-        let error = anyhow::anyhow!("there is no {secret}, which should hold the refresh token");
+        let error = anyhow::anyhow!("the {secret}, which should hold the refresh token, does not exist");
         return Err(StepError::new(error).advise(
             "Sign in once as the rotating user and store the refresh token there; check `refreshTokenSecret`.",
         ));
@@ -58,8 +58,8 @@ pub(super) async fn from_variable(
     let (user, newer) = redeem(context, &tenant, None, token, "of `refreshToken`").await?;
     let Some(store) = store else {
         context.console.warn(
-            "the newer refresh token that came is lost, and the one used ends after 90 days at most. Name a place for it \
-             in `refreshTokenStore`.",
+            "the new refresh token is lost, and the one used expires after 90 days at most. Set `refreshTokenStore` \
+             to keep new ones.",
         );
         return Ok(user);
     };
@@ -101,7 +101,7 @@ async fn redeem(
     let who = user.user().unwrap_or("the user who signed in");
     context.console.say(&format!("signed in as {} with the refresh token {from}", crate::model::text::one_line(who)));
     note_scopes(context, tokens.scope.as_deref());
-    Ok((meant(context, user).await?, tokens.refresh_token.filter(|newer| newer != token)))
+    Ok((check_expected_user(context, user).await?, tokens.refresh_token.filter(|newer| newer != token)))
 }
 
 /// Stores the newer refresh token. Failing to is no failure of the run: the one stored or used stays valid.
@@ -112,8 +112,8 @@ async fn keep_fresh(context: &Context, kept: &StoredToken<'_>, place: &str, newe
         if left < WARN_BELOW {
             let days = pluralize(i64::try_from(left.as_secs() / DAY.as_secs()).unwrap_or_default(), "day");
             context.console.warn(&format!(
-                "the refresh token {place} has about {days} left of its 90. Sign in again as the rotating user and store \
-                 the new one."
+                "the refresh token {place} expires in about {days}. Sign in again as the rotating user and store the \
+                 new token."
             ));
         }
     };
@@ -124,10 +124,11 @@ async fn keep_fresh(context: &Context, kept: &StoredToken<'_>, place: &str, newe
     match kept.write(context, &newer, &BTreeMap::new()).await {
         Ok(()) => context.console.say(&format!("stored the newer refresh token {place}")),
         Err(failed) => {
-            let advice = failed.advice.as_deref().unwrap_or("Look into it before the 90 days are over.");
+            let advice = failed.advice.as_deref().unwrap_or("Fix this before the refresh token expires.");
             let error = failed.error;
             context.console.warn(&format!(
-                "could not store the newer refresh token {place}: {error:#}. The one {still_works} still works. {advice}"
+                "could not store the newer refresh token {place}: {error:#}. The one {still_works} still works. \
+                 {advice}"
             ));
             warn_of_age();
         }

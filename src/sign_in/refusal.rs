@@ -1,4 +1,4 @@
-//! Explains why the service did not take a user's token.
+//! Explains why the service rejected a user's token.
 
 use crate::advice::{self, Named, Service};
 use crate::azure::connection_data::{self, Tenant};
@@ -11,8 +11,7 @@ use crate::sign_in::access_token;
 use crate::sign_in::tenant::NEEDS_ENTRA;
 use crate::sign_in::user_token::UserToken;
 
-/// The remedy where the service did not take the token. The claims explain a refusal that says little; they have
-/// decided nothing.
+/// The remedy for a rejected token. The claims only explain a refusal that gives no reason.
 pub async fn explain_refusal(context: &Context, user: &UserToken, error: &CallError) -> Option<String> {
     let by_claims = if is_vague(error) { explain_by_claims(context, user).await } else { None };
     let named = user.user().map(crate::model::text::one_line);
@@ -38,7 +37,8 @@ async fn explain_by_claims(context: &Context, user: &UserToken) -> Option<String
         Ok(Tenant::Entra(tenant)) => Some(tenant),
         Ok(Tenant::Missing) => {
             return Some(format!(
-                "The organization is backed by Microsoft accounts, or there is none of that name. {NEEDS_ENTRA}"
+                "The organization is backed by Microsoft accounts, or no organization of that name exists. \
+                 {NEEDS_ENTRA}"
             ));
         }
         _ => None,

@@ -33,6 +33,6 @@ pub fn qualified(scopes: &str) -> String {
 pub(super) fn note_scopes(context: &Context, granted: Option<&str>) {
     if let Some(granted) = granted.filter(|granted| !claims::suffice(granted, context.access.purpose)) {
         let granted = crate::model::text::quoted(granted);
-        context.console.say(&format!("note: the scopes granted are {granted}, which may not suffice"));
+        context.console.say(&format!("note: the scopes granted are {granted}, which may not be enough"));
     }
 }

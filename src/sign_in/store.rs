@@ -20,17 +20,15 @@ use crate::model::timestamp::Timestamp;
 use crate::model::vault_secret::VaultSecret;
 use crate::sign_in::user::{self, Expected};
 
-/// A refresh token that nobody uses ends after this. Documented; not configurable any more.
+/// An unused refresh token expires after this time. Documented; no longer configurable.
 pub const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// What a secret with a refresh token is, for people.
 const CONTENT_TYPE: &str = "Microsoft Entra refresh token";
 
-/// A store, with what was read of it.
 #[derive(Debug)]
 pub(super) enum StoredToken<'a> {
     /// A secret in a vault, and its current version if it has one.
     Vault {
-        /// The secret.
         secret: &'a VaultSecret,
         /// A token for the vault.
         token: Secret,
@@ -39,7 +37,6 @@ pub(super) enum StoredToken<'a> {
     },
     /// A variable of a group, and until when what it holds is of use.
     Group {
-        /// The variable.
         variable: &'a GroupVariable,
         /// As the plain variable beside it says.
         valid_to: Option<Timestamp>,
@@ -47,7 +44,6 @@ pub(super) enum StoredToken<'a> {
 }
 
 impl<'a> StoredToken<'a> {
-    /// Reads a store.
     pub(super) async fn read(context: &Context, store: &'a Store) -> Result<Self, StepError> {
         match store {
             Store::Vault(secret) => {
@@ -159,9 +155,6 @@ impl<'a> StoredToken<'a> {
 }
 
 /// Whether a vault's secret with these tags has room for those that say whose it is.
-///
-/// # Errors
-/// How many there are, and how many fit.
 pub fn check_tags(secret: &VaultSecret, tags: &BTreeMap<String, String>) -> Result<(), StepError> {
     key_vault::check_tags(tags, &user::TAGS).map_err(|why| {
         StepError::new(anyhow::anyhow!("cannot write the {secret}: it {why}")).advise(key_vault::FEWER_TAGS)
@@ -179,9 +172,6 @@ pub fn beside<'a>(
 }
 
 /// Writes a vault's secret, and then disables what was there before: words for a warning where that fails.
-///
-/// # Errors
-/// What became of the write.
 pub async fn replace(
     http: &Http,
     secret: &VaultSecret,
@@ -192,8 +182,8 @@ pub async fn replace(
     let disabled = key_vault::disable_older(http, secret, token).await;
     Ok(disabled.err().map(|error| {
         format!(
-            "could not disable the older versions of {secret}: {error}. The new one is in place; disable the older ones \
-             by hand."
+            "could not disable the older versions of {secret}: {error}. The new version is in place; disable the \
+             older versions manually."
         )
     }))
 }

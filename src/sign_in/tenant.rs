@@ -5,13 +5,10 @@ use crate::context::Context;
 use crate::failure::{StepError, on};
 use crate::model::service_connection::ServiceConnection;
 
-pub(super) const NEEDS_ENTRA: &str = "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API needs \
-                                      Entra users. If it is connected, check `organization` and run again.";
+pub(super) const NEEDS_ENTRA: &str = "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API \
+                                      needs Entra users. If it is connected, check `organization` and run again.";
 
 /// The tenant that user tokens come from.
-///
-/// # Errors
-/// When the organization has none, or does not answer.
 pub(super) async fn users_tenant(context: &Context) -> Result<Option<String>, StepError> {
     if let Some(tenant) = &context.access.tenant {
         return Ok(Some(tenant.clone()));
@@ -22,13 +19,13 @@ pub(super) async fn users_tenant(context: &Context) -> Result<Option<String>, St
         Ok(Tenant::Untold) => Ok(None),
         Ok(Tenant::Missing) => {
             let error = anyhow::anyhow!(
-                "the organization {organization} has no Entra tenant: it is backed by Microsoft accounts, or there is no \
-                 organization of that name"
+                "the organization {organization} has no Entra tenant: it is backed by Microsoft accounts, or there is \
+                 no organization of that name"
             );
             Err(StepError::new(error).advise(NEEDS_ENTRA))
         }
         Err(error) => {
-            let what = format!("could not learn the tenant of {organization}");
+            let what = format!("could not look up the tenant of {organization}");
             Err(StepError::new(on(error, &what)))
         }
     }
@@ -41,7 +38,7 @@ pub(super) async fn tenant(context: &Context) -> Result<String, StepError> {
     }
     let app = context.access.connection.as_ref().and_then(ServiceConnection::app);
     app.map(|(tenant, _)| tenant.to_owned()).ok_or_else(|| {
-        let error = anyhow::anyhow!("the organization {} does not tell its tenant", context.access.organization);
+        let error = anyhow::anyhow!("the tenant of the organization {} is unknown", context.access.organization);
         StepError::new(error).advise("Set `tenantId`, and check `organization`.")
     })
 }

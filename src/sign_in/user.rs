@@ -1,4 +1,4 @@
-//! Is the user who signed in the one who is meant? The id token says who it is, by object id and tenant; without one,
+//! Is the user who signed in the expected one? The id token says who it is, by object id and tenant; without one,
 //! the organization says the name. The claims of an access token are not made for its client and are not compared.
 //! Where nothing can be compared, the run fails.
 
@@ -21,7 +21,7 @@ pub(super) const NAME_TAG: &str = "userName";
 pub(super) const CLIENT_TAG: &str = "clientId";
 pub(super) const TAGS: [&str; 4] = [OBJECT_ID_TAG, TENANT_TAG, NAME_TAG, CLIENT_TAG];
 
-/// Who is meant, as far as that is known.
+/// The expected user, as far as known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected {
     name: Option<String>,
@@ -30,7 +30,6 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// The user of an input.
     pub(super) fn named(user: &UserName) -> Self {
         match user {
             UserName::Name(name) => Self { name: Some(name.clone()), ..Self::default() },
@@ -79,7 +78,7 @@ impl Expected {
     }
 }
 
-/// Compares who signed in with who is meant.
+/// Compares the user who signed in with the expected user.
 pub(super) async fn check(context: &Context, user: &UserToken, expected: &Expected) -> Result<(), StepError> {
     if expected.is_anybody() {
         return Ok(());
@@ -87,14 +86,14 @@ pub(super) async fn check(context: &Context, user: &UserToken, expected: &Expect
     if let Some(claims) = &user.identity
         && let Some(is_met) = expected.is_met_by(claims)
     {
-        return if is_met { Ok(()) } else { Err(another(&claims.in_words(), expected)) };
+        return if is_met { Ok(()) } else { Err(wrong_user(&claims.in_words(), expected)) };
     }
     let unknown = || {
         let expected = expected.words();
-        let error = anyhow::anyhow!("whether the token acts for {expected} could not be compared");
+        let error = anyhow::anyhow!("could not check whether the token acts for {expected}");
         StepError::new(error).advise(
-            "Set `userName` to the sign-in name of the rotating user. If it is set, allow the app the scopes `openid` and \
-             `profile`.",
+            "Set `userName` to the sign-in name of the rotating user. If it is set, allow the app the scopes `openid` \
+             and `profile`.",
         )
     };
     let Some(name) = &expected.name else { return Err(unknown()) };
@@ -102,27 +101,27 @@ pub(super) async fn check(context: &Context, user: &UserToken, expected: &Expect
     match connection_data::identity(&context.http, organization, Auth::Bearer(&user.token)).await {
         Ok(Some(identity)) if !identity.account.is_empty() => {
             let is_met = is_same_name(name, &identity.account);
-            if is_met { Ok(()) } else { Err(another(&one_line(&identity.account), expected)) }
+            if is_met { Ok(()) } else { Err(wrong_user(&one_line(&identity.account), expected)) }
         }
         Ok(_) => Err(unknown()),
         Err(error) => {
             let advice = explain_refusal(context, user, &error).await;
-            let what = format!("could not learn who the token acts for in {organization}");
+            let what = format!("could not look up who the token acts for in {organization}");
             Err(StepError::new(on(error, &what)).advise_if(advice))
         }
     }
 }
 
-fn another(is: &str, expected: &Expected) -> StepError {
-    let error = anyhow::anyhow!("the token acts for {is}, and {} is meant", expected.words());
+fn wrong_user(is: &str, expected: &Expected) -> StepError {
+    let error = anyhow::anyhow!("the token acts for {is}, but {} is expected", expected.words());
     StepError::new(error).advise(
-        "Sign in again as the user who is meant, or, where the other one is right, say so in `userName` and in the tags \
-         of the stored refresh token.",
+        "Sign in again as the expected user. If the other user is right, correct `userName` and the tags of the \
+         stored refresh token.",
     )
 }
 
-/// The token, unless it acts for somebody else than `userName` says. Compared before anything is stored.
-pub(super) async fn meant(context: &Context, user: UserToken) -> Result<UserToken, StepError> {
+/// Fails if the token acts for another user than `userName`. Called before anything is stored.
+pub(super) async fn check_expected_user(context: &Context, user: UserToken) -> Result<UserToken, StepError> {
     if let Some(wanted) = &context.access.user {
         check(context, &user, &Expected::named(wanted)).await?;
     }
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guest_is_known_by_the_name_at_home() {
+    fn a_guest_matches_by_home_tenant_name() {
         for (one, other, same) in [
             ("alice@fabrikam.com", "alice_fabrikam.com#EXT#@contoso.onmicrosoft.com", true),
             ("Alice@Fabrikam.com", "live.com#alice@fabrikam.com", true),

@@ -7,13 +7,12 @@ use crate::model::timestamp::Timestamp;
 use crate::runtime::clock::Clock;
 use crate::sign_in::claims::Claims;
 
-/// Before its end by less than this, a token is not used for something new.
+/// A token that expires sooner is not used for a new operation.
 const NEARLY_OVER: Duration = Duration::from_secs(5 * 60);
 
 /// A token that is believed to act for a user; the server decides.
 #[derive(Debug)]
 pub struct UserToken {
-    /// The token.
     pub token: Secret,
     expires: Option<Expiry>,
     /// What its claims say, where they can be read. They explain a refusal and decide nothing.
@@ -22,21 +21,21 @@ pub struct UserToken {
     pub(super) identity: Option<Claims>,
 }
 
-/// When a token ends, by whose clock.
+/// When a token expires, and by whose clock.
 #[derive(Clone, Copy, Debug)]
 enum Expiry {
-    /// Its issuer told how long it lives, counted from when it came.
+    /// By the lifetime in the issuer's response, counted from when it arrived.
     Agents(Timestamp),
-    /// It says so itself: the one hint there is where no issuer's answer is at hand.
+    /// By the token's own claim, where there is no issuer's response.
     Servers(Timestamp),
 }
 
 impl UserToken {
-    /// Takes a token, with its life where the issuer told it.
+    /// `lives` is the lifetime in seconds, if the issuer sent it.
     pub fn new(token: Secret, lives: Option<u64>, clock: &Clock) -> Self {
         let claims = Claims::read(&token);
-        let told = lives.map(|lives| Expiry::Agents(clock.uncorrected().plus(Duration::from_secs(lives))));
-        let expires = told.or_else(|| Timestamp::from_unix(claims.as_ref()?.exp?).map(Expiry::Servers));
+        let by_issuer = lives.map(|lives| Expiry::Agents(clock.uncorrected().plus(Duration::from_secs(lives))));
+        let expires = by_issuer.or_else(|| Timestamp::from_unix(claims.as_ref()?.exp?).map(Expiry::Servers));
         Self { token, expires, claims, identity: None }
     }
 
@@ -50,7 +49,7 @@ impl UserToken {
         [&self.identity, &self.claims].into_iter().flatten().find_map(Claims::user)
     }
 
-    /// When it ends, by the server's clock, where that is known.
+    /// When the token expires by the server's clock, if known.
     pub fn expires(&self, clock: &Clock) -> Option<Timestamp> {
         self.expires.map(|expires| match expires {
             Expiry::Agents(time) => clock.corrected(time),
@@ -59,7 +58,7 @@ impl UserToken {
     }
 }
 
-/// Whether a token that ends then has ended or is about to.
+/// Whether a token with this expiry has expired or is about to.
 pub fn is_nearly_over(expires: Option<Timestamp>, now: Timestamp) -> bool {
     expires.is_some_and(|expires| expires <= now.plus(NEARLY_OVER))
 }

@@ -29,8 +29,8 @@ rotates that user's tokens with it. Done once; see docs/sign-in.md.
   --client-id ID        app that the user signs in to (GUID), a public client with the redirect URI http://localhost
   --user NAME           who must sign in: sign-in name or object id
   --vault-secret URL    where the refresh token goes: https://VAULT.vault.azure.net/secrets/NAME
-  --vault-token-stdin   write the vault with the access token on standard input, not by the same sign-in
-  --scopes SCOPES       what to ask for, instead of `.default` of Azure DevOps
+  --vault-token-stdin   write the vault with the access token on standard input instead of the same sign-in
+  --scopes SCOPES       scopes to request instead of `.default` of Azure DevOps
   --redirect-host HOST  host of the app's redirect URI: localhost (default) or 127.0.0.1
   -h, --help            show this help
   -V, --version         show the version
@@ -45,18 +45,13 @@ pub(super) enum Request {
     SignIn(Box<Arguments>),
 }
 
-/// How to sign in.
 #[derive(Debug)]
 pub(super) struct Arguments {
-    /// The tenant's id.
     pub(super) tenant: String,
-    /// The app's client id.
     pub(super) client: String,
-    /// Who must sign in.
     pub(super) user: UserName,
     /// Where the refresh token goes.
     pub(super) secret: VaultSecret,
-    /// The login host.
     pub(super) authority: Url,
     /// Whether standard input brings a token for the vault.
     pub(super) has_vault_token: bool,
@@ -135,7 +130,7 @@ fn sign_in(mut parser: lexopt::Parser) -> Result<Request, Vec<String>> {
         is_given[at] = true;
         match parser.value().map(OsString::into_string) {
             Ok(Ok(value)) if is_like_a_secret(&value) => {
-                faults.push(format!("`--{name}` holds what looks like a secret: no secret belongs on a command line"));
+                faults.push(format!("`--{name}` looks like a secret: secrets do not belong on a command line"));
             }
             Ok(Ok(value)) if value.starts_with("--") => faults.push(format!("`--{name}` needs a value")),
             Ok(Ok(value)) => values[at] = Some(value).filter(|value| !value.trim().is_empty()),

@@ -19,14 +19,14 @@ pub(super) const OPENER: &str = if cfg!(target_os = "windows") {
     "xdg-open"
 };
 
-/// Starts the opener, apart from this process: Ctrl-C ends the sign-in and not the browser.
+/// Starts the opener in its own process group: Ctrl-C ends the sign-in and not the browser.
 pub(super) fn open(address: &str) -> io::Result<Child> {
     let mut command = Command::new(OPENER);
     if cfg!(target_os = "windows") {
         command.arg("url.dll,FileProtocolHandler");
     }
     command.arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    apart(&mut command);
+    detach(&mut command);
     command.spawn()
 }
 
@@ -43,13 +43,13 @@ pub(super) async fn failure(mut opener: Child) -> String {
 }
 
 #[cfg(unix)]
-fn apart(command: &mut Command) {
+fn detach(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     command.process_group(0);
 }
 
 #[cfg(windows)]
-fn apart(command: &mut Command) {
+fn detach(command: &mut Command) {
     use std::os::windows::process::CommandExt as _;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);

@@ -29,32 +29,32 @@ use crate::model::secret::Secret;
 use crate::model::text::one_line;
 use crate::model::user::UserName;
 
-/// A person looks for a password and a second factor in this time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// Enough for a password and a second factor.
+pub(super) const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// A browser on the same machine sends its request at once; some connections are opened in advance and never used.
 const REQUEST: Duration = Duration::from_secs(60);
 /// The browser follows to the last page in this time.
-const GOODBYE: Duration = Duration::from_secs(2);
+const LAST_PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Ports tried until one is free for both families of addresses.
 const PORTS: usize = 20;
 const START: &str = "/sign-in";
 const DONE: &str = "/done";
 
-/// A sign-in that was asked for, and its open end.
-pub(super) struct Asked {
+/// A sign-in in the browser, and the listener that receives its code.
+pub(super) struct BrowserSignIn {
     v4: TcpListener,
     /// Browsers may take `localhost` for this address. A machine may not have it.
     v6: Option<TcpListener>,
     authorize: Url,
     pub(super) state: Secret,
-    /// Proves at the token endpoint that who asked redeems.
+    /// The PKCE code verifier.
     pub(super) verifier: Secret,
     /// Where the browser comes back to.
     pub(super) redirect: String,
 }
 
-impl Asked {
-    /// Takes a free port and writes down what to ask.
+impl BrowserSignIn {
+    /// Listens on a free port and builds the authorization request.
     pub(super) async fn new(
         issuer: Issuer<'_>,
         client: &str,
@@ -94,15 +94,15 @@ impl Asked {
     /// browsers open some that they never use.
     pub(super) async fn code(&self) -> anyhow::Result<Secret> {
         let outcome = RefCell::new(None);
-        let has_said_goodbye = Cell::new(false);
-        let mut until = Instant::now() + PATIENCE;
+        let is_last_page_sent = Cell::new(false);
+        let mut until = Instant::now() + SIGN_IN_TIMEOUT;
         let mut connections = FuturesUnordered::new();
         loop {
             tokio::select! {
                 accepted = self.accept() => {
                     let stream = accepted.context("could not take the browser's connection")?;
                     let service = service_fn(|request| {
-                        let reply = self.reply(&request, &outcome, &has_said_goodbye);
+                        let reply = self.reply(&request, &outcome, &is_last_page_sent);
                         async { Ok::<_, Infallible>(reply) }
                     });
                     let mut server = http1::Builder::new();
@@ -110,11 +110,11 @@ impl Asked {
                     connections.push(server.serve_connection(TokioIo::new(stream), service));
                 }
                 Some(_served) = connections.next() => {
-                    if has_said_goodbye.get() {
+                    if is_last_page_sent.get() {
                         break;
                     }
                     if outcome.borrow().is_some() {
-                        until = until.min(Instant::now() + GOODBYE);
+                        until = until.min(Instant::now() + LAST_PAGE_TIMEOUT);
                     }
                 }
                 () = sleep_until(until) => break,
@@ -122,7 +122,7 @@ impl Asked {
         }
         drop(connections);
         let ended = outcome.into_inner();
-        ended.unwrap_or_else(|| Err(anyhow!("nobody signed in within {} minutes", PATIENCE.as_secs() / 60)))
+        ended.unwrap_or_else(|| Err(anyhow!("nobody signed in within {} minutes", SIGN_IN_TIMEOUT.as_secs() / 60)))
     }
 
     async fn accept(&self) -> io::Result<TcpStream> {
@@ -140,7 +140,7 @@ impl Asked {
         &self,
         request: &Request<Incoming>,
         outcome: &RefCell<Option<anyhow::Result<Secret>>>,
-        has_said_goodbye: &Cell<bool>,
+        is_last_page_sent: &Cell<bool>,
     ) -> Response<String> {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let path = request.uri().path_and_query().filter(|_| request.uri().authority().is_none());
@@ -150,7 +150,7 @@ impl Asked {
         match (request.method(), target.path()) {
             (&Method::GET, START) => redirection(self.authorize.as_str()),
             (&Method::GET, DONE) => {
-                has_said_goodbye.set(outcome.borrow().is_some());
+                is_last_page_sent.set(outcome.borrow().is_some());
                 page(StatusCode::OK, "This window can be closed; the rest is in the terminal.")
             }
             (&Method::GET, "/") if outcome.borrow().is_none() => match self.answer(&target) {
@@ -161,7 +161,7 @@ impl Asked {
                 }
                 None => page(
                     StatusCode::BAD_REQUEST,
-                    "This answer belongs to another sign-in. Begin again at the address that the terminal shows.",
+                    "This answer belongs to another sign-in. Start again at the address that the terminal shows.",
                 ),
             },
             (&Method::GET, "/") => redirection(DONE),
@@ -189,15 +189,15 @@ impl Asked {
             (_, Some(error)) => {
                 let description = find("error_description").unwrap_or_default();
                 let sentence = description.lines().next().unwrap_or_default();
-                Some(Err(anyhow!("the login page ended with {}: {}", one_line(&error), one_line(sentence))))
+                Some(Err(anyhow!("the login page returned {}: {}", one_line(&error), one_line(sentence))))
             }
             _ => None,
         }
     }
 }
 
-/// The same free port of both loopback addresses. Where another program has it on one of them, that program would get the
-/// code: then another port.
+/// The same free port of both loopback addresses. Where another program has it on one of them, that program would get
+/// the code: then another port.
 async fn listen() -> io::Result<(TcpListener, Option<TcpListener>)> {
     for _ in 0..PORTS {
         let v4 = TcpListener::bind("127.0.0.1:0").await?;
@@ -245,6 +245,6 @@ fn page(status: StatusCode, text: &str) -> Response<String> {
 /// 256 random bits, as text for an address.
 fn random() -> anyhow::Result<Secret> {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
-    SystemRandom::new().fill(bytes.as_mut()).map_err(|_| anyhow!("the system gives no random numbers"))?;
+    SystemRandom::new().fill(bytes.as_mut()).map_err(|_| anyhow!("the system provides no random numbers"))?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }

@@ -43,17 +43,16 @@ use self::arguments::{Arguments, Request};
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_ARGUMENTS: u8 = 2;
-/// What shells give a program that Ctrl-C has ended.
+/// The exit code that shells give a program ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 const MAYBE_STORED: &str = "It is not known whether the refresh token was stored.";
-/// Somebody sits and waits: a name that does not exist or a proxy that is down should not take a minute.
+/// A person is waiting: a misspelled host name or a proxy that is down should not take a minute.
 const REPEAT_WITHIN: Duration = Duration::from_secs(15);
-/// After this time, the person is to know what takes so long, and from then on this often.
+/// After this time the terminal shows what is in progress, and then repeats it.
 const SILENCE: Duration = Duration::from_secs(2);
 const REMINDER: Duration = Duration::from_secs(10);
 
-/// Where a person is.
 pub struct Streams {
     pub input: Box<dyn Read + Send>,
     /// Whether the person types there.
@@ -83,7 +82,7 @@ pub async fn run(
             for fault in faults {
                 errors.say(&format!("error: {fault}"));
             }
-            errors.say("`rotate-pat --help` shows how it is used.");
+            errors.say("Run `rotate-pat --help` for usage.");
             return WRONG_ARGUMENTS;
         }
     };
@@ -221,7 +220,7 @@ impl Station {
         let looked = self.waiting("reading the vault", key_vault::look(&self.http, secret, token)).await;
         let stored = looked.map_err(|error| {
             let advice = advice(&error);
-            StepError::new(on(error, &format!("could not look into {secret}"))).advise_if(advice)
+            StepError::new(on(error, &format!("could not read {secret}"))).advise_if(advice)
         })?;
         if let Some(stored) = &stored {
             check_tags(secret, &stored.tags)?;
@@ -236,8 +235,8 @@ impl Station {
         let answer =
             entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope);
         let tokens = self.waiting("getting a token for the vault", answer).await.map_err(|error| {
-            StepError::new(on(error, "could not get a token for the vault by the same sign-in"))
-                .advise(format!("Hand one in with `--vault-token-stdin`: {FROM_AZ}"))
+            StepError::new(on(error, "could not get a token for the vault with the same sign-in"))
+                .advise(format!("Pass one with `--vault-token-stdin`: {FROM_AZ}"))
         })?;
         self.console.redact(&tokens.access_token);
         Ok(tokens.access_token)
@@ -250,7 +249,8 @@ impl Station {
         let default = format!("{}/.default", entra::AZURE_DEVOPS);
         let scope = with_identity(self.arguments.scopes.as_deref().unwrap_or(&default));
         let Arguments { client, user, redirect_host, .. } = &self.arguments;
-        let asked = listener::Asked::new(self.issuer(), client, user, &scope, redirect_host).await.map_err(failed)?;
+        let asked =
+            listener::BrowserSignIn::new(self.issuer(), client, user, &scope, redirect_host).await.map_err(failed)?;
         self.console.redact(&asked.state);
         self.console.redact(&asked.verifier);
         let start = asked.start();
@@ -278,7 +278,7 @@ impl Station {
     /// Opens the browser, and says what became of that and how long there is. Never ends.
     async fn open(&self, start: &str) -> std::convert::Infallible {
         const BY_HAND: &str = "open the address above yourself";
-        let minutes = listener::PATIENCE.as_secs() / 60;
+        let minutes = listener::SIGN_IN_TIMEOUT.as_secs() / 60;
         match browser::open(start) {
             Ok(opener) => {
                 self.errors
@@ -319,8 +319,8 @@ fn advice(error: &CallError) -> Option<String> {
         status == 401 || (status == 403 && !matches!(code, "ForbiddenByFirewall" | "ForbiddenByConnection"))
     });
     is_about_a_role.then(|| {
-        "Give who writes it the role Key Vault Secrets Officer on that vault, with a token of the vault's tenant; then sign \
-         in again."
+        "Give the user who writes the secret the role Key Vault Secrets Officer on the vault, and use a token of the \
+         vault's tenant; then sign in again."
             .to_owned()
     })
 }

@@ -39,7 +39,7 @@ fn bytes(input: Box<dyn Read + Send>, is_terminal: bool) -> io::Result<Vec<u8>> 
 
 fn parse(bytes: &[u8]) -> anyhow::Result<Secret> {
     if bytes.len() as u64 > MOST {
-        bail!("standard input has more than {} KiB, which is no token", MOST / 1024);
+        bail!("standard input has more than {} KiB, which is too long for a token", MOST / 1024);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| anyhow!("standard input is not UTF-8 text"))?;
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -62,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_taken_as_people_paste_it() {
+    fn a_pasted_token_is_accepted_with_quotes_and_line_ends() {
         for text in ["abc.def", "abc.def\r\n", "\u{feff}abc.def\n", "\"abc.def\"\n", " 'abc.def' "] {
             assert_eq!(parse(text.as_bytes()).unwrap().reveal(), "abc.def", "{text:?}");
         }
     }
 
     #[test]
-    fn anything_else_is_refused_in_words_and_never_cut() {
+    fn anything_else_is_rejected_with_a_reason_and_never_truncated() {
         let long = "x".repeat(64 * 1024 + 1);
         for (text, words) in [
             ("", "no token"),

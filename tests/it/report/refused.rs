@@ -62,7 +62,7 @@ fn a_token_that_has_ended_or_is_for_something_else_says_so_itself() {
         world.user_token_minutes = -10;
         world.user_token(ADMINISTRATION)
     };
-    with_token(&pipeline, &token, &["answered 401", "has expired at"]);
+    with_token(&pipeline, &token, &["answered 401", "expired at"]);
 
     let pipeline = organization(3);
     let vault = pipeline.sim.world().token_of_user("rotator", "pat-rotator", "https://vault.azure.net", "x");

@@ -75,7 +75,10 @@ fn a_person_signs_in_with_the_code_and_the_next_run_with_what_was_stored() {
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
     let code = pipeline.sim.world().device_codes[0].user_code.clone();
     says(&run, &["To sign in, open https://", " within 15 minutes, enter the code ", &code, USER]);
-    says(&run, &["has signed in", "stored the refresh token in secret", "tried it: it sees 1 active token"]);
+    says(
+        &run,
+        &["has signed in", "stored the refresh token in secret", "verified the sign-in: the user sees 1 active token"],
+    );
     assert_eq!(pipeline.sim.count(Op::TokenDeviceCode), 3);
     {
         let world = pipeline.sim.world();
@@ -113,7 +116,7 @@ fn too_many_tags_are_found_before_a_person_signs_in() {
     signing_in.pipeline.sim.world().set_secret(REFRESH, "x", &tags);
     let run = signing_in.runs(&mut signing_in.pipeline.job(), &[]);
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-    says(&run, &["has 12 tags of others and needs 4 more", "at most 15", "Nothing was stored."]);
+    says(&run, &["has 12 other tags and needs 4 more", "at most 15", "Nothing was stored."]);
     assert_eq!(signing_in.pipeline.sim.count(Op::DeviceCode), 0);
 }
 
@@ -122,7 +125,7 @@ fn without_an_id_token_nobody_is_taken_for_the_user() {
     let signing_in = SigningIn::new();
     signing_in.pipeline.sim.world().id_tokens_withheld = true;
     signing_in.at_poll(1, signs_in);
-    signing_in.fails(&[], &["Entra sent no id token", "Nothing was stored."]);
+    signing_in.fails(&[], &["Entra sent no readable id token", "Nothing was stored."]);
 }
 
 #[test]
@@ -194,13 +197,13 @@ fn another_user_than_the_one_named_is_refused_with_both_named() {
     for named in [USER.to_owned(), SigningIn::new().pipeline.sim.world().user("rotator").oid.clone()] {
         let signing_in = SigningIn::new();
         signing_in.at_poll(1, |world| world.sign_in_on_device("alice").unwrap());
-        let words = ["alice@contoso.onmicrosoft.com", &named, "is meant", "Nothing was stored."];
+        let words = ["alice@contoso.onmicrosoft.com", &named, "is expected", "Nothing was stored."];
         signing_in.fails(&[("userName", &named)], &words);
     }
 }
 
 #[test]
-fn a_guest_is_known_by_the_name_at_home() {
+fn a_guest_matches_by_home_tenant_name() {
     let signing_in = SigningIn::new();
     {
         let mut world = signing_in.pipeline.sim.world();
@@ -216,7 +219,7 @@ fn scopes_that_do_not_suffice_are_told_before_anything_is_stored() {
     let signing_in = SigningIn::new();
     signing_in.pipeline.sim.world().scopes_withheld = vec!["vso.pats_manage".to_owned()];
     signing_in.at_poll(1, signs_in);
-    signing_in.fails(&[], &["which do not suffice", AZURE_DEVOPS, "Nothing was stored."]);
+    signing_in.fails(&[], &["which are not enough", AZURE_DEVOPS, "Nothing was stored."]);
 }
 
 #[test]
@@ -245,7 +248,10 @@ fn a_store_that_cannot_be_used_is_told_before_the_person_is_asked_where_that_can
     let signing_in = SigningIn::new();
     signing_in.pipeline.sim.world().vault.writers.clear();
     signing_in.at_poll(1, signs_in);
-    signing_in.fails(&[], &["could not store the refresh token", "in no store", "Then sign in again."]);
+    signing_in.fails(
+        &[],
+        &["could not store the refresh token", "was not stored and is kept nowhere else", "Then sign in again."],
+    );
 }
 
 #[test]

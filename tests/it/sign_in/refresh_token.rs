@@ -161,7 +161,7 @@ fn an_app_that_was_made_public_redeems_without_a_credential_and_says_so() {
     pipeline.sim.inject(made_public, When::nth(Op::TokenRefresh, 1));
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);
-    says(&main, &["the service connection's app is a public client, so it is sent no credential"]);
+    says(&main, &["the service connection's app is a public client, so no credential is sent"]);
     assert_eq!(pipeline.sim.count(Op::TokenRefresh), 2, "once more, not again and again");
     settled(&pipeline);
 }
@@ -268,7 +268,9 @@ fn the_refresh_token_is_kept_fresh_whatever_the_run_does() {
 
 #[test]
 fn a_refresh_token_that_cannot_be_stored_is_a_warning_and_a_louder_one_near_its_end() {
-    for (days, left) in [(8, None), (74, None), (76, Some("about 14 days left")), (89, Some("about 1 day left"))] {
+    for (days, left) in
+        [(8, None), (74, None), (76, Some("expires in about 14 days")), (89, Some("expires in about 1 day"))]
+    {
         let pipeline = Pipeline::with_pat(5);
         pipeline.sim.world().vault.writers.clear();
         age(&pipeline, days * 24 - 12);
@@ -422,7 +424,8 @@ fn a_refresh_token_that_cannot_be_read_is_explained() {
         (
             |pipeline| pipeline.sim.world().vault.delete(REFRESH),
             &[
-                "there is no secret \"rotator-refresh-token\"",
+                "the secret \"rotator-refresh-token\"",
+                "which should hold the refresh token, does not exist",
                 "Sign in once as the rotating user",
                 "check `refreshTokenSecret`",
             ],

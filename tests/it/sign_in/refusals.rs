@@ -100,13 +100,13 @@ fn an_access_token_that_is_not_the_rotating_users_own_is_explained() {
             arrange: |pipeline| given(pipeline, |world| world.pats[0].secret.clone()),
             said: &[
                 "answered 401",
-                "Give `accessToken` an Entra access token of a user: what it holds looks like a personal access token",
+                "Set `accessToken` to an Entra access token of a user: the current value looks like a personal access token",
             ],
         },
         Row {
             what: "something that is no token at all",
             arrange: |pipeline| given(pipeline, |_| "correct-horse-battery-staple".to_owned()),
-            said: &["answered 401", "Give `accessToken` an Entra access token"],
+            said: &["answered 401", "Set `accessToken` to an Entra access token"],
         },
         Row {
             what: "a token for another audience",
@@ -140,7 +140,7 @@ fn an_access_token_that_is_not_the_rotating_users_own_is_explained() {
                     world.user_token("vso.pats vso.pats_manage")
                 })
             },
-            said: &["answered 401", "The token has expired at 20", "make it right before this step"],
+            said: &["answered 401", "The token expired at 20", "request it right before this step"],
         },
         Row {
             what: "a token revoked before its time",
@@ -207,7 +207,7 @@ fn a_user_or_a_token_that_may_not_manage_tokens_is_explained() {
             arrange: |pipeline| met_by(pipeline, Fault::Status(403), Op::ListPats),
             said: &[
                 "answered 403 InvalidAccessException",
-                "which policy stops the rotating user rotator@contoso.onmicrosoft.com",
+                "which policy blocks the rotating user rotator@contoso.onmicrosoft.com",
             ],
         },
         Row {
@@ -319,7 +319,7 @@ fn a_refresh_token_that_entra_does_not_take_is_explained() {
 }
 
 #[test]
-fn an_app_that_entra_does_not_take_is_explained() {
+fn an_app_that_entra_rejects_is_explained() {
     refuse(&[
         Row {
             what: "a wrong client secret",
@@ -369,7 +369,7 @@ fn an_app_that_entra_does_not_take_is_explained() {
             said: &[
                 "AADSTS700213",
                 "presented assertion subject",
-                "Copy issuer and subject of the service connection into a federated credential of the app",
+                "Copy the issuer and subject of the service connection into a federated credential of the app",
             ],
         },
         Row {
@@ -380,7 +380,7 @@ fn an_app_that_entra_does_not_take_is_explained() {
             },
             said: &[
                 "AADSTS70025",
-                "Copy issuer and subject of the service connection into a federated credential of the app",
+                "Copy the issuer and subject of the service connection into a federated credential of the app",
             ],
         },
         Row {

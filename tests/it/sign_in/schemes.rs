@@ -194,7 +194,7 @@ fn a_managed_identity_redeems_the_refresh_token_of_an_app_that_trusts_it() {
         };
         let (main, _) = pipeline.rotate(&mut job, &[BY_SCHEME, ("clientId", &client)]);
         settled(&pipeline);
-        says(&main, &["the app of `clientId` wants a credential; trying the service connection's"]);
+        says(&main, &["the app of `clientId` requires a credential; trying the service connection's"]);
         let client = "client pat-rotator".to_owned();
         assert_eq!(redemptions(&pipeline), [(client.clone(), false), (client, true)], "{scheme:?}");
     }
@@ -205,7 +205,7 @@ fn a_managed_identity_is_no_app_of_a_refresh_token_and_the_message_says_so() {
     let pipeline = Pipeline::with_pat(5);
     let mut job = job(&pipeline, Scheme::Machine);
     let run = pipeline.main(&mut job, &[BY_SCHEME]);
-    let told = ["a managed identity is no app that a user can sign in to", "Name that app with `clientId`."];
+    let told = ["users cannot sign in to a managed identity", "Set `clientId` to the app's id."];
     failed_without_a_trace(&pipeline, &run, &told);
     assert_eq!(pipeline.sim.count(Op::TokenRefresh), 0);
 }
@@ -376,7 +376,7 @@ fn an_untimely_assertion_is_not_signed_again_and_again() {
     let wrong = jiff::SignedDuration::from_hours(5);
     pipeline.sim.inject(Fault::ClockSkew(wrong), When::every(Op::TokenClientCredentials));
     let run = pipeline.main(&mut job, &[BY_SCHEME]);
-    failed_without_a_trace(&pipeline, &run, &["AADSTS700024", "Set the clock of the agent's machine right"]);
+    failed_without_a_trace(&pipeline, &run, &["AADSTS700024", "Correct the clock of the agent's machine"]);
     assert_eq!(pipeline.sim.count(Op::TokenClientCredentials), 2);
 }
 

@@ -158,7 +158,7 @@ fn a_refresh_token_of_the_job_rotates_without_a_store_and_the_loss_is_warned_abo
         assert_eq!(main.warning_count, 1, "{}", main.log);
         says(
             &main,
-            &["is lost, and the one used ends after 90 days at most", "Name a place for it in `refreshTokenStore`."],
+            &["is lost, and the one used expires after 90 days at most", "Set `refreshTokenStore` to keep new ones."],
         );
         assert_eq!(exchanges(&pipeline), [(Op::TokenRefresh, format!("client {app}"), !is_public)]);
     }
@@ -179,7 +179,7 @@ fn an_app_that_trusts_the_same_pipeline_is_proved_with_the_connections_credentia
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);
     settled(&pipeline);
-    says(&main, &["note: the app of `clientId` wants a credential; trying the service connection's"]);
+    says(&main, &["note: the app of `clientId` requires a credential; trying the service connection's"]);
     let redeemed = exchanges(&pipeline).into_iter().filter(|(op, ..)| *op == Op::TokenRefresh);
     assert_eq!(redeemed.map(|(.., proved)| proved).collect::<Vec<_>>(), [false, true]);
 }
@@ -221,7 +221,7 @@ fn another_confidential_app_cannot_be_proved_with_a_secret_and_the_message_says_
     let run = pipeline.main(&mut job, &[BY_SCHEME]);
     let told = [
         "AADSTS7000218",
-        "Set `clientId` to a public client, or to the service connection's own app, and sign in to that one.",
+        "Set `clientId` to a public client, or to the service connection's own app, and sign in to that app.",
     ];
     failed_without_a_trace(&pipeline, &run, &told);
     assert_eq!(pipeline.sim.count(Op::TokenRefresh), 1, "another app's secret would be no good");
@@ -260,7 +260,8 @@ fn scopes_that_are_not_granted_are_noted_before_the_service_refuses_them() {
             };
             let run = pipeline.main(&mut job, &[given, &[("requestedScopes", scopes)]].concat());
             let advice = "grant the app the delegated permissions `vso.pats` and `vso.pats_manage`, with admin consent";
-            let told = ["note: the scopes granted are", "which may not suffice", "has the scopes \"vso.pats\"", advice];
+            let told =
+                ["note: the scopes granted are", "which may not be enough", "has the scopes \"vso.pats\"", advice];
             failed_without_a_trace(&pipeline, &run, &told);
         }
     }

@@ -1,4 +1,4 @@
-//! The user who signed in must be the one who is meant: by name or object id, as an input or as the tags beside the stored
+//! The user who signed in must be the expected one: by name or object id, as an input or as the tags beside the stored
 //! refresh token say. Another one is refused before anything is stored or listed.
 
 use crate::harness::pipeline::{NAME, Pipeline, REFRESH, says};
@@ -27,12 +27,12 @@ fn main(pipeline: &Pipeline, by_access_token: bool, user: &str) -> StepRun {
 /// Both users are named, and nothing was stored or listed.
 #[track_caller]
 fn refused(pipeline: &Pipeline, run: &StepRun, is: &str, meant: &str) {
-    failed_without_a_trace(pipeline, run, &[&format!("the token acts for {is}"), &format!("{meant} is meant")]);
+    failed_without_a_trace(pipeline, run, &[&format!("the token acts for {is}"), &format!("{meant} is expected")]);
     assert_eq!(pipeline.sim.count(Op::VaultWrite) + pipeline.sim.count(Op::ListPats), 0);
 }
 
 #[test]
-fn the_user_who_is_meant_is_let_through_by_name_in_any_case_and_by_object_id() {
+fn the_expected_user_is_accepted_by_name_in_any_case_and_by_object_id() {
     for by_access_token in [false, true] {
         let by_id = object_id(&Pipeline::with_pat(5), "rotator");
         // Of an access token made elsewhere, only the name is known: Azure DevOps says no object id.
@@ -89,7 +89,7 @@ fn another_user_than_the_tags_name_is_refused_and_no_newer_refresh_token_is_stor
         match refused_as {
             Some(meant) => {
                 refused(&pipeline, &run, UPN, "");
-                says(&run, &[meant, "Sign in again as the user who is meant"]);
+                says(&run, &[meant, "Sign in again as the expected user"]);
             }
             None => {
                 assert_eq!(run.result, TaskResult::Succeeded, "{tags:?}\n{}", run.log);
@@ -189,8 +189,8 @@ fn expected_user_that_nothing_is_compared_with_fails_the_run() {
         pipeline.sim.world().id_tokens_withheld = true;
         let id = object_id(&pipeline, "rotator");
         let run = main(&pipeline, by_access_token, &id);
-        let told = [&*format!("whether the token acts for the user with the object id {id}"), "could not be compared"];
-        failed_without_a_trace(&pipeline, &run, &told);
+        let unknown = format!("could not check whether the token acts for the user with the object id {id}");
+        failed_without_a_trace(&pipeline, &run, &[&unknown]);
         says(&run, &["Set `userName` to the sign-in name"]);
         assert_eq!(pipeline.sim.count(Op::VaultWrite) + pipeline.sim.count(Op::ListPats), 0);
     }
@@ -201,7 +201,7 @@ fn expected_user_that_nothing_is_compared_with_fails_the_run() {
     tagged.sim.world().set_secret(REFRESH, &value, &[("userObjectId", &id)]);
     tagged.sim.world().id_tokens_withheld = true;
     let run = main(&tagged, false, "");
-    failed_without_a_trace(&tagged, &run, &["could not be compared"]);
+    failed_without_a_trace(&tagged, &run, &["could not check whether the token acts for"]);
     assert_eq!(tagged.sim.count(Op::VaultWrite), 0);
 }
 

@@ -16,7 +16,7 @@ use simulator::world::{KEY_VAULT, World};
 use simulator::{Fault, Op, When};
 
 /// Far more than any step of a test takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A pipeline whose vault holds no refresh token yet, and an app that people sign in to.
 fn station() -> Pipeline {
@@ -109,7 +109,7 @@ impl Station {
         let address = self.named_address();
         let started = Instant::now();
         while !self.opened().ends_with('\n') {
-            assert!(started.elapsed() < PATIENCE, "it opened nothing: {}", self.said);
+            assert!(started.elapsed() < STEP_TIMEOUT, "it opened nothing: {}", self.said);
             thread::sleep(Duration::from_millis(5));
         }
         address
@@ -197,7 +197,7 @@ fn get(url: &Url) -> Page {
 fn fetch(url: &Url, method: &str, body: &str, host: Option<&str>) -> Page {
     let address = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
     let mut stream = TcpStream::connect(&address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(STEP_TIMEOUT)).unwrap();
     let target = url.query().map_or(url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     let host = host.unwrap_or(&address);
     let kind = "Content-Type: application/x-www-form-urlencoded";
@@ -308,13 +308,13 @@ fn another_user_than_the_one_named_is_refused_and_nothing_is_stored() {
         browser(&start, "alice@contoso.onmicrosoft.com");
         let ended = station.end();
         let world = pipeline.sim.world();
-        ended.is(&world, 1, &["alice@contoso.onmicrosoft.com", user, "is meant", "Nothing was stored."]);
+        ended.is(&world, 1, &["alice@contoso.onmicrosoft.com", user, "is expected", "Nothing was stored."]);
         assert!(world.vault.secret(REFRESH).is_none());
     }
 }
 
 #[test]
-fn a_guest_is_known_by_the_name_at_home() {
+fn a_guest_matches_by_home_tenant_name() {
     let pipeline = station();
     let upn = {
         let mut world = pipeline.sim.world();
@@ -371,12 +371,14 @@ fn only_this_sign_ins_answer_counts_and_nothing_else_ends_it() {
 }
 
 #[test]
-fn a_token_for_the_vault_that_does_not_open_it_is_told_before_the_browser_opens() {
+fn an_invalid_vault_token_is_reported_before_the_browser_opens() {
     let pipeline = station();
     let stranger = pipeline.sim.world().app_token("pat-publisher", KEY_VAULT);
-    for (input, words) in
-        [("", "has no token for the vault"), ("two words", "has several words"), (&stranger, "could not look into")]
-    {
+    for (input, words) in [
+        ("", "has no token for the vault"),
+        ("two words", "has several words"),
+        (&stranger, "could not read secret \""),
+    ] {
         let ended = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(input)).end();
         ended.is(&pipeline.sim.world(), 1, &[words, "Nothing was stored."]);
         assert_eq!(ended.opened, "");
@@ -404,7 +406,7 @@ fn start(pipeline: &Pipeline, more: &[&str], opener: &str) -> Station {
 fn heard(pipeline: &Pipeline, op: Op) {
     let started = Instant::now();
     while pipeline.sim.count(op) == 0 {
-        assert!(started.elapsed() < PATIENCE, "no {op:?}");
+        assert!(started.elapsed() < STEP_TIMEOUT, "no {op:?}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -486,7 +488,7 @@ fn a_request_with_any_headers_gets_a_reply() {
     let port = start.port().unwrap();
     let raw = |target: &str, method: &str, headers: &[u8]| {
         let mut stream = TcpStream::connect(("localhost", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(STEP_TIMEOUT)).unwrap();
         let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost:{port}\r\n");
         stream.write_all(&[head.as_bytes(), headers, b"\r\n"].concat()).unwrap();
         let mut reply = Vec::new();
@@ -621,7 +623,7 @@ fn what_was_stored_for_one_user_is_not_another_users() {
     }
     let mut job = pipeline.job();
     let run = pipeline.main(&mut job, &[]);
-    says(&run, &["the token acts for alice@contoso.onmicrosoft.com", "is meant", "Nothing was changed."]);
+    says(&run, &["the token acts for alice@contoso.onmicrosoft.com", "is expected", "Nothing was changed."]);
     assert_eq!(pipeline.active(), [format!("#1 {NAME}")]);
 }
 
