@@ -1,4 +1,4 @@
-//! What every part that acts is given: where to work and as whom, a way to send, a log and the time.
+//! What every command needs: the settings, the HTTP client, the log and the clock.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,15 +19,12 @@ use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
 use crate::settings::{Access, RotateSettings};
 
-/// What `main` gathers, and what a test puts in its place.
+/// The process's surroundings: collected by `main`, or replaced by a test.
 pub struct Runtime {
-    /// Every environment variable.
     pub environment: Environment,
-    /// The time.
     pub clock: Clock,
-    /// Standard output.
     pub out: Box<dyn io::Write>,
-    /// Being told to stop.
+    /// The cancellation of the run.
     pub cancel: Cancel,
     /// Whether the process that started this one is still there.
     pub has_launcher: Rc<dyn Fn() -> bool>,
@@ -37,13 +34,9 @@ pub struct Runtime {
 
 /// A command at work.
 pub struct Context {
-    /// Where to work and as whom.
     pub access: Access,
-    /// How to send.
     pub http: Http,
-    /// Where to write.
     pub console: Console,
-    /// The time.
     pub clock: Clock,
     /// Tokens of service connections, by app and scope, each asked for once.
     pub tokens: RefCell<BTreeMap<String, Rc<OnceCell<Secret>>>>,
@@ -57,16 +50,14 @@ impl Context {
         Pats { http: &self.http, organization: &self.access.organization, user, name: None }
     }
 
-    /// Whether something may still be changed: not cancelled, the launcher there, the log heard.
-    ///
-    /// # Errors
-    /// Why not.
+    /// Fails if nothing may be changed any more: the run was cancelled, the launcher has ended or the log cannot be
+    /// written.
     pub fn check_wanted(&self) -> anyhow::Result<()> {
         self.http.check_wanted(Service::AzureDevOps)?;
         self.console.check().map_err(|error| anyhow::Error::new(error).context("could not write the log"))
     }
 
-    /// Notes the server's time.
+    /// Corrects the clock by the server's time.
     pub fn take_date(&self, date: Option<Timestamp>) {
         let Some(date) = date else { return };
         self.clock.correct(date);
@@ -84,9 +75,7 @@ impl Context {
 
 /// A rotation at work, in either of its stages.
 pub struct RotationContext {
-    /// What every command is given.
     pub context: Context,
-    /// What to do.
     pub settings: RotateSettings,
 }
 

@@ -31,19 +31,17 @@ impl StepError {
         Self { error, advice: None, is_cancelled }
     }
 
-    /// The run was told to stop.
     pub fn cancelled() -> Self {
         Self { error: anyhow::anyhow!("the run was cancelled"), advice: None, is_cancelled: true }
     }
 
-    /// With the one thing to do, where the error itself does not tell.
+    /// Sets the remedy, instead of the one from the table of refusals.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
-    /// With the one thing to do, where somebody knows it.
     #[must_use]
     pub fn advise_if(self, advice: Option<String>) -> Self {
         match advice {
@@ -52,14 +50,14 @@ impl StepError {
         }
     }
 
-    /// With more to say behind what there is to do.
+    /// Appends to the remedy.
     #[must_use]
     pub fn advise_also(self, more: &str) -> Self {
         let advice = self.advice();
         self.advise(format!("{advice} {more}"))
     }
 
-    /// The stage that owns the state says what is true now.
+    /// Adds what is true now, which only the stage that owns the state knows.
     pub fn now(self, now: impl Into<String>) -> Failure {
         Failure { step: self, now: now.into() }
     }
@@ -73,7 +71,7 @@ impl StepError {
         call.and_then(|call| advice_for(call, Named::default())).unwrap_or_else(|| "Run again.".to_owned())
     }
 
-    /// What failed and what to do, to be told as part of something larger.
+    /// The error and the remedy, for a longer message.
     pub fn into_parts(self) -> (Error, String) {
         let advice = self.advice();
         (self.error, advice)
@@ -104,10 +102,7 @@ impl Failure {
         }
     }
 
-    /// Tells it, as an issue and as the result of the step.
-    ///
-    /// # Errors
-    /// When standard output is closed: the agent was not told.
+    /// Logs the failure as an issue and sets the result of the step.
     pub fn tell(&self, console: &Console) -> std::io::Result<()> {
         if self.step.is_cancelled {
             console.warn(&self.in_full());
@@ -134,7 +129,7 @@ pub fn on(mut error: CallError, what: &str) -> Error {
     Error::new(error).context(what.to_owned())
 }
 
-/// What the table says about an answer; nothing where there was none to ask for.
+/// The table's row for an error; `None` if no request was made.
 pub fn row_for(error: &CallError, service: advice::Service) -> Option<&'static Row> {
     let seen = match &error.kind {
         Kind::Refused { status, message, .. } => return row_of_codes(error, service, *status, message),
