@@ -94,7 +94,7 @@ fn a_service_that_widens_an_omitted_scope_is_found_out() {
     assert!(job.variable_value(VARIABLE).is_some());
     let post = pipeline.post(&mut job);
     assert_eq!(post.result, TaskResult::Failed, "{}", post.log);
-    says(&post, &["the scopes app_token in the place of vso.hidden vso.code"]);
+    says(&post, &["the scopes app_token instead of vso.hidden vso.code"]);
 }
 
 #[test]
