@@ -5,6 +5,7 @@ use crate::agent::{handoff, job_status};
 use crate::model::{text, timestamp};
 use crate::rotation::main_stage;
 use crate::rotation::outcome::Outcome;
+use crate::rotation::settle_command;
 use crate::rotation::settle_stage;
 use crate::{report, settings, sign_in, workstation};
 use std::ffi::OsString;
@@ -215,6 +216,16 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
             let rotating = RotationContext { context, settings: *settings };
             (settle_stage::run(&rotating, handed, &job).await.map(Some), rotating.context)
+        }
+        (Command::Settle(settings), _) => {
+            let request = &settings.request;
+            context.console.say(&format!(
+                "RotatePat {version}: settle {} in {organization}, for build {}",
+                request.name, request.run.run
+            ));
+            let job = job_status::job_end(&environment, None, None);
+            let rotating = RotationContext { context, settings: *settings };
+            (settle_command::run(&rotating, &job.status).await.map(Some), rotating.context)
         }
         (Command::Report(settings), _) => {
             context.console.say(&format!("RotatePat {version}: report on {organization}"));

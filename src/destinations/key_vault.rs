@@ -27,9 +27,17 @@ const TAGS: [&str; 5] = [ID_TAG, "validTo", ORGANIZATION_TAG, "patName", "run"];
 /// The tags of a secret that other people or policies put there.
 pub(super) type ForeignTags = BTreeMap<String, String>;
 
-/// The token that the secret holds according to its tags, whether that token still works, and the tags of others, which
-/// are kept. A disabled current version counts as empty.
-pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<(Record, ForeignTags), StepError> {
+/// What a secret holds.
+pub(super) struct Found {
+    /// The token according to the secret's tags, and whether it still works.
+    pub(super) record: Record,
+    /// The tags of others, which are kept.
+    pub(super) foreign: ForeignTags,
+    pub(super) value: Option<Secret>,
+}
+
+/// Reads what the secret holds. A disabled current version counts as empty.
+pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<Found, StepError> {
     let failed = |error: CallError, what: String| StepError::new(on(error, &what));
     if let Some(note) = secret.note() {
         context.console.say(&note);
@@ -45,7 +53,7 @@ pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<(R
     })?;
     let stored = stored.filter(|stored| !stored.value.reveal().is_empty());
     let id = stored.as_ref().and_then(|stored| AuthorizationId::parse(stored.tags.get(ID_TAG)?));
-    let holds = match (stored, id) {
+    let holds = match (&stored, id) {
         (Some(stored), Some(id)) => {
             context.console.redact(&stored.value);
             let works = works(context, &stored.value)
@@ -55,7 +63,8 @@ pub(super) async fn record(context: &Context, secret: &VaultSecret) -> Result<(R
         }
         _ => RecordedPat::Nothing,
     };
-    Ok((Record { destination: secret.to_string(), holds }, foreign))
+    let value = stored.map(|stored| stored.value);
+    Ok(Found { record: Record { destination: secret.to_string(), holds }, foreign, value })
 }
 
 async fn works(context: &Context, value: &Secret) -> Result<bool, CallError> {

@@ -21,10 +21,10 @@ use crate::azure::pats::Pats;
 use crate::context::{Context, RotationContext};
 use crate::failure::StepError;
 use crate::model::destination::Destination;
-use crate::model::pat::Pat;
+use crate::model::pat::{AuthorizationId, Pat};
 use crate::model::secret::Secret;
 use crate::model::vault_secret::VaultSecret;
-use crate::plan::Record;
+use crate::plan::{Record, RecordedPat};
 use crate::settings::RotateSettings;
 
 /// All destinations of a run. Each access token for them is requested once.
@@ -35,6 +35,8 @@ pub struct Destinations<'a> {
     connections: Connections<'a>,
     /// For each secret, the tags of others.
     foreign_tags: RefCell<Vec<(VaultSecret, ForeignTags)>>,
+    /// Working values that could be read back.
+    values: RefCell<Vec<(AuthorizationId, Secret)>>,
 }
 
 impl<'a> Destinations<'a> {
@@ -43,7 +45,7 @@ impl<'a> Destinations<'a> {
         let writers = Rc::new(Writers::new(context));
         let groups = Groups::new(context, Rc::clone(&writers));
         let connections = Connections::new(context, writers);
-        Self { context, settings, groups, connections, foreign_tags: RefCell::default() }
+        Self { context, settings, groups, connections, foreign_tags: RefCell::default(), values: RefCell::default() }
     }
 
     /// Reads what every destination holds, and finds problems before anything is changed. The error is that of the first
@@ -51,14 +53,22 @@ impl<'a> Destinations<'a> {
     pub async fn records(&self) -> Result<Vec<Record>, StepError> {
         let reads = self.settings.publish_to.iter().map(async |destination| match destination {
             Destination::KeyVault(secret) => {
-                let (record, foreign) = key_vault::record(self.context, secret).await?;
-                self.foreign_tags.borrow_mut().push((secret.clone(), foreign));
-                Ok(record)
+                let found = key_vault::record(self.context, secret).await?;
+                self.foreign_tags.borrow_mut().push((secret.clone(), found.foreign));
+                if let (RecordedPat::Pat(id), Some(value)) = (&found.record.holds, found.value) {
+                    self.values.borrow_mut().push((id.clone(), value));
+                }
+                Ok(found.record)
             }
             Destination::VariableGroup(variable) => self.groups.record(variable).await,
             Destination::ServiceConnection(connection) => self.connections.record(connection).await,
         });
         join_all(reads).await.into_iter().collect()
+    }
+
+    /// The value of this token, if [`Self::records`] has read it in a place.
+    pub fn value_of(&self, id: &AuthorizationId) -> Option<Secret> {
+        self.values.borrow().iter().find(|(known, _)| known == id).map(|(_, value)| value.clone())
     }
 
     /// Writes the new value to every destination, with a record of which one it is, and reads it back. Independent

@@ -4,6 +4,7 @@ pub mod conflicts;
 mod display;
 mod due;
 mod family;
+mod settlement;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::model::timestamp::Timestamp;
 
 pub use self::due::RotateWhen;
 pub use self::family::{NamedPat, family, of_organization};
+pub use self::settlement::{SettleDecision, SettleKnown, SettleRefusal, SettleRequest, Settlement, plan_settling};
 
 use self::family::is_of_another;
 
@@ -387,16 +389,20 @@ fn earlier_attempt(
     member: &NamedPat,
 ) -> Option<(RunId, Timestamp)> {
     let Generation::Pending(run) = &member.generation else { return None };
+    let made = member.pat.valid_from.plus(LATE_REQUESTS);
+    let until = settles_until(members, run, request.overlap, known.now).map_or(made, |settled| settled.max(made));
+    (request.run.is_own(run) && known.now < until).then(|| (run.clone(), until))
+}
+
+/// Until when what a run sent to settle may still arrive, if it superseded others lately.
+fn settles_until(members: &[NamedPat], run: &RunId, overlap: Duration, now: Timestamp) -> Option<Timestamp> {
     let superseded = members.iter().filter_map(|m| match &m.generation {
-        Generation::Superseded { by, ends } if by == run => Some(ends.minus(request.overlap)),
+        Generation::Superseded { by, ends } if by == run => Some(ends.minus(overlap)),
         _ => None,
     });
     // Rounded up to the minute; of another overlap than today's it may be any time.
-    let latest = known.now.plus(Duration::from_secs(60));
-    let settled = superseded.filter(|at| *at <= latest).map(|at| at.plus(SETTLE_WITHIN));
-    let signs = settled.chain([member.pat.valid_from]);
-    let until = signs.max()?.plus(LATE_REQUESTS);
-    (request.run.is_own(run) && known.now < until).then(|| (run.clone(), until))
+    let latest = now.plus(Duration::from_secs(60));
+    superseded.filter(|at| *at <= latest).map(|at| at.plus(SETTLE_WITHIN).plus(LATE_REQUESTS)).max()
 }
 
 /// Every reason to rotate now. The pending token of a run at work is not a reason: that run is rotating already.

@@ -5,25 +5,24 @@ use std::collections::BTreeMap;
 
 use crate::agent::handoff::State;
 use crate::azure::builds;
-use crate::azure::connection_data::{self, ConnectionData};
 use crate::azure::pats::Pats;
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
-use crate::http::Auth;
 use crate::model::marker::PatName;
 use crate::model::pat::Pat;
-use crate::model::run_id::Liveness;
-use crate::model::timestamp::{Timestamp, pluralize};
+use crate::model::run_id::{BuildState, Liveness};
+use crate::model::timestamp::Timestamp;
 use crate::model::user::Identity;
-use crate::plan::{self, Decision, Known, Plan, Refusal, Rotation, UpToDate, family, of_organization, runs_to_ask};
+use crate::plan::{self, Decision, Known, NamedPat, Plan, Refusal, Rotation, UpToDate, of_organization, runs_to_ask};
 use crate::rotation::abandon::{revoke_unheld, undo};
 use crate::rotation::create::{Creations, NewPat, create};
 use crate::rotation::outcome::{Current, Outcome, Outputs};
+use crate::rotation::survey::{Survey, survey};
 use crate::rotation::verify::{NotProved, prove};
 use crate::rotation::{publish, settle};
 use crate::settings::Retirement;
-use crate::sign_in::{self, UserToken};
+use crate::sign_in::UserToken;
 
 /// What is known before anything is changed.
 struct Prepared {
@@ -53,61 +52,41 @@ pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
     }
 }
 
-/// Everything that only reads, and the refresh token that is kept fresh. The destinations are read by others than the
-/// user, so their reading does not wait for the user's sign-in; where that fails, nobody waits for them.
+/// Everything that only reads, and the refresh token that is kept fresh.
 async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Result<Prepared, StepError> {
-    let organization = &work.context.access.organization;
-    let as_user = async {
-        let user = sign_in::sign_in(&work.context).await?;
-        let pats = work.pats(&user.token);
-        let who = connection_data::ask(&work.context.http, organization, Auth::Bearer(&user.token));
-        let (listing, who) = tokio::join!(pats.list(), who);
-        Ok::<_, StepError>((user, listing, who))
-    };
-    let records = async { Ok(destinations.records().await) };
-    let ((user, listing, who), records) = tokio::try_join!(as_user, records)?;
-    let listing = match listing {
-        Ok(listing) => listing,
-        Err(error) => {
-            let advice = sign_in::explain_refusal(&work.context, &user, &error).await;
-            let step = StepError::new(on(error, &format!("could not list the tokens in {organization}")));
-            return Err(step.advise_if(advice));
-        }
-    };
-    work.context.take_date(listing.date);
-    let who = match who {
-        Ok(who) => {
-            if who.user.is_none() {
-                work.context.console.say("note: the organization does not say who the token acts for");
-            }
-            who
-        }
-        // No document says whether a token with the two PAT scopes alone may ask who it acts for.
-        Err(error) if error.is_about_signing_in() || error.refusal().is_some() => {
-            work.context.console.say(&format!("note: could not learn who the token acts for: {error}"));
-            ConnectionData::default()
-        }
-        Err(error) => {
-            let what = format!("could not learn who the token acts for in {organization}");
-            return Err(StepError::new(on(error, &what)));
-        }
-    };
-    let records = records?;
+    let Survey { user, owner, organization, listed, records } = survey(work, destinations).await?;
     let request = &work.settings.request;
-    let ConnectionData { user: owner, organization: id } = who;
-    let ours = of_organization(&listing.pats, id.as_ref());
-    let named = family(&request.name, &ours).len();
-    let total = pluralize(i64::try_from(ours.len()).unwrap_or(i64::MAX), "active token");
-    work.context.console.say(&format!("found {total} in {organization}, {named} of them named {}", request.name));
-    let liveness = liveness(work, &ours).await?;
+    let liveness = liveness(work, &of_organization(&listed, organization.as_ref())).await?;
     let known = Known {
         now: work.context.clock.now(),
-        listed: &listing.pats,
-        organization: id.as_ref(),
+        listed: &listed,
+        organization: organization.as_ref(),
         liveness: &liveness,
         records: &records,
     };
-    Ok(Prepared { user, owner, plan: plan::plan(request, &known) })
+    let plan = plan::plan(request, &known);
+    if work.settings.retirement == Retirement::Later && matches!(plan.decision, Decision::Rotate(_)) {
+        can_be_asked_for(work).await?;
+    }
+    Ok(Prepared { user, owner, plan })
+}
+
+/// An approval may take days. Other runs wait as long as they can see that this build is at work: where this one cannot
+/// see that of itself, others cannot either, and would take over after six hours.
+async fn can_be_asked_for(work: &RotationContext) -> Result<(), StepError> {
+    let pipeline = &work.context.access.pipeline;
+    let what = "could not learn from the service that this build is at work, which other runs have to learn while a later \
+                job of it is waited for";
+    let advice = "Let the job's token read builds (the role `View builds` of the project's build service), or use \
+                  `retireOldPat: afterJob`.";
+    let (Some(build), Some(token)) = (work.settings.request.run.build(), &pipeline.job_token) else {
+        return Err(StepError::new(anyhow::anyhow!(what)).advise(advice));
+    };
+    match builds::state(&work.context.http, &pipeline.organization, &pipeline.project, build, token).await {
+        Ok(BuildState::NotCompleted) => Ok(()),
+        Ok(BuildState::Completed(_) | BuildState::Unknown) => Err(StepError::new(anyhow::anyhow!(what)).advise(advice)),
+        Err(error) => Err(StepError::new(on(error, what))),
+    }
 }
 
 /// Asks for the builds of other runs that have a pending one.
@@ -145,20 +124,25 @@ async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outp
         work.context.console.say("dry run: no token and no destination was changed");
         return Outputs { outcome: Outcome::DryRun { is_due: false }, current: Some(current) };
     }
-    for member in &rest.clean {
+    clean(work, &work.pats(&user.token), &rest.clean).await;
+    let next = work.settings.request.rotate_when.next(&rest.current.pat);
+    let outcome = rest.waiting_for.clone().map_or(Outcome::NotDue(next), Outcome::WaitingFor);
+    Outputs { outcome, current: Some(current) }
+}
+
+/// Revokes what earlier runs superseded and whose overlap is over. A failure is a warning.
+pub(super) async fn clean(work: &RotationContext, pats: &Pats<'_>, over: &[NamedPat]) {
+    for member in over {
         if work.context.check_wanted().is_err() {
             break;
         }
-        match work.pats(&user.token).revoke(&member.pat.id).await {
+        match pats.revoke(&member.pat.id).await {
             Ok(()) => work.context.console.say(&format!("revoked {member}, whose overlap has ended")),
             Err(error) => {
                 work.context.console.warn(&format!("could not revoke {member}: {error}. The next run tries again."))
             }
         }
     }
-    let next = work.settings.request.rotate_when.next(&rest.current.pat);
-    let outcome = rest.waiting_for.clone().map_or(Outcome::NotDue(next), Outcome::WaitingFor);
-    Outputs { outcome, current: Some(current) }
 }
 
 fn dry(work: &RotationContext, rotation: &Rotation) -> Outputs {
@@ -205,9 +189,9 @@ async fn rotate(
     let delivered = publish::to_destinations(work, destinations, &pats, &new).await?;
     let outputs = outputs(&request.name, &new.created.pat, work.context.clock.now());
     let handed_over = match work.settings.retirement {
-        Retirement::AfterJob => Some((encoded.as_str(), &user.token)),
+        Retirement::AfterJob | Retirement::Later => Some((encoded.as_str(), &user.token)),
         Retirement::Immediately => {
-            settle::carry_out(work, destinations, &pats, &state, &new.created.secret).await?;
+            settle::carry_out(work, destinations, &pats, &state, Some(&new.created.secret)).await?;
             None
         }
     };

@@ -6,5 +6,7 @@ pub mod main_stage;
 pub mod outcome;
 mod publish;
 pub mod settle;
+pub mod settle_command;
 pub mod settle_stage;
+mod survey;
 mod verify;

@@ -38,7 +38,19 @@ pub enum Outcome {
     DryRun {
         is_due: bool,
     },
+    /// What a settle step would have done.
+    DrySettling,
     Committed {
+        name: PatName,
+        id: String,
+    },
+    /// The job has succeeded, and a later job settles.
+    AwaitsSettling {
+        name: PatName,
+        id: String,
+    },
+    /// A settle step found the token committed.
+    Settled {
         name: PatName,
         id: String,
     },
@@ -59,6 +71,11 @@ impl fmt::Display for Outcome {
             Self::WaitingFor(run) => write!(f, "not due, and run {run} is rotating at this moment"),
             Self::DryRun { is_due: true } => f.write_str("dry run: a rotation is due; nothing was rotated"),
             Self::DryRun { is_due: false } => f.write_str("dry run: not due"),
+            Self::DrySettling => f.write_str("dry run: nothing was settled"),
+            Self::AwaitsSettling { name, id } => {
+                write!(f, "pending {name}: {id} becomes the current token when a later job of this build settles")
+            }
+            Self::Settled { name, id } => write!(f, "nothing to settle: {id} is the current token of {name} already"),
             Self::Committed { name, id } => write!(f, "committed {name}: {id} is the current token"),
             Self::Held(why) => write!(f, "held: {why}"),
             Self::NothingToSettle => f.write_str("nothing to settle"),

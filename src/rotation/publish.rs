@@ -15,6 +15,7 @@ use crate::rotation::abandon::{mark_held, not_held, undo};
 use crate::rotation::create::NewPat;
 use crate::rotation::outcome::Outputs;
 use crate::rotation::verify::unwritten;
+use crate::settings::Retirement;
 
 /// Who may hold the new value.
 #[derive(Debug, Default)]
@@ -107,13 +108,17 @@ fn what_comes(work: &RotationContext, state: &State) -> String {
         Some(name) => format!("if {} is true when the job ends", quoted(name)),
         None => "if the job succeeds".to_owned(),
     };
+    let who = match work.settings.retirement {
+        Retirement::Later => "`command: settle` in a later job of this build",
+        Retirement::AfterJob | Retirement::Immediately => "the post-job step",
+    };
     let hours = i64::try_from(state.overlap.as_secs() / 3600).unwrap_or(i64::MAX);
     let old = match (state.predecessors.is_empty(), hours) {
         (true, _) => String::new(),
         (false, 0) => " and revokes the old one".to_owned(),
         (false, hours) => format!(". The old token keeps working for {} more", pluralize(hours, "hour")),
     };
-    format!("Next: {when}, the post-job step makes this the current token{old}.")
+    format!("Next: {when}, {who} makes this the current token{old}.")
 }
 
 /// Whether a publication may start: wanted, and in time to be no dead run's.

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 
 use crate::agent::handoff::State;
 use crate::azure::pats::{Change, Pats, may_be_about_the_token};
@@ -33,7 +33,7 @@ pub async fn carry_out(
     destinations: &Destinations<'_>,
     pats: &Pats<'_>,
     state: &State,
-    new_pat: &Secret,
+    new_pat: Option<&Secret>,
 ) -> Result<(), Failure> {
     let ends = work.context.clock.now().plus(state.overlap).rounded_up_to_minute();
     let started = work.context.clock.steady();
@@ -45,7 +45,10 @@ pub async fn carry_out(
         if !is_committed {
             settling.commit().await?;
         }
-        settling.verify(new_pat).await?;
+        match new_pat {
+            Some(value) => settling.verify(value).await?,
+            None => settling.say("note: it was not tried once more, as no place of `publishTo` can be read back"),
+        }
         settling.retire().await;
         Ok(())
     };
@@ -74,7 +77,7 @@ struct Settling<'a> {
     state: &'a State,
     /// When the overlap ends, as every marker of this run says it.
     ends: Timestamp,
-    /// When that was decided, by the steady clock.
+    /// When that was decided, by the steady clock. What a retry or another run takes for over must not go on.
     started: Duration,
     /// The latest list. During the job a person may have renamed, shortened or narrowed a token, so what is done to it
     /// is done to what stands here and never to the plan's copy.
@@ -140,6 +143,9 @@ impl Settling<'_> {
     async fn supersede(&self) -> Result<(), Failure> {
         for member in self.predecessors().iter().filter(|m| !is_superseded(m)) {
             wanted(self.work, &self.standing())?;
+            self.in_time().map_err(|late| {
+                StepError::new(late.context(format!("could not mark {member} as replaced"))).now(self.standing())
+            })?;
             let name = self.superseded_name();
             let change = Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: None };
             match self.pats.update(&change).await {
@@ -200,13 +206,11 @@ impl Settling<'_> {
             }
             self.rest(&now).await?;
             wanted(self.work, &now)?;
-            let steady = self.work.context.clock.steady();
-            if steady.saturating_sub(self.started) > limits.settle_within {
-                let minutes = limits.settle_within.as_secs() / 60;
-                last = anyhow!("it was not possible within {minutes} minutes, and another run may take over later");
+            if let Err(late) = self.in_time() {
+                last = late;
                 break;
             }
-            if steady.saturating_sub(looked) <= limits.commit_within {
+            if self.work.context.clock.steady().saturating_sub(looked) <= limits.commit_within {
                 let own = self.current(&self.state.own.id).map_or_else(|| self.state.own.clone(), |own| own.pat);
                 let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
                 match self.pats.update_once(&change).await {
@@ -227,6 +231,16 @@ impl Settling<'_> {
             pause.map_err(|error| StepError::new(error).now(&now))?;
         }
         Err(StepError::new(last.context(what)).advise("Run again.").now(&now))
+    }
+
+    /// Whether what this run does now is still no other run's business.
+    fn in_time(&self) -> anyhow::Result<()> {
+        let limit = self.work.context.http.limits().settle_within;
+        if self.work.context.clock.steady().saturating_sub(self.started) > limit {
+            let minutes = limit.as_secs() / 60;
+            bail!("it was not possible within {minutes} minutes, and another run may take over later");
+        }
+        Ok(())
     }
 
     /// Looks whether a commit without an answer has landed.

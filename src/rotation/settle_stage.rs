@@ -14,7 +14,7 @@ use crate::model::text::quoted;
 use crate::rotation::abandon::{mark_held, not_held};
 use crate::rotation::outcome::Outcome;
 use crate::rotation::settle::{carry_out, still_pending, wanted};
-use crate::settings::Source;
+use crate::settings::{Retirement, Source};
 use crate::sign_in;
 
 /// Runs the settle stage.
@@ -28,8 +28,11 @@ pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Resul
     let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
     let pats = work.pats(&user_token);
     match objection(work, job, &new_pat) {
+        None if work.settings.retirement == Retirement::Later => {
+            Ok(Outcome::AwaitsSettling { name: state.name, id: state.own.id.to_string() })
+        }
         None => {
-            carry_out(work, &Destinations::new(work), &pats, &state, &new_pat).await?;
+            carry_out(work, &Destinations::new(work), &pats, &state, Some(&new_pat)).await?;
             Ok(Outcome::Committed { name: state.name.clone(), id: state.own.id.to_string() })
         }
         Some(objection) => {

@@ -18,6 +18,8 @@ pub struct Settings {
 pub enum Command {
     /// Replace a personal access token.
     Rotate(Box<RotateSettings>),
+    /// In a later job of the build that rotated: retire what was replaced.
+    Settle(Box<RotateSettings>),
     /// List tokens that expire soon, and their owners.
     Report(ReportSettings),
     /// Let a person sign in once, and store the refresh token.
@@ -45,6 +47,8 @@ pub enum Retirement {
     AfterJob,
     /// In the same step, once every destination has the new token.
     Immediately,
+    /// In a later job of the same build, by `command: settle`.
+    Later,
 }
 
 #[derive(Debug)]

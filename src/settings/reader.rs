@@ -55,7 +55,10 @@ impl Reader<'_> {
             }
         }
         // Every command's inputs are read, so that a wrong one is named whichever command it belongs to.
-        let rotate = self.rotate(&inputs, seen, command == Some("rotate"));
+        let rotate = self.rotate(&inputs, seen, matches!(command, Some("rotate" | "settle")));
+        if command == Some("settle") && self.is_release() {
+            self.must_be("command", "another than `settle` in a release: a later job of a build settles");
+        }
         let report = self.report(&inputs, command == Some("report"));
         let (source, command) = match command? {
             "signIn" => {
@@ -63,6 +66,7 @@ impl Reader<'_> {
                 (Some(Source::Person), sign_in.map(Command::SignIn))
             }
             "report" => (self.source(&inputs, seen), report.map(Command::Report)),
+            "settle" => (self.source(&inputs, seen), rotate.map(|settings| Command::Settle(Box::new(settings)))),
             _ => (self.source(&inputs, seen), rotate.map(|rotate| Command::Rotate(Box::new(rotate)))),
         };
         let has_app = connection.as_ref().is_none_or(|connection| connection.app().is_some());

@@ -47,8 +47,14 @@ impl Reader<'_> {
         }
         let retirement = match self.choice("retireOldPat", inputs.retire_old_pat.as_deref()) {
             Some("immediately") => Retirement::Immediately,
+            Some("later") => Retirement::Later,
             _ => Retirement::AfterJob,
         };
+        if retirement == Retirement::Later && self.is_release() {
+            let expected =
+                "`afterJob` or `immediately` in a release: other runs cannot ask whether a release is still at work";
+            self.must_be("retireOldPat", expected);
+        }
         if retirement == Retirement::Immediately && !has_places {
             let expected = "`afterJob` without `publishTo`: the job stores the variable's value after this step";
             self.must_be("retireOldPat", expected);
@@ -72,6 +78,7 @@ impl Reader<'_> {
         let places = places.chain(variable.as_ref().map(|name| format!("job variable {}", quoted(name)))).collect();
         let retire_when = match (retirement, &confirm_variable) {
             (Retirement::Immediately, _) => "in this step".to_owned(),
+            (Retirement::Later, _) => "by `command: settle` in a later job of this build".to_owned(),
             (Retirement::AfterJob, None) => "once the job has succeeded".to_owned(),
             (Retirement::AfterJob, Some(name)) => {
                 format!("once the job has ended with {} set to true", quoted(name))
@@ -90,6 +97,10 @@ impl Reader<'_> {
             retire_when,
         };
         Some(RotateSettings { request, dry_run, variable, publish_to, confirm_variable, retirement })
+    }
+
+    pub(super) fn is_release(&self) -> bool {
+        self.environment.get("RELEASE_RELEASEID").is_some()
     }
 
     fn publish_to(&mut self, inputs: &Inputs, seen: Seen<'_>) -> Vec<Destination> {

@@ -21,7 +21,17 @@ pub(super) fn successors(scenario: &Scenario, world: &World) -> Vec<(Action, Wor
 }
 
 fn may_step(scenario: &Scenario, world: &World, run: usize) -> bool {
-    world.runs[run].at != At::Waiting || scenario.after[run].is_none_or(|before| world.runs[before].at == At::Over)
+    if world.runs[run].at != At::Waiting {
+        return true;
+    }
+    let Some(before) = scenario.after[run] else { return true };
+    if world.runs[before].at != At::Over || !scenario.settlers.contains(&run) {
+        return world.runs[before].at == At::Over;
+    }
+    // Every stage before it has succeeded, and stored the value.
+    let rotating = if scenario.settlers.contains(&before) { scenario.after[before].unwrap_or(before) } else { before };
+    let rotating = &world.runs[rotating];
+    rotating.awaits && (!scenario.has_store || rotating.own == world.store)
 }
 
 fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn FnMut(&'static str, World)) {
@@ -54,6 +64,17 @@ fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn Fn
         next.runs[run].is_creation_flying = false;
         add("has a late creation arrive", next);
     }
+    let is_unproven = it.own.is_some_and(|own| !world.tokens[own].is_proven);
+    if it.awaits && scenario.has_store && is_unproven && it.own != world.store {
+        let mut next = world.clone();
+        next.store = it.own;
+        add("has a later stage store the value", next);
+    }
+    if it.at == At::Waiting && scenario.settlers.contains(&run) {
+        let mut next = world.clone();
+        next.runs[run].end();
+        add("is not approved", next);
+    }
     // A build completes once all its jobs are over, and what they sent has arrived or never will.
     if build == run && !world.completed[run] {
         let jobs: Vec<usize> =
@@ -63,6 +84,7 @@ fn around_a_run(scenario: &Scenario, world: &World, run: usize, add: &mut dyn Fn
             for job in jobs {
                 next.completed[job] = true;
                 next.runs[job].land();
+                next.runs[job].awaits = false;
                 next.runs[job].end();
             }
             add("has its build completed", next);

@@ -9,7 +9,8 @@
 //! publishes after the later one has; that a request is under way for hours, or longer than its build; that a creation
 //! both arrives late and is missing in lists until the commit, or that a step is retried within the minute in which its
 //! first try superseded, and that this run is then killed; that a release's job stores its value after the six hours for
-//! which it counts as alive; that a job outlives the overlap it was told of. Of two with one name, the hand that the log
+//! which it counts as alive; that a job outlives the overlap it was told of; that of two settle
+//! steps at once one has its commit arrive late, after another build's whole rotation. Of two with one name, the hand that the log
 //! asks for comes before the healing run. For the matrix to see are a creation that is repeated blindly, as it leaves
 //! one more pending one, which the next run retires, and a retirement before the commit, as a job has proven the new one
 //! by then.
@@ -99,6 +100,7 @@ fn rules_left_out() -> Vec<(Scenario, &'static str)> {
         (Without::CommitOnce, scenario::two_builds(), "I3"),
         (Without::SettleWithin, scenario::late_rerun(), "I3"),
         (Without::EarlierAttempts, scenario::late_rerun(), "I3"),
+        (Without::EarlierTries, scenario::settle_step_again(), "I3"),
         (Without::FreshLook, scenario::two_releases(), "I3"),
         (Without::IssuesAreFailure, scenario::one_build(), "I2"),
         (Without::RevokeBeforeLook, scenario::refused_rename().with(|it| it.overlap = 0), "I3"),

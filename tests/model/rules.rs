@@ -27,6 +27,8 @@ pub(super) enum Without {
     CommitOnce,
     /// A pending one is left alone by the job's own rerun, too, for ten minutes.
     EarlierAttempts,
+    /// A settle step leaves what an earlier try of it superseded alone, as long as that try's commit may arrive.
+    EarlierTries,
     /// The commit follows its look within half a minute.
     FreshLook,
     /// A job that succeeded with issues did not succeed.

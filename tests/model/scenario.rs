@@ -1,7 +1,7 @@
 //! Bounded worlds to explore: which runs there are, what they are asked to do and what may go wrong how often.
 
 use super::rules::Without;
-use super::world::{Name, Run, Token, World};
+use super::world::{At, Name, Run, Token, World};
 
 /// The units of time in a tick of three hours: its beginning, and more than half an hour later.
 pub(super) const TICK: i16 = 2;
@@ -15,6 +15,10 @@ pub(super) struct Scenario {
     pub(super) runs: Vec<&'static str>,
     /// Each run starts only once this other one is over.
     pub(super) after: Vec<Option<usize>>,
+    /// Which runs are settle steps of a later job, each after the rotating run that it settles.
+    pub(super) settlers: Vec<usize>,
+    /// Whether the first run has rotated at the beginning, and awaits its settle steps.
+    pub(super) begins_rotated: bool,
     pub(super) places: usize,
     /// Whether the job's steps store the variable.
     pub(super) has_store: bool,
@@ -51,6 +55,8 @@ impl Scenario {
             name,
             runs: runs.to_vec(),
             after: vec![None; runs.len()],
+            settlers: Vec::new(),
+            begins_rotated: false,
             places: 1,
             has_store: true,
             has_snapshots: true,
@@ -81,6 +87,11 @@ impl Scenario {
         self.without == Some(rule)
     }
 
+    /// Whether a settle step of a later job settles what this run makes.
+    pub(super) fn is_settled_later(&self, run: usize) -> bool {
+        self.settlers.iter().any(|&settler| self.id(settler).run == self.id(run).run)
+    }
+
     /// Whether what is replaced is retired before the job goes on.
     pub(super) fn settles_at_once(&self) -> bool {
         self.retires_immediately || self.is_without(Without::AfterJobForVariables)
@@ -101,7 +112,7 @@ impl Scenario {
             is_proven: false,
         };
         let second = Token { born: -12 * TICK, ends: LONG, natural: LONG, is_stubborn: false, ..old.clone() };
-        World {
+        let mut world = World {
             now: 0,
             tokens: if self.choices.is_some() { vec![old, second] } else { vec![old] },
             places: vec![0; self.places],
@@ -114,7 +125,15 @@ impl Scenario {
             kills_left: self.kills,
             hands_left: self.hands,
             broken: None,
+        };
+        if self.begins_rotated {
+            let own = world.create(0, self.life, true);
+            (world.runs[0].own, world.runs[0].awaits, world.runs[0].at) = (Some(own), true, At::Over);
+            for place in 0..self.places {
+                world.publish(0, place);
+            }
         }
+        world
     }
 }
 
@@ -151,6 +170,16 @@ pub(super) fn all() -> Vec<Scenario> {
         }),
         raised_overlap(),
         late_rerun(),
+        later_stage(),
+        later_stage().with(|it| {
+            it.name = "later stage, no overlap";
+            (it.overlap, it.has_snapshots) = (0, false);
+        }),
+        settle_step_again(),
+        two_settle_steps(),
+        rerun_of_the_rotating_stage(),
+        schedule_beside_an_approval(),
+        choice_in_a_later_stage(),
     ]
 }
 
@@ -291,5 +320,57 @@ pub(super) fn late_rerun() -> Scenario {
         it.runs = vec!["101.1-aaaaaaaa", "101.2-aaaaaaaa"];
         it.after = vec![None, Some(0)];
         (it.has_minutes, it.has_snapshots, it.ticks, it.faults) = (true, false, 1, 1);
+    })
+}
+
+/// A later stage stores the value, somebody approves, and a settle step retires the old one; or nobody approves.
+pub(super) fn later_stage() -> Scenario {
+    Scenario::new("later stage", &["101.1-aaaaaaaa", "101.1-55555555"]).with(|it| {
+        (it.settlers, it.after, it.ticks) = (vec![1], vec![None, Some(0)], 2);
+    })
+}
+
+/// The job of the settle step is run again, while what the first sent may still arrive.
+pub(super) fn settle_step_again() -> Scenario {
+    two_settle_steps().with(|it| {
+        it.name = "settle step again";
+        (it.after[2], it.faults) = (Some(1), 1);
+    })
+}
+
+/// Two settle steps at once.
+pub(super) fn two_settle_steps() -> Scenario {
+    later_stage().with(|it| {
+        it.name = "two settle steps";
+        it.runs = vec!["101.1-aaaaaaaa", "101.1-55555555", "101.2-55555555", "102.1-aaaaaaaa"];
+        (it.settlers, it.after, it.always_due) = (vec![1, 2], vec![None, Some(0), Some(0), None], 4);
+        (it.begins_rotated, it.has_minutes, it.has_store, it.has_snapshots) = (true, true, false, false);
+        (it.ticks, it.faults) = (1, 0);
+    })
+}
+
+pub(super) fn rerun_of_the_rotating_stage() -> Scenario {
+    later_stage().with(|it| {
+        it.name = "rerun of the rotating stage";
+        it.runs = vec!["101.1-aaaaaaaa", "101.2-aaaaaaaa", "101.1-55555555", "101.2-55555555"];
+        (it.settlers, it.after, it.always_due) = (vec![2, 3], vec![None, Some(0), Some(0), Some(1)], 4);
+        (it.has_minutes, it.has_snapshots, it.ticks, it.faults) = (true, false, 1, 0);
+    })
+}
+
+pub(super) fn schedule_beside_an_approval() -> Scenario {
+    later_stage().with(|it| {
+        it.name = "schedule beside an approval";
+        it.runs = vec!["101.1-aaaaaaaa", "101.1-55555555", "102.1-aaaaaaaa", "102.1-55555555"];
+        (it.settlers, it.after, it.always_due) = (vec![1, 3], vec![None, Some(0), None, Some(2)], 4);
+        (it.has_snapshots, it.ticks, it.faults) = (false, 1, 0);
+    })
+}
+
+/// Of two committed by hand one is chosen, in both steps.
+pub(super) fn choice_in_a_later_stage() -> Scenario {
+    later_stage().with(|it| {
+        it.name = "choice in a later stage";
+        (it.choices, it.ticks) = (Some(2), 1);
     })
 }

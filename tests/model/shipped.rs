@@ -11,7 +11,8 @@ use rotate_pat::model::scopes::Scopes;
 use rotate_pat::model::timestamp::Timestamp;
 use rotate_pat::plan::conflicts::{AfterCreate, BeforeCommit, after_create, before_commit, before_superseding};
 use rotate_pat::plan::{
-    Decision, Known, NamedPat, Record, RecordedPat, RotateWhen, RotationRequest, family, plan, shortened,
+    Decision, Known, NamedPat, Record, RecordedPat, RotateWhen, RotationRequest, SettleDecision, SettleKnown,
+    SettleRequest, family, plan, plan_settling, shortened,
 };
 
 use super::rules::Without;
@@ -178,6 +179,34 @@ impl Scenario {
         self.bent(&family(&name(), &listed), task)
     }
 
+    /// The shipped plan of a settle step: its own, the run that made it, and what it replaces.
+    pub(super) fn choose(&self, world: &World, run: usize) -> Option<(Number, usize, Vec<Number>)> {
+        let listed = self.pats(world, &world.runs[run].listed);
+        let holds = |&held: &Number| Record { destination: "a place".to_owned(), holds: RecordedPat::Pat(id(held)) };
+        let records: Vec<Record> = world.runs[run].records.iter().map(holds).collect();
+        let (name, id, replace, organization) = (name(), self.id(run), id_of_choice(), organization());
+        let mut overlap = HOURS * u32::from((self.overlap_of(run) / TICK).unsigned_abs());
+        if self.is_without(Without::EarlierTries) {
+            overlap += HOURS;
+        }
+        let replace = self.choices.filter(|&first| run < first).map(|_| &replace);
+        let request = SettleRequest { name: &name, run: &id, replace, overlap };
+        let known =
+            SettleKnown { now: time(world.now), listed: &listed, organization: Some(&organization), records: &records };
+        match plan_settling(&request, &known) {
+            SettleDecision::Settle(settlement) => {
+                let made_by = (0..self.runs.len()).find(|&other| self.id(other) == settlement.run)?;
+                Some((number(&settlement.own.pat.id), made_by, numbers(&settlement.predecessors)))
+            }
+            SettleDecision::Settled { .. } | SettleDecision::Refuse(_) => None,
+        }
+    }
+
+    /// The run whose name the markers bear.
+    fn acting_id(&self, world: &World, run: usize) -> RunId {
+        self.id(world.runs[run].made_by.unwrap_or(run))
+    }
+
     /// The task without the rule that is left out of it.
     fn bent(&self, members: &[NamedPat], task: Task) -> Task {
         let kept = |keep: fn(&Generation) -> bool| -> Vec<Number> {
@@ -215,13 +244,13 @@ impl Scenario {
     /// The shipped comparison at the beginning of the settling.
     pub(super) fn before_superseding(&self, world: &World, run: usize) -> BeforeCommit {
         let (own, listed) = (id(world.runs[run].own()), self.pats(world, &world.list()));
-        before_superseding(&name(), &self.id(run), &own, &self.members(world, run), &listed)
+        before_superseding(&name(), &self.acting_id(world, run), &own, &self.members(world, run), &listed)
     }
 
     /// The shipped comparison before the commit.
     pub(super) fn before_commit(&self, world: &World, run: usize) -> BeforeCommit {
         let (own, listed) = (id(world.runs[run].own()), self.pats(world, &world.list()));
-        before_commit(&name(), &self.id(run), &own, &self.members(world, run), &listed)
+        before_commit(&name(), &self.acting_id(world, run), &own, &self.members(world, run), &listed)
     }
 
     /// Whether the shipped rule lets a predecessor's life be shortened.

@@ -52,7 +52,7 @@ impl Step<'_> {
     }
 
     fn named(&self) -> usize {
-        self.scenario.known_as(self.run)
+        self.scenario.known_as(self.world.runs[self.run].made_by.unwrap_or(self.run))
     }
 
     fn take(&mut self) {
@@ -60,15 +60,19 @@ impl Step<'_> {
         match self.world.runs[run].at {
             At::Waiting => {
                 let before = self.scenario.after.get(run).copied().flatten();
+                let is_settler = self.scenario.settlers.contains(&run);
+                let then = if is_settler { At::Choosing } else { At::Deciding };
                 self.to("lists the tokens and reads the places", |world| {
                     // What an earlier try or attempt has sent to a place arrives before the later begins, or never.
                     if let Some(before) = before {
                         world.runs[before].flying.clear();
+                        // Later stages of an earlier attempt do not begin any more.
+                        world.runs[before].awaits &= is_settler;
                         world.runs[before].end();
                     }
                     let (listed, records) = (world.list(), world.places.clone());
                     let it = &mut world.runs[run];
-                    (it.listed, it.records, it.at) = (listed, records, At::Deciding);
+                    (it.listed, it.records, it.at) = (listed, records, then);
                 });
             }
             At::Deciding => self.decide(),
@@ -116,6 +120,18 @@ impl Step<'_> {
                     world.runs[run].at = At::Over;
                 });
             }
+            At::Choosing => match self.scenario.choose(self.world, run) {
+                Some((own, made_by, predecessors)) => self.to("chooses what its build made", |world| {
+                    // Everything before it has succeeded.
+                    world.tokens[own].is_proven = true;
+                    let ends = world.now + self.scenario.overlap_of(run);
+                    let it = &mut world.runs[run];
+                    (it.own, it.made_by, it.predecessors) = (Some(own), Some(made_by), predecessors);
+                    (it.ends, it.at) = (ends, At::Settling);
+                    it.records.clear();
+                }),
+                None => self.go("finds nothing to settle", At::Over),
+            },
             At::Settling => self.settle(),
             At::Superseding(index) => self.supersede(index),
             At::Looking => self.look(),
@@ -186,8 +202,11 @@ impl Step<'_> {
             .filter(|(_, name)| *name != Name::Another)
             .map(|(number, _)| number)
             .collect();
+        let is_marked = |number: &Number| matches!(self.world.tokens[*number].name, Name::Superseded { .. });
+        let marked: Vec<Number> = family.iter().copied().filter(is_marked).collect();
         self.to("lists what there is to settle", |world| {
             let it = &mut world.runs[run];
+            it.marked = marked;
             it.predecessors.retain(|number| family.contains(number));
             it.at = At::Superseding(0);
         });
@@ -308,14 +327,14 @@ impl Step<'_> {
         // A job stores within the six hours after which a run that cannot be asked for counts as dead.
         let is_release = self.scenario.id(run).build().is_none();
         let in_time = !is_release || self.world.now < self.world.tokens[own].born + 2 * TICK;
-        if self.scenario.has_store && !is_stored && in_time {
+        if self.scenario.has_store && !is_stored && in_time && !self.scenario.is_settled_later(run) {
             self.to("stores the variable", |world| {
                 world.store = Some(world.runs[run].own());
                 world.runs[run].at = At::Job { is_stored: true };
             });
         }
         // A job that did not store has not succeeded: with its step skipped or failed, at least an issue is left.
-        if is_stored || !self.scenario.has_store {
+        if is_stored || !self.scenario.has_store || self.scenario.is_settled_later(run) {
             self.end_job("ends its job, succeeded", true);
         }
         self.end_job("ends its job with issues", self.scenario.is_without(Without::IssuesAreFailure));
@@ -326,7 +345,8 @@ impl Step<'_> {
         let (run, scenario) = (self.run, self.scenario);
         self.to(what, |world| {
             let own = world.runs[run].own();
-            if what.ends_with("succeeded") {
+            let is_later = scenario.is_settled_later(run);
+            if what.ends_with("succeeded") && !is_later {
                 world.tokens[own].is_proven = true;
             }
             // A whole job takes longer than the half minute from a look to its commit.
@@ -336,7 +356,9 @@ impl Step<'_> {
                     *is_stale |= is_new;
                 }
             }
-            if is_success && scenario.settles_at_once() {
+            if is_success && is_later {
+                (world.runs[run].at, world.runs[run].awaits) = (At::Over, true);
+            } else if is_success && scenario.settles_at_once() {
                 world.runs[run].at = At::Over;
             } else if is_success {
                 world.begin_to_settle(scenario, run);
@@ -368,8 +390,11 @@ impl Step<'_> {
             return self.go("has superseded all", At::Looking);
         };
         let token = &self.world.tokens[number];
-        if self.was_superseded(number) || !token.is_active(now) {
+        if it.marked.contains(&number) || self.was_superseded(number) || !token.is_active(now) {
             return self.go("has no need to supersede one", then);
+        }
+        if self.is_slow() {
+            return self.go("is too late to supersede", At::Over);
         }
         if token.is_stubborn {
             if self.scenario.is_without(Without::RevokeBeforeLook) {
@@ -407,7 +432,7 @@ impl Step<'_> {
         });
     }
 
-    /// Five minutes after it began to supersede, a run commits no more.
+    /// Five minutes after it began to settle, a run supersedes and commits no more.
     fn is_slow(&self) -> bool {
         let began = self.world.runs[self.run].ends - self.scenario.overlap_of(self.run);
         began < self.world.now && !self.scenario.is_without(Without::SettleWithin)

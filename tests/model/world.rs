@@ -44,7 +44,13 @@ pub(super) struct Run {
     /// What the places said when it was made.
     pub(super) records: Vec<Number>,
     pub(super) predecessors: Vec<Number>,
+    /// Those of them that were marked already when the settling began.
+    pub(super) marked: Vec<Number>,
     pub(super) own: Option<Number>,
+    /// The run that made its own, where that is another one: this is a settle step.
+    pub(super) made_by: Option<usize>,
+    /// Whether its job has succeeded, and a settle step is to come.
+    pub(super) awaits: bool,
     pub(super) tries: u8,
     /// When the overlap ends.
     pub(super) ends: i16,
@@ -69,6 +75,8 @@ pub(super) enum At {
     Job {
         is_stored: bool,
     },
+    /// A settle step has listed what there is.
+    Choosing,
     /// The list at the beginning of the settling.
     Settling,
     AskingToHold,
@@ -119,7 +127,10 @@ impl Run {
             listed: Vec::new(),
             records: Vec::new(),
             predecessors: Vec::new(),
+            marked: Vec::new(),
             own: None,
+            made_by: None,
+            awaits: false,
             tries: 2,
             ends: 0,
             flying: Vec::new(),
@@ -132,8 +143,9 @@ impl Run {
     pub(super) fn end(&mut self) {
         let (flying, is_creation_flying) = (std::mem::take(&mut self.flying), self.is_creation_flying);
         let renames = std::mem::take(&mut self.renames);
-        let own = self.own.filter(|_| !flying.is_empty());
-        *self = Self { at: At::Over, own, flying, is_creation_flying, renames, ..Self::new() };
+        let awaits = self.awaits;
+        let own = self.own.filter(|_| awaits || !flying.is_empty());
+        *self = Self { at: At::Over, own, awaits, flying, is_creation_flying, renames, ..Self::new() };
     }
 
     /// What it has sent has arrived, or never will.

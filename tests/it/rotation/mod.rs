@@ -4,6 +4,7 @@ pub(crate) mod by_hand;
 pub(crate) mod due;
 pub(crate) mod healing;
 pub(crate) mod late;
+pub(crate) mod later_stage;
 pub(crate) mod lifetimes;
 pub(crate) mod lost_replies;
 pub(crate) mod odd_lists;
