@@ -80,7 +80,10 @@ fn a_settle_step_commits_after_a_day_of_approval_what_the_first_stage_rotated() 
     pipeline.sim.world().advance(DAY);
     let run = settle(&pipeline, &[]);
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
-    says(&run, &["settle \"nuget-publish\"", "commit: ", "verified it once more", "Result: committed \"nuget-publish\""]);
+    says(
+        &run,
+        &["settle \"nuget-publish\"", "commit: ", "verified it once more", "Result: committed \"nuget-publish\""],
+    );
     assert_eq!(pipeline.active(), settled());
     pipeline.forget("the old consumer");
     pipeline.rotate(&mut pipeline.next_job(), &[("publishTo", &place(&pipeline))]);

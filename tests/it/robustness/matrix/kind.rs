@@ -52,6 +52,8 @@ pub(crate) struct Kind {
     pub(crate) has_variable: bool,
     pub(crate) overlap: u32,
     pub(crate) immediately: bool,
+    /// A later job of the build settles.
+    pub(crate) later: bool,
     pub(crate) creates_if_missing: bool,
     pub(crate) dry: bool,
     /// Only what is found makes it due.
@@ -83,6 +85,7 @@ impl Kind {
             has_variable: true,
             overlap: 24,
             immediately: false,
+            later: false,
             creates_if_missing: false,
             dry: false,
             seldom: false,
@@ -139,6 +142,14 @@ fn rotations() -> Vec<Kind> {
             overlap: 0,
             tried: MAIN,
             ..Kind::into("retired immediately, without an overlap", &[VAULT, FEED])
+        },
+        Kind { later: true, ..Kind::into("settled by a later job", &[VAULT, GROUP]) },
+        Kind {
+            later: true,
+            overlap: 0,
+            tried: SETTLE,
+            left: everything,
+            ..Kind::rotation("settled by a later job, without an overlap, after dead runs")
         },
         Kind { left: &[], creates_if_missing: true, ..Kind::into("the first one of its name", &[VAULT]) },
     ]

@@ -148,7 +148,7 @@ impl Scenario {
         run
     }
 
-    /// The settle stage of a job that ended like this.
+    /// The settle stage of a job that ended like this, or the later job that settles.
     pub(crate) fn settle(&mut self, status: JobStatus, conditions: Conditions) -> StepRun {
         *self.conditions.borrow_mut() = Some(conditions);
         self.settle_interrupted(status, Interruption::None)
@@ -172,7 +172,16 @@ impl Scenario {
         if self.kind.is_long {
             self.sim.world().advance(SignedDuration::from_hours(3));
         }
-        let run = self.job.run_post_interrupted("rotate", how);
+        let run = if self.kind.later && status == JobStatus::Succeeded {
+            let inputs = self.inputs();
+            let mut inputs: Vec<(&str, &str)> = inputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            inputs.push(("command", "settle"));
+            let job = job(&self.sim, &self.kind, self.connection.as_ref(), &self.conditions);
+            let mut job = job.variable("system.stageName", "settle").variable("system.jobName", "settle");
+            job.run(&Step::new("settle").inputs(&inputs), how)
+        } else {
+            self.job.run_post_interrupted("rotate", how)
+        };
         self.leaks_nothing(&run);
         run
     }
@@ -257,6 +266,7 @@ impl Scenario {
         }
         for (is_so, name, value) in [
             (kind.immediately, "retireOldPat", "immediately"),
+            (kind.later, "retireOldPat", "later"),
             (kind.creates_if_missing, "createIfMissing", "true"),
             (kind.creates_if_missing, "scopes", "vso.packaging_write"),
             (kind.dry, "dryRun", "true"),
