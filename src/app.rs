@@ -7,6 +7,7 @@ use crate::rotation::main_stage;
 use crate::rotation::outcome::Outcome;
 use crate::rotation::settle_command;
 use crate::rotation::settle_stage;
+use crate::rotation::summary;
 use crate::{report, settings, sign_in, workstation};
 use std::ffi::OsString;
 use std::io;
@@ -206,16 +207,16 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
         (Command::Rotate(settings), None) => {
             let (name, run) = (&settings.request.name, &settings.request.run);
             context.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
-            let rotating = RotationContext { context, settings: *settings };
-            (rotate(&rotating).await.map(Some), rotating.context)
+            let rotating = RotationContext::new(context, *settings);
+            (told(&rotating, "PAT rotation", rotate(&rotating).await), rotating.context)
         }
         (Command::Rotate(settings), Some(handed)) => {
             let (name, run) = (&settings.request.name, &handed.state.run);
             context.console.say(&format!("RotatePat: settle {name} in {organization}, run {run}"));
             let job =
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
-            let rotating = RotationContext { context, settings: *settings };
-            (settle_stage::run(&rotating, handed, &job).await.map(Some), rotating.context)
+            let rotating = RotationContext::new(context, *settings);
+            (told(&rotating, "PAT settled", settle_stage::run(&rotating, handed, &job).await), rotating.context)
         }
         (Command::Settle(settings), _) => {
             let request = &settings.request;
@@ -224,8 +225,8 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
                 request.name, request.run.run
             ));
             let job = job_status::job_end(&environment, None, None);
-            let rotating = RotationContext { context, settings: *settings };
-            (settle_command::run(&rotating, &job.status).await.map(Some), rotating.context)
+            let rotating = RotationContext::new(context, *settings);
+            (told(&rotating, "PAT settled", settle_command::run(&rotating, &job.status).await), rotating.context)
         }
         (Command::Report(settings), _) => {
             context.console.say(&format!("RotatePat {version}: report on {organization}"));
@@ -240,6 +241,16 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
         Ok(outcome) => heard(complete(&context.console, outcome.as_ref()), StageExit::Succeeded),
         Err(failure) => heard(failure.tell(&context.console), StageExit::Failed),
     }
+}
+
+/// Shows the result on the run's page.
+fn told(
+    rotating: &RotationContext,
+    heading: &str,
+    ended: Result<Outcome, Failure>,
+) -> Result<Option<Outcome>, Failure> {
+    summary::show(rotating, heading, &ended);
+    ended.map(Some)
 }
 
 /// Whose hand-over it is, where it is not that of this job's own rotation.

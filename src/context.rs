@@ -13,6 +13,8 @@ use crate::agent::logging_commands::Console;
 use crate::azure::pats::Pats;
 use crate::http::Http;
 use crate::model::api_error::Service;
+use crate::model::pat::Pat;
+use crate::model::run_id::RunId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::{Timestamp, pluralize};
 use crate::runtime::clock::Clock;
@@ -73,13 +75,33 @@ impl Context {
     }
 }
 
-/// A rotation at work, in either of its stages.
+/// A rotation at work, in any of its stages.
 pub struct RotationContext {
     pub context: Context,
     pub settings: RotateSettings,
+    pub progress: RefCell<Progress>,
+}
+
+/// What a run's page shows of a rotation, as it becomes known.
+#[derive(Default)]
+pub struct Progress {
+    /// The new token.
+    pub new: Option<Pat>,
+    /// What it replaces.
+    pub old: Option<Pat>,
+    /// Who has the new value.
+    pub places: Vec<String>,
+    /// Until when the old one keeps working.
+    pub overlap_ends: Option<Timestamp>,
+    /// A run that this one waits for, or that has taken over.
+    pub other_run: Option<RunId>,
 }
 
 impl RotationContext {
+    pub fn new(context: Context, settings: RotateSettings) -> Self {
+        Self { context, settings, progress: RefCell::default() }
+    }
+
     /// The organization's personal access tokens, as this user; a list shows those of the rotated name for certain.
     pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
         Pats { name: Some(&self.settings.request.name), ..self.context.pats(user) }

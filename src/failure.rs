@@ -102,6 +102,10 @@ impl Failure {
         }
     }
 
+    pub fn is_cancelled(&self) -> bool {
+        self.step.is_cancelled
+    }
+
     /// Logs the failure as an issue and sets the result of the step.
     pub fn tell(&self, console: &Console) -> std::io::Result<()> {
         if self.step.is_cancelled {

@@ -7,4 +7,5 @@ pub mod environment;
 pub mod handoff;
 pub mod job_status;
 pub mod logging_commands;
+pub mod run_summary;
 pub mod trust;

@@ -41,7 +41,7 @@ pub struct Destinations<'a> {
 
 impl<'a> Destinations<'a> {
     pub fn new(rotation: &'a RotationContext) -> Self {
-        let RotationContext { context, settings } = rotation;
+        let RotationContext { context, settings, progress: _ } = rotation;
         let writers = Rc::new(Writers::new(context));
         let groups = Groups::new(context, Rc::clone(&writers));
         let connections = Connections::new(context, writers);

@@ -4,6 +4,7 @@ pub mod conflicts;
 mod display;
 mod due;
 mod family;
+mod rivals;
 mod settlement;
 
 use std::collections::BTreeMap;
@@ -11,16 +12,18 @@ use std::time::Duration;
 
 use crate::model::marker::{Generation, PatName};
 use crate::model::pat::{AuthorizationId, OrganizationId, Pat};
-use crate::model::run_id::{BuildState, Liveness, RunId};
+use crate::model::run_id::{Liveness, RunId};
 use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
 
 pub use self::due::RotateWhen;
 pub use self::family::{NamedPat, family, of_organization};
+pub use self::rivals::{liveness, runs_to_ask};
 pub use self::settlement::{SettleDecision, SettleKnown, SettleRefusal, SettleRequest, Settlement, plan_settling};
 
 use self::family::is_of_another;
+use self::rivals::{alive_rival, earlier_attempt};
 
 /// A pending one whose run cannot be asked for counts as alive until this age; docs/how-it-works.md says so.
 pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
@@ -101,38 +104,6 @@ pub enum RecordedPat {
     Pat(AuthorizationId),
     /// The one with this id, and the value it holds no longer works.
     NoLongerValid(AuthorizationId),
-}
-
-/// The runs, other than this one, whose pending ones are listed: whether they still work must be asked.
-pub fn runs_to_ask(request: &RotationRequest, listed: &[Pat]) -> Vec<RunId> {
-    let mut runs: Vec<RunId> = Vec::new();
-    for member in family(&request.name, listed) {
-        if let Generation::Pending(run) = member.generation
-            && !request.run.is_own(&run)
-            && !runs.iter().any(|known| known.run == run.run)
-        {
-            runs.push(run);
-        }
-    }
-    runs
-}
-
-/// Whether a run with pending tokens is still at work, by what the service says of its build. Of a token that is younger
-/// than the build's end, the build says nothing: it is another organization's build of the same number.
-pub fn liveness(request: &RotationRequest, listed: &[Pat], run: &RunId, build: BuildState, now: Timestamp) -> Liveness {
-    let finished = match build {
-        BuildState::NotCompleted => return Liveness::Alive,
-        BuildState::Completed(Some(finished)) => finished,
-        BuildState::Completed(None) | BuildState::Unknown => return Liveness::Unknown,
-    };
-    let is_of_the_run = |m: &NamedPat| matches!(&m.generation, Generation::Pending(by) if by.run == run.run);
-    let members = family(&request.name, listed);
-    let newest = members.iter().filter(|m| is_of_the_run(m)).map(|m| m.pat.valid_from).max();
-    match newest {
-        Some(made) if finished > made && now.since(finished) >= LATE_REQUESTS => Liveness::Dead,
-        Some(made) if finished > made => Liveness::Alive,
-        _ => Liveness::Unknown,
-    }
 }
 
 /// What a run will do.
@@ -364,45 +335,6 @@ fn is_left_by_one_cut_off(committed: &NamedPat, members: &[NamedPat], overlap: D
         }
         _ => false,
     })
-}
-
-/// The run of another's pending one, if it is still at work.
-fn alive_rival(request: &RotationRequest, known: &Known<'_>, member: &NamedPat) -> Option<RunId> {
-    let Generation::Pending(run) = &member.generation else { return None };
-    if request.run.is_own(run) {
-        return None;
-    }
-    let alive = match known.liveness.get(&run.run).copied().unwrap_or(Liveness::Unknown) {
-        Liveness::Alive => true,
-        Liveness::Dead => false,
-        Liveness::Unknown => known.now.since(member.pat.valid_from) < RIVAL_LIVES_AT_MOST,
-    };
-    alive.then(|| run.clone())
-}
-
-/// A pending one of this job's own earlier attempt, or of an earlier try of its step, and until when what that sent may
-/// still arrive. Its last sign of life is that it was made, or that it superseded others.
-fn earlier_attempt(
-    request: &RotationRequest,
-    known: &Known<'_>,
-    members: &[NamedPat],
-    member: &NamedPat,
-) -> Option<(RunId, Timestamp)> {
-    let Generation::Pending(run) = &member.generation else { return None };
-    let made = member.pat.valid_from.plus(LATE_REQUESTS);
-    let until = settles_until(members, run, request.overlap, known.now).map_or(made, |settled| settled.max(made));
-    (request.run.is_own(run) && known.now < until).then(|| (run.clone(), until))
-}
-
-/// Until when what a run sent to settle may still arrive, if it superseded others lately.
-fn settles_until(members: &[NamedPat], run: &RunId, overlap: Duration, now: Timestamp) -> Option<Timestamp> {
-    let superseded = members.iter().filter_map(|m| match &m.generation {
-        Generation::Superseded { by, ends } if by == run => Some(ends.minus(overlap)),
-        _ => None,
-    });
-    // Rounded up to the minute; of another overlap than today's it may be any time.
-    let latest = now.plus(Duration::from_secs(60));
-    superseded.filter(|at| *at <= latest).map(|at| at.plus(SETTLE_WITHIN).plus(LATE_REQUESTS)).max()
 }
 
 /// Every reason to rotate now. The pending token of a run at work is not a reason: that run is rotating already.

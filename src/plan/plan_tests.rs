@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::pat::Reach;
+use crate::model::run_id::BuildState;
 
 #[path = "plan_words_tests.rs"]
 mod display;

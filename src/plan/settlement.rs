@@ -9,9 +9,8 @@ use crate::model::pat::{AuthorizationId, OrganizationId, Pat};
 use crate::model::run_id::RunId;
 use crate::model::timestamp::{Timestamp, pluralize};
 use crate::plan::conflicts::one_organization;
-use crate::plan::{
-    NamedPat, Record, RecordedPat, Refusal, family, is_left_by_one_cut_off, of_organization, settles_until,
-};
+use crate::plan::rivals::settles_until;
+use crate::plan::{NamedPat, Record, RecordedPat, Refusal, family, is_left_by_one_cut_off, of_organization};
 
 /// What the inputs ask for.
 #[derive(Clone, Copy, Debug)]

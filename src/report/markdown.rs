@@ -1,5 +1,6 @@
 //! The summary on the run's page: plain Markdown, without colours, so that it reads the same in light and in dark.
 
+use crate::agent::run_summary::{code, escaped};
 use crate::report::finding::Finding;
 use crate::report::row::Row;
 use crate::report::tally::Tally;
@@ -63,51 +64,4 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
         page.push_str("\nThe JSON file has every token.\n");
     }
     page
-}
-
-/// Foreign text as code: renderers make links of bare names such as `deploy.sh`, and of nothing in a code span. A bar ends
-/// a table's cell even there, unless it is escaped.
-fn code(text: &str) -> String {
-    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest + 1);
-    // A space beside a fence is taken away, one on each side.
-    let gap = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
-    let text = if text.is_empty() { " " } else { text };
-    format!("{fence}{gap}{}{gap}{fence}", text.replace('|', "\\|"))
-}
-
-/// Our own words as text and nothing else.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_ascii_punctuation() && !".,-/'".contains(character) {
-            escaped.push_str(&format!("&#{};", u32::from(character)));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_text_is_code_and_never_ends_its_cell() {
-        for (text, expected) in [
-            ("deploy.sh", "`deploy.sh`"),
-            ("evil.com/x www.b.example https://a.example", "`evil.com/x www.b.example https://a.example`"),
-            ("[x](javascript:alert(1))<img src=x>**@alice", "`[x](javascript:alert(1))<img src=x>**@alice`"),
-            ("a|b", "`a\\|b`"),
-            ("a`b``c", "```a`b``c```"),
-            ("`", "`` ` ``"),
-            (" a", "`  a `"),
-            ("", "` `"),
-            ("- x", "`- x`"),
-        ] {
-            assert_eq!(code(text), expected, "{text}");
-        }
-        assert_eq!(escaped("owner: 1 of <2>"), "owner&#58; 1 of &#60;2&#62;");
-    }
 }

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::agent::run_summary::create_folder;
 use crate::context::Context;
 use crate::failure::{Failure, StepError, UNCHANGED};
 use crate::model::inventory::{ListedPat, Owner};
@@ -231,19 +232,6 @@ fn result(settings: &ReportSettings, tally: &Tally, reach: &Coverage, missing: &
 fn may_be_revoked(pat: &ListedPat, now: Timestamp) -> bool {
     let is_recent = pat.valid_to.time().is_some_and(|end| end <= now && now.since(end) < UNCERTAIN);
     pat.is_valid == Some(false) && is_recent
-}
-
-/// Only for the account that the agent runs as: names and mails are nobody else's business.
-#[cfg(unix)]
-fn create_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().mode(0o700).create(folder)
-}
-
-/// The agent's own folder is nobody else's there.
-#[cfg(not(unix))]
-fn create_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir(folder)
 }
 
 fn create(path: &Path) -> io::Result<BufWriter<File>> {

@@ -109,6 +109,9 @@ async fn liveness(work: &RotationContext, listed: &[Pat]) -> Result<BTreeMap<Str
 }
 
 fn refuse(work: &RotationContext, refusal: &Refusal) -> Failure {
+    if let Refusal::RivalAlive(run, _) = refusal {
+        work.progress.borrow_mut().other_run = Some(run.clone());
+    }
     let name = &work.settings.request.name;
     StepError::new(anyhow::anyhow!("could not rotate {name}: {refusal}")).advise(refusal.advice()).now(UNCHANGED)
 }
@@ -164,7 +167,9 @@ async fn rotate(
     rotation: Rotation,
 ) -> Result<Outputs, Failure> {
     let pats = work.pats(&user.token);
+    work.progress.borrow_mut().old = rotation.current.as_ref().map(|current| current.pat.clone());
     let new = make(work, user, &pats, &rotation, owner.as_ref()).await?;
+    work.progress.borrow_mut().new = Some(new.created.pat.clone());
 
     let request = &work.settings.request;
     let state = State {

@@ -8,5 +8,6 @@ mod publish;
 pub mod settle;
 pub mod settle_command;
 pub mod settle_stage;
+pub mod summary;
 mod survey;
 mod verify;

@@ -47,6 +47,7 @@ pub(super) async fn to_destinations(
             Ok(()) => {
                 work.context.console.say(&format!("published to {destination}"));
                 delivered.certain.push(destination.to_string());
+                work.progress.borrow_mut().places.push(destination.to_string());
             }
             Err(failed) => {
                 if failed.may_hold_it {
@@ -92,6 +93,7 @@ pub(super) async fn to_the_job(
             StepError::new(unwritten(error)).advise("Run again.").now(&now)
         })?;
         work.context.console.say(&format!("set the secret job variable {}", quoted(name)));
+        work.progress.borrow_mut().places.push(format!("job variable {}", quoted(name)));
     }
     if handed_over.is_some() {
         work.context.console.say(&what_comes(work, state));

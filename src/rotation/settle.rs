@@ -39,6 +39,12 @@ pub async fn carry_out(
     let started = work.context.clock.steady();
     let settling =
         Settling { work, pats, state, ends, started, listed: RefCell::default(), revoked: RefCell::default() };
+    {
+        let mut progress = work.progress.borrow_mut();
+        let is_current = |member: &&NamedPat| member.generation == Generation::Committed;
+        progress.old = state.predecessors.iter().find(is_current).map(|member| member.pat.clone());
+        progress.new = Some(state.own.clone());
+    }
     let settled = async {
         let is_committed = settling.begin().await?;
         settling.supersede().await?;
@@ -50,6 +56,9 @@ pub async fn carry_out(
             None => settling.say("note: it was not tried once more, as no place of `publishTo` can be read back"),
         }
         settling.retire().await;
+        if !state.overlap.is_zero() && !state.predecessors.is_empty() {
+            work.progress.borrow_mut().overlap_ends = Some(ends);
+        }
         Ok(())
     };
     let ready = async { Ok(destinations.ready_to_tidy().await) };
@@ -343,6 +352,7 @@ impl Settling<'_> {
 
     fn taken_over(&self, seen: &str, by: Option<&RunId>) -> Failure {
         let name = &self.state.name;
+        self.work.progress.borrow_mut().other_run = by.filter(|run| **run != self.state.run).cloned();
         let error = match by {
             Some(run) if *run == self.state.run => anyhow!("the tokens named {name} changed during the job: {seen}"),
             Some(run) => anyhow!("run {run} has taken over {name}: {seen}"),

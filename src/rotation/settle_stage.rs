@@ -27,6 +27,7 @@ pub async fn run(work: &RotationContext, handed: Handoff, job: &JobEnd) -> Resul
     let is_over = sign_in::is_nearly_over(state.token_expires, work.context.clock.now());
     let user_token = if is_over { sign_in_again(work, &state).await? } else { user_token };
     let pats = work.pats(&user_token);
+    work.progress.borrow_mut().new = Some(state.own.clone());
     match objection(work, job, &new_pat) {
         None if work.settings.retirement == Retirement::Later => {
             Ok(Outcome::AwaitsSettling { name: state.name, id: state.own.id.to_string() })

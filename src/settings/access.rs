@@ -1,5 +1,7 @@
 //! The organization, the sign-in and the pipeline: the settings that every command has.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use crate::model::destination::Store;
@@ -61,6 +63,8 @@ pub struct Pipeline {
     pub job_token: Option<Secret>,
     /// The URL that issues the job's OIDC tokens.
     pub oidc: Option<Url>,
+    /// The agent's, cleared after the job.
+    pub temporary_folder: Option<PathBuf>,
 }
 
 /// Where the token that acts for a user comes from.

@@ -1,5 +1,7 @@
 //! Reads the inputs into settings. Reading continues after a fault, to find all of them.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use crate::agent::environment::Environment;
@@ -132,7 +134,8 @@ impl Reader<'_> {
             self.must_be(trust::OIDC, &format!("an address of {organization}; got {}", shown(address)));
             None
         });
-        Some(Pipeline { organization, project, job_token, oidc })
+        let temporary_folder = get("AGENT_TEMPDIRECTORY").map(PathBuf::from);
+        Some(Pipeline { organization, project, job_token, oidc, temporary_folder })
     }
 
     fn organization(&mut self, given: Option<&str>, pipeline: Option<&Pipeline>) -> Option<Organization> {

@@ -12,6 +12,7 @@ pub(crate) mod organizations;
 pub(crate) mod refused_renames;
 pub(crate) mod revoking;
 pub(crate) mod rivals;
+pub(crate) mod run_page;
 pub(crate) mod second_look;
 pub(crate) mod sent_once;
 pub(crate) mod settling;

@@ -1,0 +1,76 @@
+//! What a rotation puts on the run's page, so that nobody has to open a log to see how it stands.
+
+use crate::agent::run_summary::{self, code, escaped};
+use crate::context::{Progress, RotationContext};
+use crate::failure::Failure;
+use crate::model::run_id::RunId;
+use crate::rotation::outcome::Outcome;
+
+/// Shows how a stage ended, if it changed or refused something. The agent makes a heading of `heading`. Nothing depends on
+/// it: a page that cannot be written is a note in the log.
+pub fn show(work: &RotationContext, heading: &str, ended: &Result<Outcome, Failure>) {
+    let Some(folder) = &work.context.access.pipeline.temporary_folder else { return };
+    let is_worth_it = match ended {
+        Err(_) | Ok(Outcome::Rotated { .. } | Outcome::Committed { .. } | Outcome::Held(_)) => true,
+        Ok(_) => false,
+    };
+    if is_worth_it && let Err(error) = run_summary::upload(&work.context.console, folder, heading, &page(work, ended)) {
+        work.context.console.say(&format!("note: could not write the summary for the run's page: {error}"));
+    }
+}
+
+fn page(work: &RotationContext, ended: &Result<Outcome, Failure>) -> String {
+    let Progress { new, old, places, overlap_ends, other_run } = &*work.progress.borrow();
+    let request = &work.settings.request;
+    let result = match ended {
+        Ok(outcome) => outcome.to_string(),
+        Err(failure) if failure.is_cancelled() => "canceled".to_owned(),
+        Err(_) => "failed".to_owned(),
+    };
+    let mut page = format!("**Result: {}**\n\n", escaped(&result));
+    if let Err(failure) = ended {
+        let lines = failure.in_full();
+        for line in lines.lines() {
+            page.push_str(&format!("* {}\n", code(line)));
+        }
+        page.push('\n');
+    }
+    let mut row = |what: &str, is: &str| page.push_str(&format!("| {what} | {is} |\n"));
+    row("PAT", &code(request.name.as_str()));
+    row("---", "---");
+    row("Organization", &code(&work.context.access.organization.name));
+    row("Run", &code(&request.run.to_string()));
+    for (what, pat) in [("New token", new), ("Old token", old)] {
+        if let Some(pat) = pat {
+            row(what, &format!("{}, valid until {}", code(pat.id.as_str()), pat.valid_to));
+        }
+    }
+    if !places.is_empty() {
+        let places: Vec<String> = places.iter().map(|place| code(place)).collect();
+        row("The new value is in", &places.join("<br>"));
+    }
+    if let Some(ends) = overlap_ends {
+        row("The old token is retired", &format!("once its overlap has ended, at {ends}"));
+    }
+    let next = new.as_ref().and_then(|new| request.rotate_when.next(new));
+    if let (Some(next), Ok(Outcome::Rotated { .. } | Outcome::Committed { .. })) = (next, ended) {
+        row("Next rotation due", &format!("from {next}"));
+    }
+    if let Some(run) = other_run {
+        row("Other run", &link(work, run));
+    }
+    page
+}
+
+/// A build by its address; a release by its name.
+fn link(work: &RotationContext, run: &RunId) -> String {
+    let pipeline = &work.context.access.pipeline;
+    let is_plain = pipeline.project.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match run.build() {
+        Some(build) if is_plain => {
+            let address = format!("{}/{}/_build/results?buildId={build}", pipeline.organization, pipeline.project);
+            format!("[build {build}]({address}), run {}", code(&run.to_string()))
+        }
+        _ => code(&run.to_string()),
+    }
+}
