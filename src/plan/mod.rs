@@ -337,7 +337,8 @@ fn is_left_by_one_cut_off(committed: &NamedPat, members: &[NamedPat], overlap: D
     })
 }
 
-/// Every reason to rotate now. The pending token of a run at work is not a reason: that run is rotating already.
+/// Every reason to rotate now. The pending token of a run at work is not a reason, nor a place that holds it: that run is
+/// rotating already.
 fn reasons(
     request: &RotationRequest,
     known: &Known<'_>,
@@ -361,12 +362,15 @@ fn reasons(
             _ => {}
         }
     }
+    let is_at_work =
+        |id: &AuthorizationId| members.iter().any(|m| m.pat.id == *id && alive_rival(request, known, m).is_some());
     for record in known.records {
         let at = &record.destination;
         match &record.holds {
             RecordedPat::Unrecorded => {}
             RecordedPat::Nothing => reasons.push(format!("{at} has no record of which one it holds")),
             RecordedPat::NoLongerValid(id) => reasons.push(format!("{at} holds {id}, which no longer works")),
+            RecordedPat::Pat(id) if is_at_work(id) => {}
             RecordedPat::Pat(id) if current.is_none_or(|current| current.pat.id != *id) => {
                 reasons.push(format!("{at} holds {id}, which is not the committed one"));
             }

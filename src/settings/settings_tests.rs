@@ -113,7 +113,12 @@ fn invalid_input_is_named_as_in_the_manifest() {
         ("INPUT_DRYRUN", "1", "dryRun", "must be `true` or `false`; got \"1\""),
         ("INPUT_VARIABLE", "my pat", "variable", "must be at most 200 letters a to z, digits"),
         ("INPUT_PUBLISHTO", "vault: x/y", "publishTo", "; got \"vault: x/y\", an unknown kind"),
-        ("INPUT_RETIREOLDPAT", "never", "retireOldPat", "must be one of `afterJob`, `immediately`, `later`; got \"never\""),
+        (
+            "INPUT_RETIREOLDPAT",
+            "never",
+            "retireOldPat",
+            "must be one of `afterJob`, `immediately`, `later`; got \"never\"",
+        ),
         ("INPUT_CONFIRMVARIABLE", "pat", "confirmVariable", "must be a different variable from `variable`"),
         ("INPUT_REFRESHTOKENSECRET", "contoso-kv", "refreshTokenSecret", "must be the address of a secret"),
         ("INPUT_REFRESHTOKENSTORE", "keyVault: a/b", "refreshTokenStore", "is only used with `refreshToken`"),

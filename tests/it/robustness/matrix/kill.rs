@@ -49,14 +49,21 @@ fn everything() -> Kind {
     all.into_iter().find(|kind| kind.has_variable && kind.places.len() == 3).expect("a rotation into all places")
 }
 
-/// Every death of this sort in both stages.
+/// Settled by a later job, which reads the places again.
+fn settled_later() -> Kind {
+    kind::all().into_iter().find(|kind| kind.later && !kind.places.is_empty()).expect("a later job that settles")
+}
+
+/// Every death of this sort in every stage.
 fn deaths(ends: &[End]) -> Vec<Death> {
-    let kind = everything();
-    let clean = Clean::run(&kind);
+    let (kind, later) = (everything(), settled_later());
+    let (clean, clean_later) = (Clean::run(&kind), Clean::run(&later));
     let mut deaths = Vec::new();
-    for (stage, requests, lines) in
-        [(Stage::Main, &clean.main, clean.main_lines), (Stage::Settle, &clean.settle, clean.settle_lines)]
-    {
+    for (kind, stage, requests, lines) in [
+        (&kind, Stage::Main, &clean.main, clean.main_lines),
+        (&kind, Stage::Settle, &clean.settle, clean.settle_lines),
+        (&later, Stage::Settle, &clean_later.settle, clean_later.settle_lines),
+    ] {
         let at = cell::ordinals(requests).into_iter();
         let points = at.flat_map(|(op, n)| [Point::Before(op, n), Point::After(op, n)]);
         for point in points.chain((1..=lines).map(Point::Line)) {
@@ -73,11 +80,11 @@ impl Death {
             Point::After(op, _) => format!("after {op:?}"),
             Point::Line(_) => "a line".to_owned(),
         };
-        vec![format!("{:?}, {point}, {:?}", self.stage, self.end)]
+        vec![format!("{}, {:?}, {point}, {:?}", self.kind.name, self.stage, self.end)]
     }
 
     fn name(&self) -> String {
-        format!("{:?}, {:?}, {:?}", self.stage, self.point, self.end)
+        format!("{}, {:?}, {:?}, {:?}", self.kind.name, self.stage, self.point, self.end)
     }
 
     fn play(&self) -> Result<(), String> {

@@ -67,6 +67,7 @@ pub(crate) struct Scenario {
     watched: Arc<Mutex<Watched>>,
     conditions: Rc<RefCell<Option<Conditions>>>,
     connection: Option<Connection>,
+    outside: Outside,
 }
 
 /// Where the stages run.
@@ -79,6 +80,16 @@ pub(crate) enum Outside {
     Node,
     /// A program of the test's choice.
     This(Host),
+}
+
+impl Outside {
+    fn place(&self, job: Job) -> Job {
+        match self {
+            Self::Nowhere | Self::This(_) => job,
+            Self::Program => job.host(Host::Program(env!("CARGO_BIN_EXE_rotate-pat").into(), word)),
+            Self::Node => job.on_path().installed(),
+        }
+    }
 }
 
 fn word(stage: AgentStage) -> &'static str {
@@ -113,13 +124,11 @@ impl Scenario {
         let conditions: Rc<RefCell<Option<Conditions>>> = Rc::default();
         let connection = kind.scheme.map(|scheme| schemes::connection(&sim, scheme));
         let job = job(&sim, kind, connection.as_ref(), &conditions);
-        let job = match outside {
-            Outside::Nowhere => job,
-            Outside::Program => job.host(Host::Program(env!("CARGO_BIN_EXE_rotate-pat").into(), word)),
-            Outside::Node => job.on_path().installed(),
-            Outside::This(host) => job.host(host),
+        let (job, outside) = match outside {
+            Outside::This(host) => (job.host(host), Outside::Nowhere),
+            outside => (outside.place(job), outside),
         };
-        Self { kind: kind.clone(), sim, job, watched, conditions, connection }
+        Self { kind: kind.clone(), sim, job, watched, conditions, connection, outside }
     }
 
     /// From now on a service may say that it is that much later.
@@ -177,7 +186,8 @@ impl Scenario {
             let mut inputs: Vec<(&str, &str)> = inputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
             inputs.push(("command", "settle"));
             let job = job(&self.sim, &self.kind, self.connection.as_ref(), &self.conditions);
-            let mut job = job.variable("system.stageName", "settle").variable("system.jobName", "settle");
+            let job = job.variable("system.stageName", "settle").variable("system.jobName", "settle");
+            let mut job = self.outside.place(job);
             job.run(&Step::new("settle").inputs(&inputs), how)
         } else {
             self.job.run_post_interrupted("rotate", how)
@@ -197,7 +207,7 @@ impl Scenario {
             is_long: false,
             ..self.kind.clone()
         };
-        self.kind = healthy;
+        (self.kind, self.outside) = (healthy, Outside::Nowhere);
         // Whoever could not do without the old one has had its overlap; a refused rename knows none.
         let has_none = self.kind.overlap == 0 || self.kind.refused_rename.is_some();
         self.watched(|watched| {
