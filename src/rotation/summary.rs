@@ -28,6 +28,9 @@ fn page(work: &RotationContext, ended: &Result<Outcome, Failure>) -> String {
         Err(_) => "failed".to_owned(),
     };
     let mut page = format!("**Result: {}**\n\n", escaped(&result));
+    if let Ok(Outcome::Held(_)) = ended {
+        page.push_str("Both tokens work. The next run rotates and then retires both.\n\n");
+    }
     if let Err(failure) = ended {
         let lines = failure.in_full();
         for line in lines.lines() {
@@ -40,17 +43,16 @@ fn page(work: &RotationContext, ended: &Result<Outcome, Failure>) -> String {
     row("---", "---");
     row("Organization", &code(&work.context.access.organization.name));
     row("Run", &code(&request.run.to_string()));
-    for (what, pat) in [("New token", new), ("Old token", old)] {
-        if let Some(pat) = pat {
-            row(what, &format!("{}, valid until {}", code(pat.id.as_str()), pat.valid_to));
-        }
+    if let Some(new) = new {
+        row("New token", &format!("{}, valid until {}", code(new.id.as_str()), new.valid_to));
+    }
+    if let Some(old) = old {
+        let ends = overlap_ends.map_or(old.valid_to, |ends| ends.min(old.valid_to));
+        row("Old token", &format!("{}, valid until {ends}", code(old.id.as_str())));
     }
     if !places.is_empty() {
         let places: Vec<String> = places.iter().map(|place| code(place)).collect();
         row("The new value is in", &places.join("<br>"));
-    }
-    if let Some(ends) = overlap_ends {
-        row("The old token is retired", &format!("once its overlap has ended, at {ends}"));
     }
     let next = new.as_ref().and_then(|new| request.rotate_when.next(new));
     if let (Some(next), Ok(Outcome::Rotated { .. } | Outcome::Committed { .. })) = (next, ended) {
