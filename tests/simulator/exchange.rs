@@ -75,6 +75,14 @@ pub enum Op {
     VaultUpdate,
     /// List a secret's versions.
     VaultVersions,
+    /// Which routes an organization has.
+    FindRoutes,
+    /// At which address each area is.
+    FindAreas,
+    /// What the endpoints of a tenant are.
+    FindEndpoints,
+    /// Which names the cloud has.
+    FindCloud,
     /// Anything else: also what the simulator doesn't know.
     Other,
 }
