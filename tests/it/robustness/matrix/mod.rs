@@ -10,6 +10,7 @@ pub(crate) mod kind;
 mod oracle;
 mod sample;
 pub(crate) mod scenario;
+mod spoken;
 pub(crate) mod tally;
 mod traces;
 mod turns;
