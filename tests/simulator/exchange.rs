@@ -152,6 +152,10 @@ pub struct Exchange {
     pub target: String,
     /// Who sent it.
     pub caller: Caller,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// Whether it said how long its body is.
+    pub has_length: bool,
     /// What the body said, without secrets.
     pub summary: String,
     /// The status answered; none when the client got no answer.

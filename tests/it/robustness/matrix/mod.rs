@@ -8,6 +8,7 @@ mod interleaved;
 mod kill;
 pub(crate) mod kind;
 mod oracle;
+mod requests;
 mod sample;
 pub(crate) mod scenario;
 mod spoken;
