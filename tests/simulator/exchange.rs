@@ -75,6 +75,14 @@ pub enum Op {
     VaultUpdate,
     /// List a secret's versions.
     VaultVersions,
+    /// Which routes an organization has.
+    FindRoutes,
+    /// At which address each area is.
+    FindAreas,
+    /// What the endpoints of a tenant are.
+    FindEndpoints,
+    /// Which names the cloud has.
+    FindCloud,
     /// Anything else: also what the simulator doesn't know.
     Other,
 }
@@ -144,6 +152,10 @@ pub struct Exchange {
     pub target: String,
     /// Who sent it.
     pub caller: Caller,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// Whether it said how long its body is.
+    pub has_length: bool,
     /// What the body said, without secrets.
     pub summary: String,
     /// The status answered; none when the client got no answer.

@@ -46,6 +46,7 @@ pub struct Assertion {
     pub kind: Option<String>,
     pub algorithm: Option<String>,
     pub thumbprint: Option<String>,
+    pub old_thumbprint: Option<String>,
     pub issuer: Option<String>,
     pub subject: Option<String>,
     pub audience: Option<String>,
@@ -65,17 +66,20 @@ pub fn assertion(token: &str) -> Option<Assertion> {
     let object = |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };
     let (header, claims) = (object(header)?, object(claims)?);
     let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+    // A date may have a fraction (RFC 7519), and has one in msal for Python.
+    let date = |name: &str| claims[name].as_f64().map(|seconds| seconds.floor() as i64);
     Some(Assertion {
         kind: text(&header, "typ"),
         algorithm: text(&header, "alg"),
         thumbprint: text(&header, "x5t#S256"),
+        old_thumbprint: text(&header, "x5t"),
         issuer: text(&claims, "iss"),
         subject: text(&claims, "sub"),
         audience: text(&claims, "aud"),
         id: text(&claims, "jti"),
-        not_before: claims["nbf"].as_i64(),
-        issued: claims["iat"].as_i64(),
-        expires: claims["exp"].as_i64(),
+        not_before: date("nbf"),
+        issued: date("iat"),
+        expires: date("exp"),
         message: message.as_bytes().to_vec(),
         signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
     })

@@ -202,6 +202,8 @@ fn blank(request: &Request, op: Op) -> Exchange {
         method: request.method.clone(),
         path: format!("{}{query}", request.path),
         target: request.path.clone(),
+        content_type: request.header("content-type").map(str::to_owned),
+        has_length: request.header("content-length").is_some(),
         caller: super::exchange::Caller::Nobody,
         summary: String::new(),
         status: Some(500),

@@ -73,7 +73,7 @@ fn whole(pipeline: &Pipeline) -> (StepRun, Listed) {
 }
 
 /// The report in this process, where limits are milliseconds, with an access token from an earlier step.
-fn local(people: u64, more: &[(&str, &str)]) -> (Arc<Simulator>, LocalJob) {
+pub(crate) fn local(people: u64, more: &[(&str, &str)]) -> (Arc<Simulator>, LocalJob) {
     let mut world = World::new();
     arrange(&mut world, people);
     let token = world.user_token(ADMINISTRATION);

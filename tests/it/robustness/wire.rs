@@ -11,7 +11,7 @@ use crate::harness::in_process::LocalJob;
 use crate::harness::pipeline::{NAME, Pipeline, REFRESH, lines_with, says};
 use crate::robustness::advice::azure::by_connection;
 use agent::TaskResult;
-use simulator::world::{AccessDenial, ErrorShape, Marks, ScopeRefusal};
+use simulator::world::{AccessDenial, BUILD_SERVICE, ErrorShape, Marks, ScopeRefusal};
 use simulator::{Fault, Op, Simulator, When, World};
 
 /// A world with a PAT that is due, and a job in this process.
@@ -37,7 +37,18 @@ fn ends(job: &mut LocalJob, exit: StageExit, words: &[&str]) {
 
 /// An answer of the live service, with its name.
 fn recorded() -> Vec<(String, u16, impl Fn() -> Fault)> {
-    let answers: Vec<Value> = serde_json::from_str(include_str!("../fixtures/recorded/answers.json")).unwrap();
+    recorded_in(include_str!("../fixtures/recorded/answers.json"))
+}
+
+/// An answer of the services beside the PAT API, by its name.
+fn recorded_as(wanted: &str) -> Fault {
+    let answers = recorded_in(include_str!("../fixtures/recorded/services.json"));
+    let (_, _, fault) = answers.into_iter().find(|(name, ..)| name == wanted).expect("a recorded answer");
+    fault()
+}
+
+fn recorded_in(file: &str) -> Vec<(String, u16, impl Fn() -> Fault)> {
+    let answers: Vec<Value> = serde_json::from_str(file).unwrap();
     let as_fault = |answer: Value| {
         let name = answer["name"].as_str().unwrap().to_owned();
         let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
@@ -149,6 +160,62 @@ fn a_recorded_identity_is_read_for_user_and_token() {
     sim.inject(fault(), When::every(Op::ConnectionDataAsUser));
     sim.inject(fault(), When::every(Op::ConnectionDataAsPat));
     ends(&mut job, StageExit::Succeeded, &["and speaks for user@contoso.test"]);
+}
+
+#[test]
+fn recorded_builds_that_have_not_ended_are_runs_at_work() {
+    for answer in ["a build that waits", "a build that is being cancelled"] {
+        let (sim, mut job) = due(|world| {
+            world.add_pat(&format!("{NAME} [pending 77.1-0a1b2c3d]")).days_left(20).add();
+        });
+        sim.inject(recorded_as(answer), When::every(Op::GetBuild));
+        ends(&mut job, StageExit::Failed, &["run 77.1-0a1b2c3d is rotating the same token", "Nothing was changed."]);
+        assert!(sim.count(Op::GetBuild) > 0, "{answer}");
+    }
+}
+
+#[test]
+fn recorded_variable_groups_keep_every_other_variable() {
+    // Where the list was recorded, and where only the group itself was.
+    for (name, number, list, group) in [
+        ("group1", 47, Some("variable groups"), "a variable group"),
+        ("newGroup", 48, None, "a variable group with a secret"),
+    ] {
+        let (sim, mut job) = due(|world| {
+            // The recordings are of another project than the simulator's.
+            for id in [&mut world.projects[0].id, &mut world.job.project_id] {
+                "2c2bf6e8-cba2-4dcb-80d6-86eaf14998f6".clone_into(id);
+            }
+            let group = world.add_variable_group(name).plain("var1", "value1").plain("var2", "value2");
+            let id = group.plain("NewVar1", "NewVal1").secret("NewVar2", "NewVal2").administrator(BUILD_SERVICE).add();
+            let group = world.variable_group_mut(id);
+            group.id = number;
+            if list.is_some() {
+                group.variables.retain(|name, _| !name.starts_with("New"));
+            }
+        });
+        if let Some(list) = list {
+            sim.inject(recorded_as(list), When::every(Op::ListGroups));
+        }
+        // The first look: what is read after the write is to show the write.
+        sim.inject(recorded_as(group), When::nth(Op::GetGroup, 1));
+        let before = sim.world().variable_group(number).variables.clone();
+        job.set("INPUT_PUBLISHTO", &format!("variableGroup: {name}/NUGET_PAT"));
+        ends(&mut job, StageExit::Succeeded, &[name]);
+        let after = sim.world().variable_group(number).variables.clone();
+        for (name, variable) in before {
+            let kept = &after[&name];
+            assert_eq!((&kept.value, kept.is_secret), (&variable.value, variable.is_secret), "{name}");
+        }
+        assert!(after["NUGET_PAT"].is_secret && sim.world().secret_works(&after["NUGET_PAT"].value));
+    }
+}
+
+#[test]
+fn a_recorded_refusal_without_a_sentence_is_a_refusal() {
+    let (sim, mut job) = due(|_| {});
+    sim.inject(recorded_as("a refusal that says nothing"), When::every(Op::ListPats));
+    ends(&mut job, StageExit::Failed, &["Azure DevOps answered 401", "Nothing was changed."]);
 }
 
 #[test]

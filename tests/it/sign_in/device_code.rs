@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::pipeline::{NAME, Pipeline, REFRESH, says};
 use agent::{Interruption, Job, StepRun, TaskResult, When as Moment};
 use simulator::world::{AZURE_DEVOPS, BUILD_SERVICE, DeviceFlowBlock};
-use simulator::{Fault, Op, When, World};
+use simulator::{Exchange, Fault, Op, When, World};
 
 const USER: &str = "rotator@contoso.onmicrosoft.com";
 const GROUP: &str = "variableGroup: Rotation/REFRESH_TOKEN";
@@ -279,4 +279,13 @@ fn a_cancelled_wait_stores_nothing() {
     says(&run, &["Nothing was stored."]);
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(signing_in.pipeline.sim.world().vault.secret(REFRESH).is_none());
+}
+
+/// What the program sends while a person signs in on another device.
+pub(crate) fn requests() -> Vec<Exchange> {
+    let signing_in = SigningIn::new();
+    signing_in.at_poll(1, signs_in);
+    let run = signing_in.runs(&mut signing_in.pipeline.job(), &[]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    signing_in.pipeline.sim.transcript()
 }

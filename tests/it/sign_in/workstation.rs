@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::harness::pipeline::{NAME, Pipeline, REFRESH, of_this_machine, says};
 use simulator::world::{KEY_VAULT, World};
-use simulator::{Fault, Op, When};
+use simulator::{Exchange, Fault, Op, When};
 
 /// Far more than any step of a test takes.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -670,4 +670,15 @@ fn a_real_browser_signs_in() {
     assert!(dom.contains("This window can be closed"), "{dom}");
     cookies.join().unwrap();
     station.end().is(&pipeline.sim.world(), 0, &["stored the refresh token"]);
+}
+
+/// What the program sends while a person signs in at a workstation.
+pub(crate) fn requests() -> Vec<Exchange> {
+    let pipeline = station();
+    let token = vault_token(&pipeline);
+    let mut station = Station::start(&pipeline, "rotator@contoso.onmicrosoft.com", Some(&format!("{token}\n")));
+    let start = station.address();
+    browser(&start, "rotator@contoso.onmicrosoft.com");
+    assert_eq!(station.end().code, Some(0));
+    pipeline.sim.transcript()
 }

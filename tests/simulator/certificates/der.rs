@@ -106,6 +106,11 @@ pub fn thumbprint(certificate: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, certificate).as_ref().to_vec()
 }
 
+/// SHA-1 over a certificate, which names it and protects nothing.
+pub fn old_thumbprint(certificate: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate).as_ref().to_vec()
+}
+
 /// The `RSAPublicKey` of a certificate, whoever made it.
 pub fn subject_public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let (_, outer, _) = read(certificate)?;

@@ -10,7 +10,7 @@ use ring::{
     signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 
-pub use self::der::{subject_public_key, thumbprint};
+pub use self::der::{old_thumbprint, subject_public_key, thumbprint};
 use self::rsa::RsaKey;
 
 /// How a key and its certificate stand in one text.

@@ -72,7 +72,7 @@ fn read(request: &Request) -> Result<SignInPage, &'static str> {
 
 /// Takes what a person did.
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let form = match Form::read(request) {
+    let form = match Form::read(request, false) {
         Ok(form) => form,
         Err(what) => return error_page(&EntraRefusal::new("invalid_request", 900_144, what)).violating(what),
     };

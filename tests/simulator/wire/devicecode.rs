@@ -13,11 +13,13 @@ const PAGE: &str = "https://microsoft.com/devicelogin";
 
 /// Answers with both codes.
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let form = match Form::read(request) {
+    let form = match Form::read(request, world.serves_other_clients) {
         Ok(form) => form,
         Err(what) => return refuse(world, &EntraRefusal::new("invalid_request", 900_144, what).violating()),
     };
-    if let Some(name) = form.unexpected(&[&["client_id", "scope"]]) {
+    if !world.serves_other_clients
+        && let Some(name) = form.unexpected(&[&["client_id", "scope"]])
+    {
         let text = format!("unexpected parameter '{name}'");
         return refuse(world, &EntraRefusal::new("invalid_request", 9_000_144, text).violating());
     }

@@ -13,7 +13,8 @@ use super::{
     request::{Refusal, Reply, Request},
 };
 
-const VERSIONS: [&str; 6] = ["7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01"];
+/// Those of azure-keyvault-secrets 4.12.0, from the oldest that is still supported.
+const VERSIONS: [&str; 7] = ["7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"];
 const PAGE: usize = 2;
 
 /// Answers one of the four operations.

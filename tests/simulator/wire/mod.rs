@@ -11,6 +11,7 @@ mod callers;
 mod connection_data;
 mod dates;
 mod devicecode;
+mod discovery;
 mod dress;
 mod endpoints;
 mod faulty;
@@ -68,6 +69,10 @@ pub fn operation(request: &Request) -> Op {
         ("POST", [_, "oauth2", "v2.0", "devicecode"]) => Op::DeviceCode,
         ("GET", [_, "oauth2", "v2.0", "authorize"]) => Op::Authorize,
         ("POST", [_, "login"]) => Op::SignIn,
+        ("OPTIONS", [_, "_apis"] | [_, "_apis", _]) => Op::FindRoutes,
+        ("GET", [_, "_apis", "resourceareas"] | [_, "_apis", "resourceareas", _]) => Op::FindAreas,
+        ("GET", [_, "v2.0", ".well-known", "openid-configuration"]) => Op::FindEndpoints,
+        ("GET", ["common", "discovery", "instance"]) => Op::FindCloud,
         ("GET", ["metadata", "identity", "oauth2", "token"]) => Op::ManagedIdentity,
         ("GET", ["msi", "token"]) => Op::AppServiceIdentity,
         ("GET", ["secrets", _, "versions"]) => Op::VaultVersions,
@@ -101,6 +106,10 @@ fn handle(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
         Op::OidcToken => oidc::answer(world, request),
         op if op.is_token() => token::answer(world, request),
+        Op::FindRoutes => discovery::routes(world, request),
+        Op::FindAreas => discovery::areas(world, request),
+        Op::FindEndpoints => discovery::of_tenant(world, request),
+        Op::FindCloud => discovery::of_cloud(request),
         Op::DeviceCode => devicecode::answer(world, request),
         Op::Authorize => authorize::show(world, request),
         Op::SignIn => authorize::answer(world, request),

@@ -10,6 +10,8 @@ use super::{
 };
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// How msal for JavaScript spells it, which Entra takes.
+const DEVICE_CODE_OF_OTHERS: &str = "device_code";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Which grant it is.
@@ -19,7 +21,7 @@ pub fn operation(request: &Request) -> Op {
         Some("refresh_token") => Op::TokenRefresh,
         Some("password") => Op::TokenPassword,
         Some("user_fic") => Op::TokenAgentUser,
-        Some(DEVICE_CODE) => Op::TokenDeviceCode,
+        Some(DEVICE_CODE | DEVICE_CODE_OF_OTHERS) => Op::TokenDeviceCode,
         Some("authorization_code") => Op::TokenAuthorizationCode,
         _ if form.get("fmi_path").is_some() => Op::TokenBlueprint,
         _ if form.get("scope").is_some_and(|scope| scope.starts_with(TOKEN_EXCHANGE)) => Op::TokenAgentIdentity,
@@ -29,16 +31,19 @@ pub fn operation(request: &Request) -> Op {
 
 /// Answers a request for a token.
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let form = match Form::read(request) {
+    let form = match Form::read(request, world.serves_other_clients) {
         Ok(form) => form,
         Err(what) => return refuse(world, &EntraRefusal::new("invalid_request", 900_144, what)).violating(what),
     };
-    let asked = match parse(request, &form) {
+    let asked = match parse(request, &form, world.serves_other_clients) {
         Ok(asked) => asked,
         Err(refusal) => return refuse(world, &refusal),
     };
     let common = ["grant_type", "client_id", "client_secret", "client_assertion_type", "client_assertion"];
-    if let Some(name) = form.unexpected(&[&common, of_grant(&asked.grant)]) {
+    // Entra ignores what it does not know.
+    if !world.serves_other_clients
+        && let Some(name) = form.unexpected(&[&common, of_grant(&asked.grant)])
+    {
         let text = format!("unexpected parameter '{name}'");
         return refuse(world, &EntraRefusal::new("invalid_request", 9_000_144, text.as_str())).violating(text);
     }
@@ -80,9 +85,9 @@ fn of_grant(grant: &Grant) -> &'static [&'static str] {
     }
 }
 
-fn parse(request: &Request, form: &Form) -> Result<TokenRequest, EntraRefusal> {
+fn parse(request: &Request, form: &Form, is_others: bool) -> Result<TokenRequest, EntraRefusal> {
     let tenant = request.segments().first().cloned().unwrap_or_default();
-    let grant = grant(form)?;
+    let grant = grant(form, is_others)?;
     let client_id = form.need("client_id")?;
     let scope = match grant {
         Grant::DeviceCode(_) | Grant::AuthorizationCode { .. } => form.get("scope").unwrap_or_default().to_owned(),
@@ -106,12 +111,13 @@ fn parse(request: &Request, form: &Form) -> Result<TokenRequest, EntraRefusal> {
     Ok(TokenRequest { origin: request.origin(), tenant, client_id, scope, credential, grant })
 }
 
-fn grant(form: &Form) -> Result<Grant, EntraRefusal> {
+fn grant(form: &Form, is_others: bool) -> Result<Grant, EntraRefusal> {
     match form.need("grant_type")?.as_str() {
         "client_credentials" => Ok(Grant::ClientCredentials { fmi_path: form.get("fmi_path").map(str::to_owned) }),
         "refresh_token" => Ok(Grant::RefreshToken(form.need("refresh_token")?)),
         "password" => Ok(Grant::Password { username: form.need("username")?, password: form.need("password")? }),
         DEVICE_CODE => Ok(Grant::DeviceCode(form.need("device_code")?)),
+        DEVICE_CODE_OF_OTHERS if is_others => Ok(Grant::DeviceCode(form.need("device_code")?)),
         "authorization_code" => Ok(Grant::AuthorizationCode {
             code: form.need("code")?,
             redirect_uri: form.need("redirect_uri")?,

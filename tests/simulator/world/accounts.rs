@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
-use super::super::certificates::{TestCertificate, subject_public_key, thumbprint};
+use super::super::certificates::{TestCertificate, old_thumbprint, subject_public_key, thumbprint};
 use super::{World, ids};
 
 /// An Entra tenant.
@@ -80,6 +80,8 @@ pub struct ClientSecret {
 pub struct AppCertificate {
     /// SHA-256 over the certificate, as `x5t#S256` has it.
     pub thumbprint: String,
+    /// SHA-1 over it, as `x5t` has it: clients older than 2024 name it so.
+    pub old_thumbprint: String,
     /// The `RSAPublicKey` in it.
     pub public_key: Vec<u8>,
     /// When it ends, if ever.
@@ -285,8 +287,9 @@ impl World {
         let public_key = subject_public_key(der).expect("a certificate with an RSA key");
         let app = self.app_mut(app);
         app.public = false;
+        let old_thumbprint = URL_SAFE_NO_PAD.encode(old_thumbprint(der));
         let thumbprint = URL_SAFE_NO_PAD.encode(thumbprint(der));
-        app.certificates.push(AppCertificate { thumbprint, public_key, expires: None });
+        app.certificates.push(AppCertificate { thumbprint, old_thumbprint, public_key, expires: None });
     }
 
     /// Gives a user a password and returns it.

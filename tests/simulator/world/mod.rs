@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 
-pub use accounts::{App, Managed, Organization, ServiceConnection, Tenant, User};
+pub use accounts::{App, AppCertificate, Managed, Organization, ServiceConnection, Tenant, User};
 pub use budget::{Budget, Usage};
 pub use builds::{Build, Job};
 pub use clock::Clock;
@@ -263,6 +263,9 @@ pub struct World {
     pub endpoint_shows_own_name: bool,
     /// Answers with references to projects so far: their order is another one each time.
     pub references_shown: AtomicU64,
+    /// Clients of others are let send what the services take and the program never sends: parameters that Entra
+    /// ignores, RS256, certificates named by SHA-1, assertions without `nbf`. Where it is off, such a request is against the rules.
+    pub serves_other_clients: bool,
     /// Assertions that apps sign are judged by the world's clock, also where a test moved it away from the machine's.
     pub assertions_by_own_clock: bool,
     /// User tokens cannot be read, as Entra reserves for itself.
@@ -389,6 +392,7 @@ impl World {
             unknown_endpoint_is_null: true,
             endpoint_shows_own_name: false,
             references_shown: AtomicU64::new(0),
+            serves_other_clients: false,
             assertions_by_own_clock: false,
             opaque_tokens: false,
             id_tokens_withheld: false,

@@ -6,7 +6,7 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, Unpa
 use super::{
     super::{
         super::jwt::{self, Assertion},
-        Holder,
+        AppCertificate, Holder,
     },
     App, EntraRefusal, TOKEN_EXCHANGE, TokenRequest, World,
 };
@@ -66,8 +66,14 @@ impl World {
     /// <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
     fn check_signed(&mut self, app: &App, said: &Assertion, request: &TokenRequest) -> Result<(), EntraRefusal> {
         let now = if self.assertions_by_own_clock { self.now() } else { self.clients_now() };
+        let others = self.serves_other_clients;
         let named = said.thumbprint.as_deref().unwrap_or_default();
-        let Some(certificate) = app.certificates.iter().find(|known| known.thumbprint == named) else {
+        let named = if others { named.trim_end_matches('=') } else { named };
+        let is_named = |known: &&AppCertificate| match &said.old_thumbprint {
+            Some(old) if others && named.is_empty() => *old.trim_end_matches('=') == known.old_thumbprint,
+            _ => known.thumbprint == named,
+        };
+        let Some(certificate) = app.certificates.iter().find(is_named) else {
             let text = format!(
                 "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found., Thumbprint of key used by client: '{named}']"
             );
@@ -81,7 +87,7 @@ impl World {
         }
         let algorithm: &dyn ring::signature::VerificationAlgorithm = match said.algorithm.as_deref() {
             Some("PS256") => &RSA_PSS_2048_8192_SHA256,
-            Some("RS256") if self.rs256_accepted => &RSA_PKCS1_2048_8192_SHA256,
+            Some("RS256") if self.rs256_accepted || others => &RSA_PKCS1_2048_8192_SHA256,
             other => {
                 let text = format!("The signature algorithm '{}' is not accepted.", other.unwrap_or_default());
                 return Err(EntraRefusal::new("invalid_client", 50027, text).violating());
@@ -101,7 +107,8 @@ impl World {
         if !self.is_token_endpoint(said.audience.as_deref().unwrap_or_default(), request) {
             return refuse(700_023, "Client assertion audience claim does not match Realm issuer.");
         }
-        let (Some(start), Some(issued), Some(end)) = (said.not_before, said.issued, said.expires) else {
+        let start = said.not_before.or(said.issued.filter(|_| others));
+        let (Some(start), Some(issued), Some(end)) = (start, said.issued, said.expires) else {
             let text = "The client assertion must have the claims nbf, iat and exp.";
             return Err(EntraRefusal::new("invalid_client", 700_024, text).violating());
         };
