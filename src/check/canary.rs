@@ -353,6 +353,10 @@ async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUs
             }
             Err(error) => seen = Some(error),
         }
+        // A cancelled run has a few seconds left.
+        if context.http.cancel().is_requested() {
+            break;
+        }
         sleep(backoff.pause()).await;
     }
     let why = seen.map_or("it does not show in the list".to_owned(), |error| error.to_string());
