@@ -6,19 +6,19 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::agent::run_summary::{code, escaped};
+use crate::agent::run_summary::{code, create_folder, escaped, upload};
 use crate::check::request::Check;
 use crate::check::row::{Row, sentence};
 
 const SCHEMA_VERSION: u32 = 1;
-/// The agent takes the file's name for the heading above the summary.
-const SUMMARY: &str = "RotatePat check.md";
+/// Above the summary.
+const HEADING: &str = "PAT check";
 
 /// Writes both, and hands them to the agent.
 pub(super) fn show(check: &Check<'_>, rows: &[Row]) -> io::Result<()> {
     let context = &check.rotation.context;
-    let folder = check.folder.join(format!("rotate-pat-check-{:08x}", fastrand::u32(..)));
-    fs::create_dir(&folder)?;
+    let folder = check.folder.join(format!("rotate-pat-{:08x}", fastrand::u32(..)));
+    create_folder(&folder)?;
     let hidden = context.console.hidden();
     let rows_json: Vec<Value> = rows.iter().map(Row::to_json).collect();
     let all = json!({
@@ -29,9 +29,7 @@ pub(super) fn show(check: &Check<'_>, rows: &[Row]) -> io::Result<()> {
     });
     let file = folder.join("check.json");
     fs::write(&file, hidden.redacted(&format!("{all:#}\n")))?;
-    let summary = folder.join(SUMMARY);
-    fs::write(&summary, hidden.redacted(&page(rows)))?;
-    context.console.upload_summary(&summary.to_string_lossy())?;
+    upload(&context.console, check.folder, HEADING, &page(rows))?;
     context.console.set_output("checkFile", &file.to_string_lossy())
 }
 

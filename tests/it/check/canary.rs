@@ -48,7 +48,8 @@ fn what_no_document_says_is_shown_by_its_row() {
 
 #[test]
 fn the_canary_is_gone_or_named_after_every_fault_at_every_request() {
-    let faults: [(&str, fn() -> Fault); 8] = [
+    type Make = fn() -> Fault;
+    let faults: [(&str, Make); 8] = [
         ("500", || Fault::Status(500)),
         ("500 after it was handled", || Fault::StatusAfter(500)),
         ("403", || Fault::Status(403)),
