@@ -8,7 +8,7 @@ use crate::rotation::outcome::Outcome;
 use crate::rotation::settle_command;
 use crate::rotation::settle_stage;
 use crate::rotation::summary;
-use crate::{report, settings, sign_in, workstation};
+use crate::{check, report, settings, sign_in, workstation};
 use std::ffi::OsString;
 use std::io;
 use std::rc::Rc;
@@ -16,13 +16,14 @@ use std::rc::Rc;
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::{Console, StepResult};
+use crate::check::Check;
 use crate::context::{Context, RotationContext, Runtime};
 use crate::failure::{Failure, StepError, UNCHANGED};
 use crate::http::Files;
 use crate::http::Http;
 use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
-use crate::settings::{Command, Fault, Settings};
+use crate::settings::{CheckSettings, Command, Fault, Settings};
 use crate::workstation::Streams;
 
 /// What `--version` says: a release's commit, and the target it was built for.
@@ -227,6 +228,14 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             let job = job_status::job_end(&environment, None, None);
             let rotating = RotationContext::new(context, *settings);
             (told(&rotating, "PAT settled", settle_command::run(&rotating, &job.status).await), rotating.context)
+        }
+        (Command::Check(settings), _) => {
+            let CheckSettings { rotation, canary, folder, agent } = *settings;
+            let (name, run) = (&rotation.request.name, &rotation.request.run);
+            context.console.say(&format!("RotatePat {version}: check {name} in {organization}, run {run}"));
+            let rotating = RotationContext::new(context, rotation);
+            let check = Check { rotation: &rotating, has_canary: canary, folder: &folder, agent: agent.as_deref() };
+            (check::run(&check).await.map(|()| None), rotating.context)
         }
         (Command::Report(settings), _) => {
             context.console.say(&format!("RotatePat {version}: report on {organization}"));

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`app`] | which command and stage to run, and how the process ends |
 //! | [`workstation`] | a person signs in once with a browser |
+//! | [`check`] | what a rotation needs, proved in the tenant where it will run |
 //! | [`report`] | which tokens expire, and whose they are |
 //! | [`rotation`] | the two stages, the only place that acts on personal access tokens |
 //! | [`sign_in`] | a token that acts for a user, one file a source |
@@ -32,6 +33,7 @@ pub mod agent;
 pub mod app;
 pub mod app_tokens;
 pub mod azure;
+pub mod check;
 pub mod context;
 pub mod destinations;
 pub mod failure;

@@ -8,6 +8,7 @@ pub mod key_vault;
 pub mod managed_identity;
 pub mod oidc;
 pub mod pats;
+pub mod permissions;
 pub mod service_endpoints;
 pub mod token_admin;
 pub mod variable_groups;

@@ -84,6 +84,13 @@ impl Endpoint {
         self.references().find(of_project)?["name"].as_str()
     }
 
+    /// The id of one of its projects, which is named by its name or id.
+    pub fn project_id(&self, project: &str) -> Option<&str> {
+        let is_it = |known: &Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(project));
+        let mut projects = self.references().map(|reference| &reference["projectReference"]);
+        projects.find(|known| is_it(&known["id"]) || is_it(&known["name"]))?["id"].as_str()
+    }
+
     /// Every address that it leads to, by the field that holds it: its own, and those among the data of its type.
     pub fn addresses(&self) -> Vec<(&str, &str)> {
         let is_address = |text: &str| {

@@ -44,6 +44,15 @@ impl Group {
         self.0.get("id")?.as_u64()
     }
 
+    /// The id of one of its projects, which is named by its name or id.
+    pub fn project_id(&self, project: &str) -> Option<&str> {
+        let references = self.0.get("variableGroupProjectReferences").and_then(Value::as_array).into_iter().flatten();
+        let projects = references.map(|reference| &reference["projectReference"]);
+        let is_it = |known: &Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(project));
+        let mut found = projects.filter(|known| is_it(&known["id"]) || is_it(&known["name"]));
+        found.next()?["id"].as_str()
+    }
+
     /// Whether its values come from a key vault, at run time.
     pub fn is_linked(&self) -> bool {
         self.0.get("type").and_then(Value::as_str).is_some_and(|kind| !kind.eq_ignore_ascii_case("Vsts"))

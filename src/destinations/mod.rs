@@ -16,6 +16,7 @@ use self::key_vault::{Active, ForeignTags};
 pub use self::not_written::{MayStart, NotWritten};
 use self::service_connection::Connections;
 use self::variable_group::Groups;
+pub use self::writers::MayWrite;
 use self::writers::Writers;
 use crate::azure::pats::Pats;
 use crate::context::{Context, RotationContext};
@@ -51,6 +52,11 @@ impl<'a> Destinations<'a> {
     /// Reads what every destination holds, and finds problems before anything is changed. The error is that of the first
     /// failed destination in the order of the settings.
     pub async fn records(&self) -> Result<Vec<Record>, StepError> {
+        self.each_record().await.into_iter().collect()
+    }
+
+    /// The same, with the problem of each destination.
+    pub async fn each_record(&self) -> Vec<Result<Record, StepError>> {
         let reads = self.settings.publish_to.iter().map(async |destination| match destination {
             Destination::KeyVault(secret) => {
                 let found = key_vault::record(self.context, secret).await?;
@@ -63,7 +69,16 @@ impl<'a> Destinations<'a> {
             Destination::VariableGroup(variable) => self.groups.record(variable).await,
             Destination::ServiceConnection(connection) => self.connections.record(connection).await,
         });
-        join_all(reads).await.into_iter().collect()
+        join_all(reads).await
+    }
+
+    /// Whether one of the identities may write a destination that can be read.
+    pub async fn may_write(&self, destination: &Destination) -> MayWrite {
+        match destination {
+            Destination::KeyVault(_) => MayWrite::Unknown("a key vault does not say who may write it".to_owned()),
+            Destination::VariableGroup(variable) => self.groups.may_write(variable).await,
+            Destination::ServiceConnection(connection) => self.connections.may_write(connection).await,
+        }
     }
 
     /// The value of this token, if [`Self::records`] has read it in a place.

@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use url::Url;
 
+use crate::azure::permissions;
 use crate::azure::service_endpoints::{Endpoint, Endpoints};
 use crate::context::Context;
 use crate::destinations::not_written::NotWritten;
-use crate::destinations::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
+use crate::destinations::writers::{MayWrite, Writer, Writers, refused_write, unseen, warn_of_job};
 use crate::failure::StepError;
 use crate::model::address::is_azure_devops;
 use crate::model::destination::{Connection, Named};
@@ -84,6 +85,19 @@ impl<'a> Connections<'a> {
             self.ids.borrow_mut().push((named.clone(), id.to_owned()));
         }
         Ok(endpoint)
+    }
+
+    /// Who of the identities may write the connection.
+    pub(super) async fn may_write(&self, connection: &Connection) -> MayWrite {
+        let named = &connection.named;
+        let endpoint = match self.read(named).await {
+            Ok(endpoint) => endpoint,
+            Err(error) => return MayWrite::Unknown(error.to_string()),
+        };
+        let (Some(id), Some(project)) = (endpoint.id(), endpoint.project_id(self.project(named))) else {
+            return MayWrite::Unknown("the connection does not say its id and its project's".to_owned());
+        };
+        self.writers.may(permissions::ENDPOINTS, &format!("endpoints/{project}/{id}"), &role(named)).await
     }
 
     /// Writes the connection with the new value, and compares all else.

@@ -5,10 +5,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::azure::permissions;
 use crate::azure::variable_groups::{Group, Library, Variable};
 use crate::context::Context;
 use crate::destinations::not_written::{MayStart, NotWritten};
-use crate::destinations::writers::{Writer, Writers, refused_write, unseen, warn_of_job};
+use crate::destinations::writers::{MayWrite, Writer, Writers, refused_write, unseen, warn_of_job};
 use crate::failure::StepError;
 use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::destination::{GroupVariable, Named};
@@ -101,6 +102,25 @@ impl<'a> Groups<'a> {
             }
             Err(refused) => Err(refused.failed_read(&place(variable), &role(variable))),
         }
+    }
+
+    /// Who of the identities may write the group.
+    pub(super) async fn may_write(&self, variable: &GroupVariable) -> MayWrite {
+        let named = self.project(variable);
+        let id = match self.id(variable).await {
+            Ok(id) => id.unwrap_or_default(),
+            Err(error) => return MayWrite::Unknown(error.to_string()),
+        };
+        // A list of groups may leave out their projects.
+        let read = async |writer: &Writer| self.library(writer).read(named, id).await;
+        let group = match self.writers.first(&place(variable), read).await {
+            Ok((group, _)) => group,
+            Err(refused) => return MayWrite::Unknown(refused.error.to_string()),
+        };
+        let Some(project) = group.project_id(named) else {
+            return MayWrite::Unknown("the group does not say the id of its project".to_owned());
+        };
+        self.writers.may(permissions::LIBRARY, &format!("Library/{project}/VariableGroup/{id}"), &role(variable)).await
     }
 
     async fn id(&self, variable: &GroupVariable) -> Result<Option<u64>, StepError> {

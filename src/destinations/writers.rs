@@ -11,6 +11,7 @@ use crate::destinations::not_written::NotWritten;
 use crate::advice::{self, Named};
 use crate::app_tokens;
 use crate::azure::entra::AZURE_DEVOPS;
+use crate::azure::permissions::{self, Namespace};
 use crate::context::Context;
 use crate::failure::{StepError, on, row_for};
 use crate::model::api_error::{CallError, Kind, Service};
@@ -25,6 +26,17 @@ pub(super) struct Writer {
     pub(super) token: Secret,
     /// Whether it is the identity that all pipelines of the project share.
     pub(super) is_job: bool,
+}
+
+/// Whether a destination can be written, as far as somebody says so.
+#[derive(Debug)]
+pub enum MayWrite {
+    /// By this identity.
+    Yes(String),
+    /// By none of them; with what to do.
+    No(String),
+    /// Nobody says, and why.
+    Unknown(String),
 }
 
 /// The identities, in order, each signed in when it is first needed.
@@ -59,6 +71,32 @@ impl<'a> Writers<'a> {
             }
         }
         Err(trial.end())
+    }
+
+    /// Whether one of the identities has the permission to administer an object. No document says that the permission
+    /// is what a write asks for, so an answer is believed where it says no, and where it says yes.
+    pub(super) async fn may(&self, namespace: Namespace, object: &str, role: &str) -> MayWrite {
+        let writers = self.all().await;
+        let organization = &self.context.access.pipeline.organization;
+        let asked = writers
+            .iter()
+            .map(|writer| permissions::may(&self.context.http, organization, &writer.token, namespace, object));
+        let answers = join_all(asked).await;
+        let mut unknown = None;
+        for (writer, answer) in writers.iter().zip(answers) {
+            match answer {
+                Ok(true) => return MayWrite::Yes(writer.name.clone()),
+                Ok(false) => {}
+                // Who is not let in writes nothing.
+                Err(error) if error.is_about_signing_in() => {}
+                Err(error) => unknown = unknown.or(Some(format!("{} was not told: {error}", writer.name))),
+            }
+        }
+        match (unknown, writers.first()) {
+            (Some(unknown), _) => MayWrite::Unknown(unknown),
+            (None, Some(writer)) => MayWrite::No(format!("Give {} {role}.", writer.name)),
+            (None, None) => MayWrite::Unknown("no identity could sign in to write with".to_owned()),
+        }
     }
 
     /// The identity that succeeded before comes first.

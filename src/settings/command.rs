@@ -22,6 +22,8 @@ pub enum Command {
     Settle(Box<RotateSettings>),
     /// List tokens that expire soon, and their owners.
     Report(ReportSettings),
+    /// Go through everything that a rotation needs.
+    Check(Box<CheckSettings>),
     /// Let a person sign in once, and store the refresh token.
     SignIn(SignInSettings),
 }
@@ -80,6 +82,18 @@ pub enum FailOn {
     Expired,
     /// A token that has expired or is expiring.
     Expiring,
+}
+
+#[derive(Debug)]
+pub struct CheckSettings {
+    /// The rotation that it is about.
+    pub rotation: RotateSettings,
+    /// Whether a token is made, measured and revoked.
+    pub canary: bool,
+    /// The job's temporary folder, which the agent clears.
+    pub folder: PathBuf,
+    /// The agent's version.
+    pub agent: Option<String>,
 }
 
 #[derive(Debug)]

@@ -46,6 +46,7 @@ pub(super) struct Inputs {
     pub(super) create_if_missing: Option<String>,
     #[serde(rename = "dryrun")]
     pub(super) dry_run: Option<String>,
+    pub(super) canary: Option<String>,
     pub(super) variable: Option<String>,
     #[serde(rename = "publishto")]
     pub(super) publish_to: Option<String>,

@@ -2,6 +2,7 @@
 //! `ENDPOINT_*` or `SYSTEM_*`. Every fault is found before anything is sent, and all are reported together.
 
 mod access;
+mod check;
 mod command;
 mod connection;
 mod fault;
@@ -17,7 +18,7 @@ mod source;
 
 pub use self::access::{Access, Pipeline, Purpose, Source};
 pub use self::command::{
-    Command, FailOn, ReportScope, ReportSettings, Retirement, RotateSettings, Settings, SignInSettings,
+    CheckSettings, Command, FailOn, ReportScope, ReportSettings, Retirement, RotateSettings, Settings, SignInSettings,
 };
 pub use self::fault::Fault;
 

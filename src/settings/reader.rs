@@ -57,15 +57,20 @@ impl Reader<'_> {
             }
         }
         // Every command's inputs are read, so that a wrong one is named whichever command it belongs to.
-        let rotate = self.rotate(&inputs, seen, matches!(command, Some("rotate" | "settle")));
+        let rotate = self.rotate(&inputs, seen, matches!(command, Some("rotate" | "settle" | "check")));
         if command == Some("settle") && self.is_release() {
             self.must_be("command", "another than `settle` in a release: a later job of a build settles");
         }
+        let canary = self.canary(&inputs);
         let report = self.report(&inputs, command == Some("report"));
         let (source, command) = match command? {
             "signIn" => {
                 let sign_in = self.sign_in(&inputs, seen);
                 (Some(Source::Person), sign_in.map(Command::SignIn))
+            }
+            "check" => {
+                let check = self.check(rotate, canary).map(|check| Command::Check(Box::new(check)));
+                (self.source(&inputs, seen), check)
             }
             "report" => (self.source(&inputs, seen), report.map(Command::Report)),
             "settle" => (self.source(&inputs, seen), rotate.map(|settings| Command::Settle(Box::new(settings)))),

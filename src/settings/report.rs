@@ -13,7 +13,7 @@ impl Reader<'_> {
         let fail_on = self.choice("failOn", inputs.fail_on.as_deref());
         let warn_when_days_left = self.number("warnWhenDaysLeft", inputs.warn_when_days_left.as_deref(), 0, 365);
         let max_minutes = self.number("maxMinutes", inputs.max_minutes.as_deref(), 1, u16::MAX);
-        let folder = if is_wanted { self.agents_folder() } else { None };
+        let folder = if is_wanted { self.agents_folder("the folder that the report is written to") } else { None };
         let scope = if scope? == "organization" { ReportScope::Organization } else { ReportScope::Own };
         let fail_on = match fail_on? {
             "expired" => FailOn::Expired,
@@ -23,10 +23,10 @@ impl Reader<'_> {
         Some(ReportSettings { scope, warn_when_days_left, fail_on, max_minutes, folder: folder? })
     }
 
-    fn agents_folder(&mut self) -> Option<PathBuf> {
+    pub(super) fn agents_folder(&mut self, meaning: &str) -> Option<PathBuf> {
         let folder = self.environment.get("AGENT_TEMPDIRECTORY").map(PathBuf::from);
         if folder.is_none() {
-            self.faults.push(Fault::required("AGENT_TEMPDIRECTORY", "the folder that the report is written to"));
+            self.faults.push(Fault::required("AGENT_TEMPDIRECTORY", meaning));
         }
         folder
     }

@@ -84,7 +84,12 @@ fn name_and_connection_suffice_with_defaults_from_the_manifest() {
 #[test]
 fn invalid_input_is_named_as_in_the_manifest() {
     for (variable, value, input, expected) in [
-        ("INPUT_COMMAND", "rotat", "command", "must be one of `report`, `rotate`, `settle`, `signIn`; got \"rotat\""),
+        (
+            "INPUT_COMMAND",
+            "rotat",
+            "command",
+            "must be one of `check`, `report`, `rotate`, `settle`, `signIn`; got \"rotat\"",
+        ),
         ("INPUT_PATNAME", "", "patName", "is required: the name of the personal access token"),
         (
             "INPUT_PATNAME",

@@ -41,6 +41,11 @@ impl Claims {
         self.upn.as_deref().or(self.unique_name.as_deref()).or(self.preferred_username.as_deref())
     }
 
+    /// The scopes that it was granted.
+    pub fn granted(&self) -> Option<&str> {
+        self.scp.as_deref()
+    }
+
     pub fn object_id(&self) -> Option<&str> {
         self.oid.as_deref()
     }

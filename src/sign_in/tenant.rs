@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::{StepError, on};
 use crate::model::service_connection::ServiceConnection;
 
-pub(super) const NEEDS_ENTRA: &str = "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API \
+pub const NEEDS_ENTRA: &str = "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API \
                                       needs Entra users. If it is connected, check `organization` and run again.";
 
 /// The tenant that user tokens come from.

@@ -35,6 +35,8 @@ pub enum Op {
     GetEndpoint,
     /// Write all of one.
     UpdateEndpoint,
+    /// May the caller do that.
+    HasPermission,
     /// List the users of the organization.
     ListUsers,
     /// List the PATs of one of them, as an administrator.

@@ -150,9 +150,11 @@ fn every_input_of_the_manifest_can_be_filled_in() {
         }
     }
     for rule in manifest["groups"].as_array().unwrap().iter().filter_map(|group| group["visibleRule"].as_str()) {
-        let (input, option) = rule.split_once(" = ").unwrap();
-        let input = manifest["inputs"].as_array().unwrap().iter().find(|known| known["name"] == input).unwrap();
-        assert!(input["options"].get(option).is_some(), "{rule}");
+        for one in rule.split(" || ") {
+            let (input, option) = one.split_once(" = ").unwrap();
+            let input = manifest["inputs"].as_array().unwrap().iter().find(|known| known["name"] == input).unwrap();
+            assert!(input["options"].get(option).is_some(), "{rule}");
+        }
     }
     for input in between(manifest["instanceNameFormat"].as_str().unwrap(), "$(", ")") {
         assert!(names.contains(&input.to_lowercase()), "{input}");

@@ -10,7 +10,7 @@ use crate::harness::pipeline::of_this_machine;
 const TOP: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What of JSON Schema the schema uses. The place of the first value that is not as it says.
-fn mismatch(schema: &Value, all: &Value, value: &Value, place: &str) -> Option<String> {
+pub(crate) fn mismatch(schema: &Value, all: &Value, value: &Value, place: &str) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let found = reference
             .strip_prefix('#')

@@ -2,7 +2,7 @@
 //! that nobody is missing or listed twice whatever happens to the lists meanwhile.
 
 mod cut_short;
-mod files;
+pub(crate) mod files;
 mod month;
 mod organization;
 mod own;

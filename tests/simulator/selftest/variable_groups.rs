@@ -213,3 +213,19 @@ fn the_last_write_wins_and_the_transcript_tells_it_in_names() {
     assert_eq!(setting.sim.count(Op::UpdateGroup), 1);
     assert_eq!(setting.sim.world().secret_value(setting.group, "FEED"), "contoso");
 }
+
+/// The shape is that of the published example of "Permissions - Has Permissions".
+#[test]
+fn the_security_service_tells_the_caller_alone_whether_it_may_administer_a_group() {
+    let setting = Setting::new();
+    let project = setting.sim.world().project("Widgets").id.clone();
+    let object = format!("Library/{project}/VariableGroup/{}", setting.group);
+    let ask = |bits: u32, object: &str| {
+        let namespace = "b7e84409-6553-448a-bbb2-af228e07cbeb";
+        setting.get(&format!("_apis/permissions/{namespace}/{bits}?tokens={object}&{VERSION}")).json()
+    };
+    assert_eq!(ask(2, &object), json!({"count": 1, "value": [true]}));
+    assert_eq!(ask(2, &format!("Library/{project}/VariableGroup/999")), json!({"count": 1, "value": [false]}));
+    "somebody else".clone_into(&mut setting.sim.world().groups[0].administrators[0]);
+    assert_eq!(ask(2, &object), json!({"count": 1, "value": [false]}));
+}

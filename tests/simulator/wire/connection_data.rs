@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     exchange::Op,
-    world::{Holder, NO_TENANT, ScopeRefusal, World},
+    world::{Holder, NO_TENANT, Pat, ScopeRefusal, World},
 };
 use super::{
     callers,
@@ -44,7 +44,9 @@ pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
 fn as_pat(world: &mut World, request: &Request, organization: &str) -> Reply {
     let secret = callers::basic_password(request).unwrap_or_default();
     let now = world.now();
-    let found = world.pats.iter_mut().find(|pat| pat.secret == secret && pat.works_in(organization, now));
+    let lives_on = world.revoked_pats_live_on;
+    let is_let_in = |pat: &Pat| pat.works_in(organization, now) || (lives_on && pat.revoked.is_some());
+    let found = world.pats.iter_mut().find(|pat| pat.secret == secret && is_let_in(pat));
     let ready = match found {
         Some(pat) if pat.unready == 0 => Some(pat.owner.clone()),
         Some(pat) => {

@@ -23,6 +23,7 @@ mod managed_identity;
 mod members;
 mod oidc;
 mod pats;
+mod permissions;
 mod request;
 mod summary;
 mod token;
@@ -64,6 +65,7 @@ pub fn operation(request: &Request) -> Op {
         ("GET", [_, _, "_apis", "serviceendpoint", "endpoints"]) => Op::ListEndpoints,
         ("GET", [_, _, "_apis", "serviceendpoint", "endpoints", _]) => Op::GetEndpoint,
         ("PUT", [_, "_apis", "serviceendpoint", "endpoints", _]) => Op::UpdateEndpoint,
+        ("GET", [_, "_apis", "permissions", _, _]) => Op::HasPermission,
         ("POST", [_, _, "_apis", "distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => Op::OidcToken,
         ("POST", [_, "oauth2", "v2.0", "token"]) => token::operation(request),
         ("POST", [_, "oauth2", "v2.0", "devicecode"]) => Op::DeviceCode,
@@ -104,6 +106,7 @@ fn handle(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::GetBuild => builds::answer(world, request),
         Op::ListGroups | Op::GetGroup | Op::UpdateGroup => variable_groups::answer(op, world, request),
         Op::ListEndpoints | Op::GetEndpoint | Op::UpdateEndpoint => endpoints::answer(op, world, request),
+        Op::HasPermission => permissions::answer(world, request),
         Op::OidcToken => oidc::answer(world, request),
         op if op.is_token() => token::answer(world, request),
         Op::FindRoutes => discovery::routes(world, request),

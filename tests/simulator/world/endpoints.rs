@@ -99,6 +99,11 @@ impl Endpoint {
         lets_in(&[&self.readers, &self.administrators], who)
     }
 
+    /// Whether this identity may change it.
+    pub fn is_changed_by(&self, who: &str) -> bool {
+        lets_in(&[&self.administrators], who)
+    }
+
     /// Whether its creation went through.
     pub fn is_ready(&self) -> bool {
         self.fields.get("isReady").is_some_and(|text| text == "true")
@@ -139,7 +144,7 @@ impl World {
     pub fn update_endpoint(&mut self, who: &str, id: &str, update: EndpointUpdate) -> Result<(), LibraryRefusal> {
         let old = self.endpoints.iter().find(|known| known.id.eq_ignore_ascii_case(id) && known.is_seen_by(who));
         let old = old.ok_or(LibraryRefusal::Unknown)?.clone();
-        if !lets_in(&[&old.administrators], who) {
+        if !old.is_changed_by(who) {
             return Err(LibraryRefusal::NotAdministrator);
         }
         self.check_sharing(who, &old.sharing, &update.sharing)?;

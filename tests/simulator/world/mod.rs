@@ -223,6 +223,10 @@ pub struct World {
     pub update_resets_omitted_fields: bool,
     /// Nastier than documented: an update makes a new secret, which nobody is told.
     pub update_changes_secret: bool,
+    /// An update leaves the end as it is, whatever it asks for.
+    pub shortening_ignored: bool,
+    /// A revoked PAT is still let in, as documented for up to an hour.
+    pub revoked_pats_live_on: bool,
     /// How an id is refused that names no PAT of the caller.
     pub unknown_id_reply: UnknownIdReply,
     /// Bad credentials get the anonymous identity and 200, as in an organization with public projects.
@@ -372,6 +376,8 @@ impl World {
             create_refusals: VecDeque::new(),
             update_resets_omitted_fields: false,
             update_changes_secret: false,
+            shortening_ignored: false,
+            revoked_pats_live_on: false,
             unknown_id_reply: UnknownIdReply::Mixed,
             anonymous_allowed: false,
             job_reaches_all_projects: false,

@@ -1,0 +1,49 @@
+//! The command `check`: goes through everything that a rotation needs, in the tenant where it will run. What reads, reads
+//! side by side; a row that depends on one that is not ok is not tried. A canary settles what no document says.
+
+mod canary;
+mod files;
+mod look;
+mod request;
+pub mod row;
+
+use self::look::Looked;
+pub use self::request::Check;
+use self::row::{faults, sentence, table};
+use crate::failure::{Failure, StepError, UNCHANGED};
+
+/// Runs the check.
+///
+/// # Errors
+/// The rows that are not ok, or that the run was cancelled; with what is true of the canary.
+pub async fn run(check: &Check<'_>) -> Result<(), Failure> {
+    let context = &check.rotation.context;
+    let cancel = context.http.cancel();
+    let looked = tokio::select! {
+        looked = look::look(check) => looked,
+        () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
+    };
+    let Looked { mut rows, as_user, blocked_by } = looked;
+    let canary = match (&as_user, check.has_canary) {
+        (Some(as_user), true) => canary::measure(check.rotation, as_user).await,
+        (None, true) => canary::not_made(&format!("not tried: it depends on {blocked_by}")),
+        (_, false) => canary::not_made("left out: `canary` is `false`"),
+    };
+    rows.extend(canary.rows);
+    context.console.group("Check", &table(&rows));
+    context.console.say(&sentence(&rows));
+    if let Err(error) = files::show(check, &rows) {
+        context.console.warn(&format!("could not write the check's summary and file: {error}"));
+    }
+    let now = canary.leftover.unwrap_or_else(|| canary.now.to_owned());
+    if cancel.is_requested() {
+        return Err(StepError::cancelled().now(now));
+    }
+    let faults = faults(&rows);
+    if faults.is_empty() {
+        context.console.say(&format!("Result: checked: {}", sentence(&rows)));
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("{} of {} rows not ok: {}", faults.len(), rows.len(), faults.join("; "));
+    Err(StepError::new(error).advise("Do what the table says below each of these rows; then check again.").now(now))
+}
