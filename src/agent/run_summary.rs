@@ -12,7 +12,7 @@ use crate::agent::logging_commands::Console;
 /// # Errors
 /// When it cannot be written, or standard output is closed.
 pub fn upload(console: &Console, folder: &Path, heading: &str, page: &str) -> io::Result<()> {
-    let folder = folder.join(format!("rotate-pat-{:08x}", fastrand::u32(..)));
+    let folder = folder.join(format!("run-page-{:08x}", fastrand::u32(..)));
     create_folder(&folder)?;
     let path = folder.join(format!("{heading}.md"));
     fs::File::create_new(&path)?.write_all(console.hidden().redacted(page).as_bytes())?;

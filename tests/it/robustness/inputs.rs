@@ -249,7 +249,7 @@ fn all_faults_are_reported_together() {
             ("validForDays", "0"),
             ("createIfMissing", "yes"),
             ("publishTo", "vault: a/b\nnonsense"),
-            ("retireOldPat", "later"),
+            ("retireOldPat", "never"),
             ("organization", "https://tfs.contoso.com/tfs"),
         ],
         &[
