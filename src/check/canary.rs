@@ -18,7 +18,7 @@ use crate::model::scopes::Scopes;
 use crate::model::secret::Secret;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
-use crate::plan::of_organization;
+use crate::plan::{left_canaries, of_organization};
 use crate::runtime::limits::Backoff;
 use crate::sign_in;
 
@@ -37,8 +37,6 @@ const SETTLES: [(&str, &str); 10] = [
 ];
 /// What Azure DevOps gives for the least: to read one's own profile.
 const SMALLEST_SCOPE: &str = "vso.profile";
-/// Canaries of other runs that are older were left behind.
-const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The service rounds what it stores.
 const ROUNDING: Duration = Duration::from_secs(60);
@@ -325,12 +323,13 @@ async fn after_revocation(context: &Context, pats: &Pats<'_>, created: &Created,
 /// Revokes canaries of this run, and those that are old enough to have been left behind.
 async fn clean(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUser) -> Option<String> {
     let (name, run, now) = (&work.settings.request.name, &work.settings.request.run, work.context.clock.now());
-    let ours = of_organization(&as_user.listed, as_user.organization.as_ref());
-    let left_behind = ours.into_iter().filter(|pat| {
-        let of = name.canary_of(&pat.display_name);
-        of.is_some_and(|of| run.is_own(&of) || now.since(pat.valid_from) > LEFT_BEHIND)
-    });
-    revoke_all(&work.context, pats, left_behind).await
+    let organization = as_user.organization.as_ref();
+    let mut left = left_canaries(name, &as_user.listed, organization, now);
+    let is_own = |pat: &Pat| name.canary_of(&pat.display_name).is_some_and(|of| run.is_own(&of));
+    let own = of_organization(&as_user.listed, organization).into_iter().filter(is_own);
+    let own: Vec<Pat> = own.filter(|pat| !left.iter().any(|known| known.id == pat.id)).collect();
+    left.extend(own);
+    revoke_all(&work.context, pats, left.into_iter()).await
 }
 
 /// Finds a canary whose creation was not answered, by its name, and revokes it. It may show late.
@@ -361,7 +360,7 @@ async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUs
     }
     let why = seen.map_or("it does not show in the list".to_owned(), |error| error.to_string());
     Some(format!(
-        "Whether {} exists is not known ({why}); nobody knows its value, and the next check revokes it. Nothing else \
+        "Whether {} exists is not known ({why}); nobody knows its value, and a run after an hour revokes it. Nothing else \
          was changed.",
         quoted(&display_name)
     ))
@@ -393,7 +392,7 @@ async fn revoke(context: &Context, pats: &Pats<'_>, pat: &Pat) -> Result<(), Cal
 fn remains(pat: &Pat, error: &CallError) -> String {
     let state = if error.maybe_applied { "may not be revoked" } else { "could not be revoked" };
     format!(
-        "The check's own token, {} ({}), {state} ({error}); nobody holds it, and the next check revokes it. Nothing \
+        "The check's own token, {} ({}), {state} ({error}); nobody holds it, and a run after an hour revokes it. Nothing \
          else was changed.",
         quoted(&pat.display_name),
         pat.id

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::model::marker::Generation;
 use crate::model::pat::AuthorizationId;
 use crate::model::run_id::RunId;
+use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
 use crate::plan::{Decision, NamedPat, Plan, Refusal, Rotation, UpToDate};
 
@@ -14,10 +15,14 @@ impl fmt::Display for Plan {
             writeln!(f, "note: {note}")?;
         }
         match &self.decision {
-            Decision::Rotate(rotation) => rotation.describe(self, f),
-            Decision::UpToDate(rest) => rest.describe(self, f),
-            Decision::Refuse(refusal) => write!(f, "refuse: {refusal}"),
+            Decision::Rotate(rotation) => rotation.describe(self, f)?,
+            Decision::UpToDate(rest) => rest.describe(self, f)?,
+            Decision::Refuse(refusal) => return write!(f, "refuse: {refusal}"),
         }
+        let canaries = self.canaries.iter();
+        canaries
+            .map(|pat| (quoted(&pat.display_name), &pat.id))
+            .try_for_each(|(name, id)| write!(f, "\n  revoke: {name} ({id}), which a check left and nobody holds"))
     }
 }
 

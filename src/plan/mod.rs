@@ -1,5 +1,6 @@
 //! What a run will do and why, decided once: a value that prints itself. `dryRun` is a plan that nobody carries out.
 
+mod canaries;
 pub mod conflicts;
 mod display;
 mod due;
@@ -17,6 +18,7 @@ use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
 
+pub use self::canaries::left_canaries;
 pub use self::due::RotateWhen;
 pub use self::family::{NamedPat, family, of_organization};
 pub use self::rivals::{liveness, runs_to_ask};
@@ -116,6 +118,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What follows from them.
     pub decision: Decision,
+    /// What checks left behind: revoked now, unless something must be put right first.
+    pub canaries: Vec<Pat>,
 }
 
 /// The three ways a plan can end.
@@ -206,7 +210,8 @@ pub fn plan(request: &RotationRequest, known: &Known<'_>) -> Plan {
         );
     }
     let decision = decide(request, &Known { listed: &listed, ..*known }, &members, &mut notes);
-    Plan { name: request.name.clone(), run: request.run.clone(), now: known.now, notes, decision }
+    let canaries = left_canaries(&request.name, known.listed, known.organization, known.now);
+    Plan { name: request.name.clone(), run: request.run.clone(), now: known.now, notes, decision, canaries }
 }
 
 fn decide(request: &RotationRequest, known: &Known<'_>, members: &[NamedPat], notes: &mut Vec<String>) -> Decision {

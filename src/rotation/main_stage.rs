@@ -12,6 +12,7 @@ use crate::failure::{Failure, StepError, UNCHANGED, on};
 use crate::model::marker::PatName;
 use crate::model::pat::Pat;
 use crate::model::run_id::{BuildState, Liveness};
+use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Identity;
 use crate::plan::{self, Decision, Known, NamedPat, Plan, Refusal, Rotation, UpToDate, of_organization, runs_to_ask};
@@ -46,9 +47,17 @@ pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
     work.context.console.group("Plan", &plan.to_string());
     match plan.decision {
         Decision::Refuse(refusal) => Err(refuse(work, &refusal)),
-        Decision::UpToDate(rest) => Ok(stay(work, &user, &rest).await),
         Decision::Rotate(rotation) if work.settings.dry_run => Ok(dry(work, &rotation)),
-        Decision::Rotate(rotation) => rotate(work, &destinations, &user, owner, rotation).await,
+        Decision::UpToDate(rest) => {
+            let outputs = stay(work, &user, &rest).await;
+            revoke_canaries(work, &user, &plan.canaries).await;
+            Ok(outputs)
+        }
+        Decision::Rotate(rotation) => {
+            let outputs = rotate(work, &destinations, &user, owner, rotation).await?;
+            revoke_canaries(work, &user, &plan.canaries).await;
+            Ok(outputs)
+        }
     }
 }
 
@@ -143,6 +152,22 @@ pub(super) async fn clean(work: &RotationContext, pats: &Pats<'_>, over: &[Named
             Ok(()) => work.context.console.say(&format!("revoked {member}, whose overlap has ended")),
             Err(error) => {
                 work.context.console.warn(&format!("could not revoke {member}: {error}. The next run tries again."))
+            }
+        }
+    }
+}
+
+/// Nobody holds them, so a failure is a warning.
+async fn revoke_canaries(work: &RotationContext, user: &UserToken, canaries: &[Pat]) {
+    for canary in canaries {
+        if work.settings.dry_run || work.context.check_wanted().is_err() {
+            break;
+        }
+        let named = format!("{} ({})", quoted(&canary.display_name), canary.id);
+        match work.pats(&user.token).revoke(&canary.id).await {
+            Ok(()) => work.context.console.say(&format!("revoked {named}, which a check left")),
+            Err(error) => {
+                work.context.console.warn(&format!("could not revoke {named}: {error}. The next run tries again."));
             }
         }
     }

@@ -77,7 +77,7 @@ fn the_canary_is_gone_or_named_after_every_fault_at_every_request() {
                     let (log, what) = (job.log(), format!("{called} at {op:?} {nth}, lasting: {lasts}"));
                     if !left.is_empty() {
                         assert!(lasts, "a fault that passes left a canary: {what}\n{log}");
-                        assert!(log.contains("the next check revokes it"), "not named: {what}\n{log}");
+                        assert!(log.contains("a run after an hour revokes it"), "not named: {what}\n{log}");
                         world.sim.clear_faults();
                         assert_eq!(local(&world, &[]).main(), StageExit::Succeeded, "{what}");
                     }

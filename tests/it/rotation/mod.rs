@@ -1,6 +1,7 @@
 //! The rotation and its protocol: when a PAT is due, what is created, committed and retired, and what heals.
 
 pub(crate) mod by_hand;
+pub(crate) mod canaries;
 pub(crate) mod due;
 pub(crate) mod healing;
 pub(crate) mod late;
