@@ -4,6 +4,7 @@ use std::path::Path;
 
 use agent::{StepRun, TaskResult};
 use serde_json::Value;
+use simulator::Exchange;
 use simulator::world::{NO_TENANT, VaultDenial};
 
 use crate::harness::pipeline::{Pipeline, REFRESH, says};
@@ -30,6 +31,13 @@ fn check(pipeline: &Pipeline, more: &[(&str, &str)]) -> (StepRun, Value) {
     let run = pipeline.main(&mut job, &[&[("command", "check"), ("publishTo", GROUP)], more].concat());
     let file = job.variable_value("rotate.checkFile").map(|path| std::fs::read_to_string(path).unwrap());
     (run, file.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap()))
+}
+
+/// Everything that a check sends.
+pub(crate) fn requests() -> Vec<Exchange> {
+    let pipeline = pipeline();
+    check(&pipeline, &[]);
+    pipeline.sim.transcript()
 }
 
 /// The keys of the rows with this outcome.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::kind;
 use super::scenario::Scenario;
+use crate::check::rows;
 use crate::harness::in_process::Conditions;
 use crate::report::{OF_ALL, local};
 use crate::sign_in::{device_code, workstation};
@@ -48,7 +49,7 @@ impl Shape {
     }
 }
 
-/// Whole runs: every kind of rotation and of sign-in, both reports, and a person at a device and at a workstation.
+/// Whole runs: every kind of rotation and of sign-in, both reports, a check, and a person at a device and at a workstation.
 fn sent() -> Vec<Exchange> {
     let mut sent = Vec::new();
     for kind in kind::all() {
@@ -66,6 +67,7 @@ fn sent() -> Vec<Exchange> {
         job.main();
         sent.extend(sim.transcript());
     }
+    sent.extend(rows::requests());
     sent.extend(device_code::requests());
     sent.extend(workstation::requests());
     // Those two are the browser's.
