@@ -40,7 +40,10 @@ pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
     let destinations = Destinations::new(work);
     let cancel = work.context.http.cancel();
     let prepared = tokio::select! {
-        prepared = prepare(work, &destinations) => prepared.map_err(|error| error.now(UNCHANGED))?,
+        prepared = prepare(work, &destinations) => prepared.map_err(|error| {
+            work.context.console.say("note: one fault may hide others; `command: check` shows all of them in one run");
+            error.now(UNCHANGED)
+        })?,
         () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
     };
     let Prepared { user, owner, plan } = prepared;

@@ -342,7 +342,7 @@ fn a_vault_that_cannot_be_read_stops_the_run_before_anything_is_changed() {
         let mut job = pipeline.job();
         let run = main(&pipeline, &mut job, &[PLACE], &[]);
         assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
-        says(&run, &[said, "Nothing was changed."]);
+        says(&run, &[said, "`command: check` shows all of them in one run", "Nothing was changed."]);
         assert_eq!(pipeline.sim.count(Op::CreatePat), 0, "{said}");
         assert_eq!(pipeline.active(), [format!("#1 {NAME}")]);
     }
