@@ -3,11 +3,8 @@
 
 use crate::agent::{handoff, job_status};
 use crate::model::{text, timestamp};
-use crate::rotation::main_stage;
-use crate::rotation::outcome::Outcome;
-use crate::rotation::settle_command;
-use crate::rotation::settle_stage;
-use crate::rotation::summary;
+use crate::rotation::outcome::{Outcome, Step};
+use crate::rotation::{main_stage, result_file, settle_command, settle_stage, summary};
 use crate::{check, report, settings, sign_in, workstation};
 use std::ffi::OsString;
 use std::io;
@@ -180,7 +177,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
                 let name = text::quoted(&handed.state.own.display_name);
                 console.say(&format!("every token works; the new one stays {name}, and the next run retires it"));
             }
-            return heard(report_faults(&console, &faults), StageExit::Failed);
+            return heard(report_faults(&console, &environment, &faults), StageExit::Failed);
         }
     };
     if let Some(handed) = &handed
@@ -209,7 +206,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             let (name, run) = (&settings.request.name, &settings.request.run);
             context.console.say(&format!("RotatePat {version}: rotate {name} in {organization}, run {run}"));
             let rotating = RotationContext::new(context, *settings);
-            (told(&rotating, "PAT rotation", rotate(&rotating).await), rotating.context)
+            (told(&rotating, Step::Rotate, rotate(&rotating).await), rotating.context)
         }
         (Command::Rotate(settings), Some(handed)) => {
             let (name, run) = (&settings.request.name, &handed.state.run);
@@ -217,7 +214,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             let job =
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
             let rotating = RotationContext::new(context, *settings);
-            (told(&rotating, "PAT settled", settle_stage::run(&rotating, handed, &job).await), rotating.context)
+            (told(&rotating, Step::PostJob, settle_stage::run(&rotating, handed, &job).await), rotating.context)
         }
         (Command::Settle(settings), _) => {
             let request = &settings.request;
@@ -227,7 +224,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             ));
             let job = job_status::job_end(&environment, None, None);
             let rotating = RotationContext::new(context, *settings);
-            (told(&rotating, "PAT settled", settle_command::run(&rotating, &job.status).await), rotating.context)
+            (told(&rotating, Step::Settle, settle_command::run(&rotating, &job.status).await), rotating.context)
         }
         (Command::Check(settings), _) => {
             let CheckSettings { rotation, canary, folder, agent } = *settings;
@@ -252,13 +249,12 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     }
 }
 
-/// Shows the result on the run's page.
-fn told(
-    rotating: &RotationContext,
-    heading: &str,
-    ended: Result<Outcome, Failure>,
-) -> Result<Option<Outcome>, Failure> {
-    summary::show(rotating, heading, &ended);
+/// Shows the result on the run's page, and leaves the result file.
+fn told(rotating: &RotationContext, step: Step, ended: Result<Outcome, Failure>) -> Result<Option<Outcome>, Failure> {
+    summary::show(rotating, step, &ended);
+    let (run, is_worth_it) = (&rotating.settings.request.run, summary::is_worth_it(&ended));
+    let rotations = [result_file::rotation(rotating, &ended)];
+    result_file::leave(&rotating.context, step, run, rotating.began, &rotations, is_worth_it);
     ended.map(Some)
 }
 
@@ -294,16 +290,26 @@ fn complete(console: &Console, outcome: Option<&Outcome>) -> io::Result<()> {
 }
 
 /// Every fault of the inputs and of the agent's own settings, each an issue of its own.
-fn report_faults(console: &Console, faults: &[Fault]) -> io::Result<()> {
+fn report_faults(console: &Console, environment: &Environment, faults: &[Fault]) -> io::Result<()> {
     for fault in faults {
         console.error(&fault.to_string());
     }
-    let what = if faults.iter().all(Fault::is_of_an_input) { "input" } else { "setting" };
-    console.say(&format!("Nothing was sent and nothing was changed. Correct the {what}s and run again."));
+    let are_inputs = faults.iter().all(Fault::is_of_an_input);
+    let what = if are_inputs { "input" } else { "setting" };
+    let now = format!("Nothing was sent and nothing was changed. Correct the {what}s and run again.");
+    console.say(&now);
     let count = timestamp::pluralize(i64::try_from(faults.len()).unwrap_or(i64::MAX), what);
     let (number, what) = count.split_once(' ').unwrap_or_default();
-    console.say(&format!("Result: failed: {number} invalid {what}"));
-    console.complete(StepResult::Failed, &format!("{number} invalid {what}"))
+    let result = format!("{number} invalid {what}");
+    // Where the agent's own settings are at fault, its folder may be too.
+    if are_inputs
+        && let Some(folder) = settings::temporary_folder(environment)
+        && let Err(error) = summary::show_faults(console, &folder, &result, faults, &now)
+    {
+        console.say(&summary::not_written(&error));
+    }
+    console.say(&format!("Result: failed: {result}"));
+    console.complete(StepResult::Failed, &result)
 }
 
 /// The exit of a stage, unless standard output was closed before the agent could read it.

@@ -12,7 +12,8 @@ use crate::agent::environment::Environment;
 use crate::agent::logging_commands::Console;
 use crate::azure::pats::Pats;
 use crate::http::Http;
-use crate::model::api_error::Service;
+use crate::model::api_error::{CallError, Service};
+use crate::model::effect::{Act, Effect};
 use crate::model::pat::Pat;
 use crate::model::run_id::RunId;
 use crate::model::secret::Secret;
@@ -80,9 +81,11 @@ pub struct RotationContext {
     pub context: Context,
     pub settings: RotateSettings,
     pub progress: RefCell<Progress>,
+    /// When this stage began, by the agent's clock.
+    pub began: Timestamp,
 }
 
-/// What a run's page shows of a rotation, as it becomes known.
+/// What a run's page and its result file show of a rotation, as it becomes known.
 #[derive(Default)]
 pub struct Progress {
     /// The new token.
@@ -95,15 +98,31 @@ pub struct Progress {
     pub overlap_ends: Option<Timestamp>,
     /// A run that this one waits for, or that has taken over.
     pub other_run: Option<RunId>,
+    /// What was changed, in this order.
+    pub effects: Vec<Effect>,
 }
 
 impl RotationContext {
     pub fn new(context: Context, settings: RotateSettings) -> Self {
-        Self { context, settings, progress: RefCell::default() }
+        let began = context.clock.uncorrected();
+        Self { context, settings, progress: RefCell::default(), began }
     }
 
     /// The organization's personal access tokens, as this user; a list shows those of the rotated name for certain.
     pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
         Pats { name: Some(&self.settings.request.name), ..self.context.pats(user) }
+    }
+
+    /// Notes what a request has changed, or may have changed where it got no answer.
+    pub fn noted<T>(&self, act: Act, pat: &Pat, answer: Result<T, CallError>) -> Result<T, CallError> {
+        let is_certain = answer.is_ok();
+        if is_certain || answer.as_ref().is_err_and(|error| !error.is_certainly_undone()) {
+            self.note(Effect { is_certain, ..Effect::on(pat, act, self.context.clock.now()) });
+        }
+        answer
+    }
+
+    pub fn note(&self, effect: Effect) {
+        self.progress.borrow_mut().effects.push(effect);
     }
 }

@@ -102,6 +102,21 @@ impl Failure {
         }
     }
 
+    /// What failed.
+    pub fn what(&self) -> String {
+        self.step.to_string()
+    }
+
+    /// What is true now.
+    pub fn now(&self) -> &str {
+        &self.now
+    }
+
+    /// What to do; nothing for a run that somebody cancelled.
+    pub fn advice(&self) -> Option<String> {
+        (!self.step.is_cancelled).then(|| self.step.advice())
+    }
+
     pub fn is_cancelled(&self) -> bool {
         self.step.is_cancelled
     }

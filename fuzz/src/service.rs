@@ -188,6 +188,7 @@ fn judge(printed: &str) {
             "setsecret",
             "settaskvariable",
             "setvariable",
+            "uploadfile",
             "uploadsummary",
         ];
         assert!(is_own.contains(&command.event.as_str()), "{line:?}");

@@ -128,6 +128,11 @@ impl Console {
         self.command("task.uploadsummary", &[], path)
     }
 
+    /// Attaches a file to the run: it is in the archive of *Download logs*. Read and restricted as a summary is.
+    pub fn upload_file(&self, path: &str) -> io::Result<()> {
+        self.command("task.uploadfile", &[], path)
+    }
+
     /// Reports the result of the step. Must be the last line.
     /// Fails if standard output is closed; then the agent does not know the result.
     pub fn complete(&self, result: StepResult, text: &str) -> io::Result<()> {

@@ -122,17 +122,21 @@ pub(super) type Active = OnceCell<Vec<AuthorizationId>>;
 impl Cleanup<'_> {
     /// Disables the older versions that this task wrote and whose personal access token is no longer active: while an
     /// overlap lasts, a reference with a version must still be readable.
-    pub(super) async fn disable_older(self, context: &Context, pats: &Pats<'_>, active: &Active) {
+    pub(super) async fn disable_older(self, context: &Context, pats: &Pats<'_>, active: &Active) -> Option<String> {
         let secret = self.secret;
         match self.try_disable_older(context, pats, active).await {
-            Ok(disabled) if disabled.is_empty() => {}
+            Ok(disabled) if disabled.is_empty() => None,
             Ok(disabled) => {
                 let disabled = disabled.join(", ");
                 context.console.say(&format!("disabled older versions of the {secret}: {disabled}"));
+                Some(secret.to_string())
             }
-            Err(why) => context
-                .console
-                .warn(&format!("could not disable older versions of the {secret}: {why}. The next run tries again.")),
+            Err(why) => {
+                let warning =
+                    format!("could not disable older versions of the {secret}: {why}. The next run tries again.");
+                context.console.warn(&warning);
+                None
+            }
         }
     }
 

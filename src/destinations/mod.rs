@@ -42,7 +42,7 @@ pub struct Destinations<'a> {
 
 impl<'a> Destinations<'a> {
     pub fn new(rotation: &'a RotationContext) -> Self {
-        let RotationContext { context, settings, progress: _ } = rotation;
+        let RotationContext { context, settings, .. } = rotation;
         let writers = Rc::new(Writers::new(context));
         let groups = Groups::new(context, Rc::clone(&writers));
         let connections = Connections::new(context, writers);
@@ -119,13 +119,14 @@ impl<'a> Destinations<'a> {
         join_all(secrets.map(|secret| key_vault::ready_to_tidy(self.context, secret))).await
     }
 
-    /// Disables older values that are no longer needed. A failure is a warning.
-    pub async fn tidy(&self, ready: Vec<Cleanup<'_>>, pats: &Pats<'_>) {
-        let active = Active::new();
+    /// Disables older values that are no longer needed, and returns where it did. A failure is a warning.
+    pub async fn tidy(&self, ready: Vec<Cleanup<'_>>, pats: &Pats<'_>) -> Vec<String> {
+        let (active, mut places) = (Active::new(), Vec::new());
         for tidying in ready {
             if self.context.check_wanted().is_ok() {
-                tidying.disable_older(self.context, pats, &active).await;
+                places.extend(tidying.disable_older(self.context, pats, &active).await);
             }
         }
+        places
     }
 }

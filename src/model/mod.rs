@@ -5,6 +5,7 @@ pub mod api_error;
 pub mod certificate;
 pub mod cloud;
 pub mod destination;
+pub mod effect;
 pub mod html;
 pub mod inventory;
 pub mod marker;

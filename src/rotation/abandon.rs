@@ -4,7 +4,8 @@ use crate::azure::pats::{Change, Pats};
 use crate::context::RotationContext;
 use crate::failure::{Failure, StepError};
 use crate::model::api_error::CallError;
-use crate::model::marker::{Generation, PatName};
+use crate::model::effect::Act;
+use crate::model::marker::Generation;
 use crate::model::pat::Pat;
 use crate::model::run_id::RunId;
 use crate::model::text::quoted;
@@ -29,8 +30,9 @@ pub(super) async fn undo(work: &RotationContext, pats: &Pats<'_>, new: &NewPat, 
 pub(super) async fn revoke_unheld(work: &RotationContext, pats: &Pats<'_>, new: &NewPat) -> Result<(), String> {
     let own = &new.created.pat;
     let named = quoted(&own.display_name);
-    match pats.revoke(&own.id).await {
+    match work.noted(Act::Revoked, own, pats.revoke(&own.id).await) {
         Ok(()) => {
+            work.progress.borrow_mut().new = None;
             work.context.console.say(&format!("revoked {named} ({}), which nobody holds", own.id));
             Ok(())
         }
@@ -49,10 +51,15 @@ pub(super) async fn revoke_unheld(work: &RotationContext, pats: &Pats<'_>, new: 
 ///
 /// # Errors
 /// What became of the request.
-pub(super) async fn mark_held(pats: &Pats<'_>, name: &PatName, run: &RunId, own: &Pat) -> Result<String, CallError> {
-    let held = name.of(&Generation::Held(run.clone()));
+pub(super) async fn mark_held(
+    work: &RotationContext,
+    pats: &Pats<'_>,
+    run: &RunId,
+    own: &Pat,
+) -> Result<String, CallError> {
+    let held = work.settings.request.name.of(&Generation::Held(run.clone()));
     let change = Change { id: &own.id, display_name: &held, scopes: &own.scopes, valid_to: None };
-    pats.update(&change).await.map(|_| held)
+    work.noted(Act::Held, own, pats.update(&change).await).map(|_| held)
 }
 
 /// What is true of the new one when it was not certainly marked as held.

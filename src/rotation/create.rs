@@ -9,6 +9,7 @@ use crate::azure::pats::{Created, New, NotCreated, Pats};
 use crate::context::RotationContext;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
 use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::effect::{Act, Effect};
 use crate::model::marker::Generation;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
@@ -88,6 +89,7 @@ pub(super) async fn create(
         let error = match sent_or_cancelled(work, pats, &new).await {
             Ok(created) => {
                 work.context.console.redact(&created.secret);
+                work.note(Effect::on(&created.pat, Act::Created, work.context.clock.now()));
                 tell(work, rotation, &created);
                 return Ok(NewPat { created, sent, may_have_twin: creations.may_have_twin() });
             }
@@ -102,6 +104,9 @@ pub(super) async fn create(
             .say(&format!("could not confirm that {} was created: {error}; checking the list", quoted(&display_name)));
         if !error.is_certainly_undone() {
             creations.lost += 1;
+            let (at, display_name) = (work.context.clock.now(), display_name.clone());
+            let (id, place) = (None, None);
+            work.note(Effect { at, act: Act::Created, id, display_name, place, is_certain: false });
         }
         creations.revoked += revoke_orphans(work, pats, rotation, &could_not).await?;
         let now = creations.now();
@@ -153,7 +158,7 @@ async fn revoke_orphans(
     let members = family(&request.name, &listed).into_iter();
     let mut count = 0;
     for orphan in members.filter(|m| m.generation == pending && is_orphan(m.pat.id.clone())) {
-        pats.revoke(&orphan.pat.id).await.map_err(failed)?;
+        work.noted(Act::Revoked, &orphan.pat, pats.revoke(&orphan.pat.id).await).map_err(failed)?;
         work.context.console.say(&format!("revoked {orphan}: the reply with its secret was lost"));
         count += 1;
     }

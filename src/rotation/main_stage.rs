@@ -9,6 +9,7 @@ use crate::azure::pats::Pats;
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
+use crate::model::effect::Act;
 use crate::model::marker::PatName;
 use crate::model::pat::Pat;
 use crate::model::run_id::{BuildState, Liveness};
@@ -151,7 +152,7 @@ pub(super) async fn clean(work: &RotationContext, pats: &Pats<'_>, over: &[Named
         if work.context.check_wanted().is_err() {
             break;
         }
-        match pats.revoke(&member.pat.id).await {
+        match work.noted(Act::Revoked, &member.pat, pats.revoke(&member.pat.id).await) {
             Ok(()) => work.context.console.say(&format!("revoked {member}, whose overlap has ended")),
             Err(error) => {
                 work.context.console.warn(&format!("could not revoke {member}: {error}. The next run tries again."))
@@ -167,7 +168,7 @@ async fn revoke_canaries(work: &RotationContext, user: &UserToken, canaries: &[P
             break;
         }
         let named = format!("{} ({})", quoted(&canary.display_name), canary.id);
-        match work.pats(&user.token).revoke(&canary.id).await {
+        match work.noted(Act::Revoked, canary, work.pats(&user.token).revoke(&canary.id).await) {
             Ok(()) => work.context.console.say(&format!("revoked {named}, which a check left")),
             Err(error) => {
                 work.context.console.warn(&format!("could not revoke {named}: {error}. The next run tries again."));

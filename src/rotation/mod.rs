@@ -5,6 +5,7 @@ mod create;
 pub mod main_stage;
 pub mod outcome;
 mod publish;
+pub mod result_file;
 pub mod settle;
 pub mod settle_command;
 pub mod settle_stage;

@@ -7,6 +7,35 @@ use crate::model::marker::PatName;
 use crate::model::run_id::RunId;
 use crate::model::timestamp::Timestamp;
 
+/// Which part of a rotation a run does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Rotate,
+    /// After the job's other steps.
+    PostJob,
+    /// `command: settle`.
+    Settle,
+}
+
+impl Step {
+    /// Its word in the result file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::PostJob => "postJob",
+            Self::Settle => "settle",
+        }
+    }
+
+    /// The heading on the run's page.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Rotate => "PAT rotation",
+            Self::PostJob | Self::Settle => "PAT settled",
+        }
+    }
+}
+
 /// What the main stage tells the job, besides the new value.
 #[derive(Debug)]
 pub struct Outputs {
@@ -58,6 +87,23 @@ pub enum Outcome {
     Held(String),
     /// The main stage left nothing to settle.
     NothingToSettle,
+}
+
+impl Outcome {
+    /// Its word in the result file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Rotated { .. } => "rotated",
+            Self::NotDue(_) => "notDue",
+            Self::WaitingFor(_) => "waiting",
+            Self::DryRun { .. } | Self::DrySettling => "dryRun",
+            Self::Committed { .. } => "committed",
+            Self::AwaitsSettling { .. } => "pending",
+            Self::Settled { .. } => "settled",
+            Self::Held(_) => "held",
+            Self::NothingToSettle => "nothingToSettle",
+        }
+    }
 }
 
 impl fmt::Display for Outcome {

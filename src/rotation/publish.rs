@@ -8,6 +8,7 @@ use crate::azure::pats::Pats;
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError};
+use crate::model::effect::{Act, Effect};
 use crate::model::secret::Secret;
 use crate::model::text::quoted;
 use crate::model::timestamp::pluralize;
@@ -47,11 +48,12 @@ pub(super) async fn to_destinations(
             Ok(()) => {
                 work.context.console.say(&format!("published to {destination}"));
                 delivered.certain.push(destination.to_string());
-                work.progress.borrow_mut().places.push(destination.to_string());
+                note(work, new, &destination.to_string(), true);
             }
             Err(failed) => {
                 if failed.may_hold_it {
                     delivered.possible.push(destination.to_string());
+                    note(work, new, &destination.to_string(), false);
                 }
                 let error = failed.error.context(format!("could not publish to {destination}"));
                 work.context.console.say(&format!("{error:#}"));
@@ -62,6 +64,15 @@ pub(super) async fn to_destinations(
     match failure {
         Some(failure) => Err(stop(work, pats, new, delivered, failure).await),
         None => Ok(delivered),
+    }
+}
+
+/// Notes that a place has the new value, or may have it.
+fn note(work: &RotationContext, new: &NewPat, place: &str, is_certain: bool) {
+    let published = Effect::on(&new.created.pat, Act::Published, work.context.clock.now());
+    work.note(Effect { place: Some(place.to_owned()), is_certain, ..published });
+    if is_certain {
+        work.progress.borrow_mut().places.push(place.to_owned());
     }
 }
 
@@ -93,7 +104,7 @@ pub(super) async fn to_the_job(
             StepError::new(unwritten(error)).advise("Run again.").now(&now)
         })?;
         work.context.console.say(&format!("set the secret job variable {}", quoted(name)));
-        work.progress.borrow_mut().places.push(format!("job variable {}", quoted(name)));
+        note(work, new, &format!("job variable {}", quoted(name)), true);
     }
     if handed_over.is_some() {
         work.context.console.say(&what_comes(work, state));
@@ -147,7 +158,7 @@ async fn stop(work: &RotationContext, pats: &Pats<'_>, new: &NewPat, delivered: 
     }
     let mut now = format!("The new token is in {}; {old}.", holders.join(", "));
     if possible.is_empty() {
-        match mark_held(pats, &work.settings.request.name, &work.settings.request.run, own).await {
+        match mark_held(work, pats, &work.settings.request.run, own).await {
             Ok(held) => now.push_str(&format!(" It is now {}.", quoted(&held))),
             Err(error) => now.push_str(&format!(" {}: {error}.", not_held(&error, own))),
         }

@@ -12,6 +12,7 @@ use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, on};
 use crate::model::api_error::{CallError, Service};
+use crate::model::effect::{Act, Effect};
 use crate::model::marker::{Generation, PatName};
 use crate::model::pat::{AuthorizationId, Pat};
 use crate::model::run_id::RunId;
@@ -63,7 +64,10 @@ pub async fn carry_out(
     };
     let ready = async { Ok(destinations.ready_to_tidy().await) };
     let ((), ready) = tokio::try_join!(settled, ready)?;
-    destinations.tidy(ready, pats).await;
+    for place in destinations.tidy(ready, pats).await {
+        let disabled = Effect::on(&state.own, Act::Disabled, work.context.clock.now());
+        work.note(Effect { place: Some(place), ..disabled });
+    }
     Ok(())
 }
 
@@ -144,6 +148,8 @@ impl Settling<'_> {
 
     async fn list(&self, could_not: &str, now: &str) -> Result<(), Failure> {
         let listing = self.pats.list().await.map_err(|error| StepError::new(on(error, could_not)).now(now))?;
+        let own = listing.pats.iter().find(|pat| pat.id == self.state.own.id);
+        self.work.progress.borrow_mut().new = own.cloned();
         *self.listed.borrow_mut() = listing.pats;
         Ok(())
     }
@@ -157,7 +163,7 @@ impl Settling<'_> {
             })?;
             let name = self.superseded_name();
             let change = Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: None };
-            match self.pats.update(&change).await {
+            match self.work.noted(Act::Superseded, &member.pat, self.pats.update(&change).await) {
                 Ok(_) => self.say(&format!("marked the old token {member} as replaced; it works until {}", self.ends)),
                 Err(error) => self.not_marked(member, error).await?,
             }
@@ -189,9 +195,8 @@ impl Settling<'_> {
             return Err(self.hold_after(step).await);
         }
         self.say(&format!("{what} ({error}), so it is revoked now"));
-        self.pats
-            .revoke(&member.pat.id)
-            .await
+        self.work
+            .noted(Act::Revoked, &member.pat, self.pats.revoke(&member.pat.id).await)
             .map_err(|error| StepError::new(on(error, &what)).now(self.standing()))?;
         self.revoked.borrow_mut().push(member.pat.id.clone());
         Ok(())
@@ -222,7 +227,7 @@ impl Settling<'_> {
             if self.work.context.clock.steady().saturating_sub(looked) <= limits.commit_within {
                 let own = self.current(&self.state.own.id).map_or_else(|| self.state.own.clone(), |own| own.pat);
                 let change = Change { id: &own.id, display_name: &committed, scopes: &own.scopes, valid_to: None };
-                match self.pats.update_once(&change).await {
+                match self.work.noted(Act::Committed, &own, self.pats.update_once(&change).await) {
                     Ok(_) => {
                         self.say(&format!("committed the new token as {} ({})", quoted(&committed), own.id));
                         return Ok(());
@@ -264,6 +269,7 @@ impl Settling<'_> {
             let could_not = format!("{what} ({error}), and could not list the tokens to see whether it is done");
             if self.look(before_commit, &could_not, &now).await? == Looked::IsCommitted {
                 self.say("committed the new token: the list shows it, although the request got no answer");
+                self.work.note(Effect::on(&self.state.own, Act::Committed, self.work.context.clock.now()));
                 return Ok(());
             }
         }
@@ -304,7 +310,10 @@ impl Settling<'_> {
                 return;
             }
             let done = match shortened(&member.pat, self.state.granted(), self.ends) {
-                _ if is_over => self.pats.revoke(&member.pat.id).await.map(|()| format!("revoked {member}")),
+                _ if is_over => self
+                    .work
+                    .noted(Act::Revoked, &member.pat, self.pats.revoke(&member.pat.id).await)
+                    .map(|()| format!("revoked {member}")),
                 Some(ends) => self.shorten(&member, ends).await,
                 None if member.pat.valid_to <= self.ends => {
                     Ok(format!("{member} expires by itself at {}, before the overlap ends", member.pat.valid_to))
@@ -328,7 +337,7 @@ impl Settling<'_> {
         let name = self.superseded_name();
         let change =
             Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: Some(ends) };
-        let updated = self.pats.update(&change).await?;
+        let updated = self.work.noted(Act::Shortened, &member.pat, self.pats.update(&change).await)?;
         let granted = updated.valid_to;
         if ends.since(granted) > Duration::from_secs(60) {
             self.work
@@ -341,7 +350,7 @@ impl Settling<'_> {
 
     async fn hold_after(&self, step: StepError) -> Failure {
         let own = self.current(&self.state.own.id).map_or_else(|| self.state.own.clone(), |own| own.pat);
-        match mark_held(self.pats, &self.state.name, &self.state.run, &own).await {
+        match mark_held(self.work, self.pats, &self.state.run, &own).await {
             Ok(held) => step.now(format!("The new token is now {}.{}", quoted(&held), self.revoked_words())),
             Err(error) if error.maybe_applied => {
                 step.now(format!("{}.{}", not_held(&error, &self.state.own), self.revoked_words()))

@@ -99,7 +99,7 @@ async fn hold(work: &RotationContext, pats: &Pats<'_>, state: &State, objection:
         }
     };
     wanted(work, &stays)?;
-    let held = mark_held(pats, &state.name, &state.run, &own).await.map_err(|error| {
+    let held = mark_held(work, pats, &state.run, &own).await.map_err(|error| {
         let now = format!("Nothing was retired. {}.", not_held(&error, &state.own));
         failed(error).now(&now)
     })?;

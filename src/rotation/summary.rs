@@ -1,26 +1,54 @@
 //! What a rotation puts on the run's page, so that nobody has to open a log to see how it stands.
 
+use std::io;
+use std::path::Path;
+
+use crate::agent::logging_commands::Console;
 use crate::agent::run_summary::{self, code, escaped};
 use crate::context::{Progress, RotationContext};
 use crate::failure::Failure;
 use crate::model::run_id::RunId;
-use crate::rotation::outcome::Outcome;
+use crate::rotation::outcome::{Outcome, Step};
+use crate::settings::Fault;
 
-/// Shows how a stage ended, if it changed or refused something. The agent makes a heading of `heading`. Nothing depends on
-/// it: a page that cannot be written is a note in the log.
-pub fn show(work: &RotationContext, heading: &str, ended: &Result<Outcome, Failure>) {
+/// Shows how a stage ended, if it changed or refused something. Nothing depends on it: a page that cannot be written is a note in the log.
+pub fn show(work: &RotationContext, step: Step, ended: &Result<Outcome, Failure>) {
     let Some(folder) = &work.context.access.pipeline.temporary_folder else { return };
-    let is_worth_it = match ended {
+    if is_worth_it(ended)
+        && let Err(error) = run_summary::upload(&work.context.console, folder, step.heading(), &page(work, ended))
+    {
+        work.context.console.say(&not_written(&error));
+    }
+}
+
+/// Shows what is wrong with the inputs of any command.
+///
+/// # Errors
+/// When the page cannot be written.
+pub fn show_faults(console: &Console, folder: &Path, result: &str, faults: &[Fault], now: &str) -> io::Result<()> {
+    let mut page = format!("**Result: {}**\n\n", escaped(&format!("failed: {result}")));
+    for fault in faults {
+        page.push_str(&format!("* {}\n", code(&fault.to_string())));
+    }
+    page.push_str(&format!("\n{}\n", escaped(now)));
+    run_summary::upload(console, folder, "RotatePat", &page)
+}
+
+/// For the log.
+pub fn not_written(error: &io::Error) -> String {
+    format!("note: could not write the summary for the run's page: {error}")
+}
+
+/// Whether something was changed or refused.
+pub fn is_worth_it(ended: &Result<Outcome, Failure>) -> bool {
+    match ended {
         Err(_) | Ok(Outcome::Rotated { .. } | Outcome::Committed { .. } | Outcome::Held(_)) => true,
         Ok(_) => false,
-    };
-    if is_worth_it && let Err(error) = run_summary::upload(&work.context.console, folder, heading, &page(work, ended)) {
-        work.context.console.say(&format!("note: could not write the summary for the run's page: {error}"));
     }
 }
 
 fn page(work: &RotationContext, ended: &Result<Outcome, Failure>) -> String {
-    let Progress { new, old, places, overlap_ends, other_run } = &*work.progress.borrow();
+    let Progress { new, old, places, overlap_ends, other_run, effects: _ } = &*work.progress.borrow();
     let request = &work.settings.request;
     let result = match ended {
         Ok(outcome) => outcome.to_string(),

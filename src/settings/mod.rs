@@ -22,6 +22,8 @@ pub use self::command::{
 };
 pub use self::fault::Fault;
 
+use std::path::PathBuf;
+
 use self::network::Network;
 use self::reader::Reader;
 use crate::agent::environment::Environment;
@@ -61,6 +63,11 @@ pub fn read_network(environment: &Environment) -> Result<Network, Vec<Fault>> {
 /// Whether the agent writes debug lines to the log.
 pub fn is_debug(environment: &Environment) -> bool {
     environment.get("SYSTEM_DEBUG").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The job's temporary folder, which the agent clears.
+pub fn temporary_folder(environment: &Environment) -> Option<PathBuf> {
+    environment.get("AGENT_TEMPDIRECTORY").map(PathBuf::from)
 }
 
 /// Every secret value in the environment, for redaction.

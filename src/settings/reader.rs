@@ -1,7 +1,5 @@
 //! Reads the inputs into settings. Reading continues after a fault, to find all of them.
 
-use std::path::PathBuf;
-
 use url::Url;
 
 use crate::agent::environment::Environment;
@@ -14,7 +12,7 @@ use crate::settings::access::{Access, Pipeline, Purpose, Source};
 use crate::settings::command::{Command, ReportScope};
 use crate::settings::fault::Fault;
 use crate::settings::inputs::Inputs;
-use crate::settings::{connection, manifest};
+use crate::settings::{connection, manifest, temporary_folder};
 
 /// Collects the faults while the settings are read.
 pub(super) struct Reader<'a> {
@@ -139,7 +137,7 @@ impl Reader<'_> {
             self.must_be(trust::OIDC, &format!("an address of {organization}; got {}", shown(address)));
             None
         });
-        let temporary_folder = get("AGENT_TEMPDIRECTORY").map(PathBuf::from);
+        let temporary_folder = temporary_folder(self.environment);
         Some(Pipeline { organization, project, job_token, oidc, temporary_folder })
     }
 

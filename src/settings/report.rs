@@ -6,6 +6,7 @@ use crate::settings::command::{FailOn, ReportScope, ReportSettings};
 use crate::settings::fault::Fault;
 use crate::settings::inputs::Inputs;
 use crate::settings::reader::Reader;
+use crate::settings::temporary_folder;
 
 impl Reader<'_> {
     pub(super) fn report(&mut self, inputs: &Inputs, is_wanted: bool) -> Option<ReportSettings> {
@@ -24,7 +25,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn agents_folder(&mut self, meaning: &str) -> Option<PathBuf> {
-        let folder = self.environment.get("AGENT_TEMPDIRECTORY").map(PathBuf::from);
+        let folder = temporary_folder(self.environment);
         if folder.is_none() {
             self.faults.push(Fault::required("AGENT_TEMPDIRECTORY", meaning));
         }

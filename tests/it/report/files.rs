@@ -29,6 +29,9 @@ pub(crate) fn mismatch(schema: &Value, all: &Value, value: &Value, place: &str) 
         other => panic!("a type {other:?}"),
     };
     for (rule, said) in schema.as_object().unwrap() {
+        if matches!(rule.as_str(), "required" | "additionalProperties" | "properties") && !value.is_object() {
+            continue;
+        }
         let is_met = match rule.as_str() {
             "type" => said.as_array().map_or_else(|| is_of(said), |kinds| kinds.iter().any(is_of)),
             "const" => value == said,

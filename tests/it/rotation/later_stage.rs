@@ -11,7 +11,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const PLACE: &str = "nuget-pat";
 
 /// The vault's secret to publish to.
-fn place(pipeline: &Pipeline) -> String {
+pub(super) fn place(pipeline: &Pipeline) -> String {
     format!("{}/secrets/{PLACE}", pipeline.sim.origin())
 }
 
@@ -44,11 +44,11 @@ fn settle_in(pipeline: &Pipeline, job: &mut Job, more: &[(&str, &str)]) -> StepR
     pipeline.step(job, &Step::new("settle").inputs(&inputs), Interruption::None)
 }
 
-fn settle(pipeline: &Pipeline, more: &[(&str, &str)]) -> StepRun {
+pub(super) fn settle(pipeline: &Pipeline, more: &[(&str, &str)]) -> StepRun {
     settle_in(pipeline, &mut settle_job(pipeline), more)
 }
 
-fn with_pat() -> Pipeline {
+pub(super) fn with_pat() -> Pipeline {
     let pipeline = Pipeline::with_pat(10);
     pipeline.sim.world().new_pats_valid_after = 0;
     pipeline

@@ -3,6 +3,7 @@
 pub(crate) mod by_hand;
 pub(crate) mod canaries;
 pub(crate) mod due;
+pub(crate) mod endings;
 pub(crate) mod healing;
 pub(crate) mod late;
 pub(crate) mod later_stage;

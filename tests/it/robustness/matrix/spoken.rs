@@ -45,7 +45,7 @@ fn every_logging_command_of_every_kind_of_run_is_one_to_the_agent() {
     assert_eq!(parsed.len(), spoken.len());
     assert!(spoken.iter().any(|line| line.contains("%AZP25")));
     let seen: BTreeSet<&str> = parsed.iter().map(|one| one.event.as_str()).collect();
-    let all = ["complete", "logissue", "setsecret", "settaskvariable", "setvariable", "uploadsummary"];
+    let all = ["complete", "logissue", "setsecret", "settaskvariable", "setvariable", "uploadfile", "uploadsummary"];
     assert_eq!(seen, BTreeSet::from(all));
     if let Some(file) = of_this_machine("ROTATE_PAT_COMMANDS") {
         let lines = spoken.iter().zip(&parsed).map(|(line, one)| {
