@@ -4,7 +4,7 @@
 use crate::agent::{handoff, job_status};
 use crate::model::{text, timestamp};
 use crate::rotation::outcome::{Outcome, Step};
-use crate::rotation::{main_stage, result_file, settle_command, settle_stage, summary};
+use crate::rotation::{main_stage, many, result_file, settle_command, settle_stage, summary};
 use crate::{check, report, settings, sign_in, workstation};
 use std::ffi::OsString;
 use std::io;
@@ -198,7 +198,7 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
         Ok(http) => http,
         Err(error) => return heard(StepError::new(error).now(UNCHANGED).tell(&console), StageExit::Failed),
     };
-    let context = Context { access, http, console, clock, tokens: <_>::default(), warned_of_issuer: <_>::default() };
+    let context = Context { access, http, console, clock, shared: <_>::default() };
     let version = env!("CARGO_PKG_VERSION");
     let organization = context.access.organization.clone();
     let (ended, context) = match (command, handed) {
@@ -215,6 +215,12 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
                 job_status::job_end(&environment, settings.confirm_variable.as_deref(), settings.variable.as_deref());
             let rotating = RotationContext::new(context, *settings);
             (told(&rotating, Step::PostJob, settle_stage::run(&rotating, handed, &job).await), rotating.context)
+        }
+        (Command::RotateMany(settings), _) => {
+            let (count, file, run) = (settings.entries.len(), &settings.file, &settings.run);
+            let tokens = timestamp::pluralize(i64::try_from(count).unwrap_or(i64::MAX), "token");
+            context.console.say(&format!("RotatePat {version}: rotate the {tokens} of {file}, run {run}"));
+            (many::run(&context, *settings).await.map(Some), context)
         }
         (Command::Settle(settings), _) => {
             let request = &settings.request;

@@ -29,7 +29,7 @@ pub async fn token_for(context: &Context, scope: &str) -> Result<Secret, StepErr
 pub async fn token_as(context: &Context, connection: &ServiceConnection, scope: &str) -> Result<Secret, StepError> {
     let key = format!("{} {scope}", connection.id);
     // Concurrent callers wait for the same token; different tokens are requested concurrently.
-    let known = Rc::clone(context.tokens.borrow_mut().entry(key).or_default());
+    let known = Rc::clone(context.shared.tokens.borrow_mut().entry(key).or_default());
     let ask = async || {
         let tenant = connection.app().map_or("", |(tenant, _)| tenant);
         let tokens = app_tokens(context, connection, tenant, scope).await?;
@@ -140,7 +140,7 @@ async fn federated(context: &Context, connection: &ServiceConnection) -> Result<
         let what = format!("could not get an OIDC token for the service connection {}", connection.id);
         StepError::new(on(error, &what))
     })?;
-    if is_from_retiring_issuer(&assertion) && !context.warned_of_issuer.replace(true) {
+    if is_from_retiring_issuer(&assertion) && !context.shared.warned_of_issuer.replace(true) {
         context.console.warn(&format!(
             "the service connection {} gets its tokens from vstoken.dev.azure.com, which Azure DevOps retires on \
              2027-07-01. Convert it to the Entra issuer before then: edit the service connection, and put the issuer and \

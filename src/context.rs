@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::Console;
-use crate::azure::pats::Pats;
+use crate::azure::pats::{Passes, Pats};
 use crate::http::Http;
 use crate::model::api_error::{CallError, Service};
 use crate::model::effect::{Act, Effect};
+use crate::model::organization::Organization;
 use crate::model::pat::Pat;
 use crate::model::run_id::RunId;
 use crate::model::secret::Secret;
@@ -41,16 +42,41 @@ pub struct Context {
     pub http: Http,
     pub console: Console,
     pub clock: Clock,
+    pub shared: Rc<Shared>,
+}
+
+/// What rotations side by side have in common.
+#[derive(Default)]
+pub struct Shared {
     /// Tokens of service connections, by app and scope, each asked for once.
     pub tokens: RefCell<BTreeMap<String, Rc<OnceCell<Secret>>>>,
     /// Whether the warning about the retiring issuer was printed: several tokens are asked for in a run.
     pub warned_of_issuer: Cell<bool>,
+    /// The difference between the clocks that the log has told, in seconds.
+    told_skew: Cell<i64>,
+    /// The lists of each organization's tokens.
+    passes: RefCell<BTreeMap<String, Rc<Passes>>>,
+    /// Held by whoever writes a variable group: a write replaces the whole group.
+    pub writing_group: Mutex<()>,
 }
 
 impl Context {
     /// The organization's personal access tokens, as this user.
     pub fn pats<'a>(&'a self, user: &'a Secret) -> Pats<'a> {
-        Pats { http: &self.http, organization: &self.access.organization, user, name: None }
+        let organization = &self.access.organization;
+        let passes = Rc::clone(self.shared.passes.borrow_mut().entry(organization.to_string()).or_default());
+        Pats { http: &self.http, organization, user, name: None, passes }
+    }
+
+    /// The same for another organization, whose lines in the log begin with what they are about.
+    pub fn beside(&self, organization: &Organization, about: &str) -> Self {
+        Self {
+            access: Access { organization: organization.clone(), ..self.access.clone() },
+            http: self.http.clone(),
+            console: self.console.about(about),
+            clock: self.clock.clone(),
+            shared: Rc::clone(&self.shared),
+        }
     }
 
     /// Fails if nothing may be changed any more: the run was cancelled, the launcher has ended or the log cannot be
@@ -64,7 +90,8 @@ impl Context {
     pub fn take_date(&self, date: Option<Timestamp>) {
         let Some(date) = date else { return };
         self.clock.correct(date);
-        if self.clock.skew().abs() > 60 {
+        let told = self.shared.told_skew.replace(self.clock.skew());
+        if self.clock.skew().abs() > 60 && self.clock.skew().abs_diff(told) > 60 {
             let (seconds, side) = (self.clock.skew().abs(), if self.clock.skew() > 0 { "behind" } else { "ahead" });
             let by = match seconds {
                 ..7200 => pluralize(seconds / 60, "minute"),
@@ -83,6 +110,8 @@ pub struct RotationContext {
     pub progress: RefCell<Progress>,
     /// When this stage began, by the agent's clock.
     pub began: Timestamp,
+    /// Whether the step rotates others too: then the outputs are the whole step's, and the job gets no value.
+    pub is_one_of_many: bool,
 }
 
 /// What a run's page and its result file show of a rotation, as it becomes known.
@@ -105,7 +134,7 @@ pub struct Progress {
 impl RotationContext {
     pub fn new(context: Context, settings: RotateSettings) -> Self {
         let began = context.clock.uncorrected();
-        Self { context, settings, progress: RefCell::default(), began }
+        Self { context, settings, progress: RefCell::default(), began, is_one_of_many: false }
     }
 
     /// The organization's personal access tokens, as this user; a list shows those of the rotated name for certain.

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use crate::model::redaction::Redactor;
 use crate::model::secret::Secret;
@@ -23,22 +24,33 @@ pub enum StepResult {
 
 /// The log.
 pub struct Console {
-    out: RefCell<Box<dyn Write>>,
+    out: Rc<RefCell<Box<dyn Write>>>,
     hidden: Redactor,
-    is_broken: Cell<bool>,
+    is_broken: Rc<Cell<bool>>,
     is_debug: bool,
+    /// Stands before each line.
+    about: String,
 }
 
 impl Console {
     /// Writes to `out`; debug lines only when the agent shows them.
     pub fn new(out: Box<dyn Write>, is_debug: bool) -> Self {
-        Self { out: RefCell::new(out), hidden: Redactor::default(), is_broken: Cell::new(false), is_debug }
+        let (out, is_broken) = (Rc::new(RefCell::new(out)), Rc::default());
+        Self { out, hidden: Redactor::default(), is_broken, is_debug, about: String::new() }
     }
 
     /// A console with another writer and the same redaction.
     #[must_use]
     pub fn beside(&self, out: Box<dyn Write>) -> Self {
         Self { hidden: self.hidden.clone(), ..Self::new(out, self.is_debug) }
+    }
+
+    /// The same log, in which each line begins with what it is about.
+    #[must_use]
+    pub fn about(&self, what: &str) -> Self {
+        let (out, is_broken) = (Rc::clone(&self.out), Rc::clone(&self.is_broken));
+        let about = format!("{}: ", text::one_line(what));
+        Self { out, hidden: self.hidden.clone(), is_broken, is_debug: self.is_debug, about }
     }
 
     /// Redacts this value in every text from now on.
@@ -59,34 +71,39 @@ impl Console {
 
     /// One line of the log, or several.
     pub fn say(&self, text: &str) {
+        self.lines(&self.about, text);
+    }
+
+    fn lines(&self, before: &str, text: &str) {
         // As a whole first: a value may go on in the next line.
         for line in self.hidden.redacted(text).lines() {
-            let _noted = self.write(&format!("{}\n", self.sanitized(line)));
+            let _noted = self.write(&format!("{}\n", self.sanitized(&format!("{before}{line}"))));
         }
     }
 
-    /// Lines in a collapsible group.
+    /// Lines in a collapsible group, whose title says what they are about.
     pub fn group(&self, title: &str, text: &str) {
-        let _noted = self.write(&format!("##[group]{}\n", self.sanitized(title)));
-        self.say(text);
+        let title = format!("{}{title}", self.about);
+        let _noted = self.write(&format!("##[group]{}\n", self.sanitized(&title)));
+        self.lines("", text);
         let _noted = self.write("##[endgroup]\n");
     }
 
     /// A line that is shown only with system diagnostics enabled.
     pub fn debug(&self, text: &str) {
         if self.is_debug {
-            let _noted = self.command("task.debug", &[], &self.sanitized(text));
+            let _noted = self.command("task.debug", &[], &self.sanitized(&format!("{}{text}", self.about)));
         }
     }
 
     /// A warning, also shown on the run's page.
     pub fn warn(&self, text: &str) {
-        let _noted = self.command("task.logissue", &[("type", "warning")], &self.sanitized_lines(text));
+        let _noted = self.command("task.logissue", &[("type", "warning")], &self.issue(text));
     }
 
     /// An error, also shown on the run's page. It does not end the step.
     pub fn error(&self, text: &str) {
-        let _noted = self.command("task.logissue", &[("type", "error")], &self.sanitized_lines(text));
+        let _noted = self.command("task.logissue", &[("type", "error")], &self.issue(text));
     }
 
     /// Has the agent mask a value in the log, in the forms in which it is likely to appear.
@@ -157,6 +174,10 @@ impl Console {
         defused(&self.hidden.redacted(&line))
     }
 
+    fn issue(&self, text: &str) -> String {
+        self.sanitized_lines(&format!("{}{text}", self.about))
+    }
+
     /// The same for a text of several lines. As a whole first: a secret value may go on in the next line.
     fn sanitized_lines(&self, text: &str) -> String {
         let lines: Vec<String> = self.hidden.redacted(text).lines().map(|line| self.sanitized(line)).collect();
@@ -208,8 +229,6 @@ fn escaped_property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
 
     #[derive(Clone, Default)]

@@ -35,7 +35,7 @@ const PROJECT: &str = "in which project the new token is stored";
 /// `(name in the environment, the agent's own spelling, what it decides)`. A spelling is compared without case, as a
 /// job's variables are. Not here: `SYSTEM_DEBUG`, which decides nothing but debug lines; `HTTPS_PROXY` and `NO_PROXY`,
 /// which many pipelines set as variables: such a proxy gets no credential but its own, and TLS keeps it from reading.
-const DECIDES: [(&str, Option<&str>, &str); 35] = [
+const DECIDES: [(&str, Option<&str>, &str); 36] = [
     ("SYSTEM_COLLECTIONURI", Some("system.collectionUri"), DESTINATION),
     ("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI", Some("system.teamFoundationCollectionUri"), DESTINATION),
     (OIDC, Some("system.oidcRequestUri"), DESTINATION),
@@ -68,6 +68,7 @@ const DECIDES: [(&str, Option<&str>, &str); 35] = [
     ("AGENT_CLIENTCERTKEY", Some("agent.clientCertKey"), "which file is read as the agent's key"),
     ("AGENT_CLIENTCERTARCHIVE", Some("agent.clientCertArchive"), "which file is read as the agent's certificate"),
     ("SECRET_AGENT_CLIENTCERTPASSWORD", Some("agent.clientCertPassword"), "how the agent's key is read"),
+    ("SYSTEM_DEFAULTWORKINGDIRECTORY", Some("system.defaultWorkingDirectory"), "which file is read as the manifest"),
     ("AGENT_TEMPDIRECTORY", Some("agent.tempDirectory"), "where files are written"),
     ("IDENTITY_ENDPOINT", None, "which managed identity signs in"),
     ("IDENTITY_HEADER", None, "which managed identity signs in"),

@@ -6,9 +6,11 @@
 //! * refusals come as a 200 with `patTokenError` (seen in code: azureauth, `PatClient.cs`);
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
+mod passes;
 mod wire;
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -26,6 +28,8 @@ use crate::model::scopes::Scopes;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 
+use self::passes::Pass;
+pub use self::passes::Passes;
 use self::wire::{Refusal, WirePat, WireResult};
 
 /// The version nearly all published code uses; the specification calls every version a preview.
@@ -47,10 +51,12 @@ pub struct Pats<'a> {
     pub user: &'a Secret,
     /// The tokens that a list must show reliably: those of this name, or all if `None`.
     pub name: Option<&'a PatName>,
+    /// Shared by all who list the same tokens.
+    pub passes: Rc<Passes>,
 }
 
 /// What the service lists at one moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Listing {
     /// Every active token, on all pages.
     pub pats: Vec<Pat>,
@@ -101,10 +107,10 @@ impl Pats<'_> {
     pub async fn list(&self) -> Result<Listing, CallError> {
         let mut before: Option<Vec<(AuthorizationId, String)>> = None;
         for _ in 0..MOST_PASSES {
-            let (listing, pages) = self.pass().await?;
-            let named = self.named(&listing);
-            if pages == 1 || before.as_ref() == Some(&named) {
-                return Ok(listing);
+            let pass = self.passes.read(async || self.pass().await).await?;
+            let named = self.named(&pass.listing);
+            if pass.pages == 1 || before.as_ref() == Some(&named) {
+                return Ok(pass.listing.clone());
             }
             before = Some(named);
         }
@@ -122,7 +128,7 @@ impl Pats<'_> {
     }
 
     /// Reads the list once, and counts its pages.
-    async fn pass(&self) -> Result<(Listing, usize), CallError> {
+    async fn pass(&self) -> Result<Pass, CallError> {
         let mut listing = Listing { pats: Vec::new(), date: None };
         let mut seen = HashSet::new();
         let take = |reply: &Reply, pat: WirePat| {
@@ -134,7 +140,7 @@ impl Pats<'_> {
         };
         let (date, pages) = self.pages("active", take).await?;
         listing.date = date;
-        Ok((listing, pages))
+        Ok(Pass { listing, pages })
     }
 
     /// Lists all tokens that were not revoked for a report, those that have expired among them (documented: they stay

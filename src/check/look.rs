@@ -128,7 +128,7 @@ fn way(connection: &ServiceConnection) -> &'static str {
 
 fn issuer(context: &Context, signed_in: bool) -> Row {
     let name = "issuer of the connection's tokens";
-    if context.warned_of_issuer.get() {
+    if context.shared.warned_of_issuer.get() {
         let seen = "vstoken.dev.azure.com, which Azure DevOps retires on 2027-07-01";
         let remedy = "Convert the service connection to the Entra issuer: edit it, and put the issuer and subject shown \
                       there into the app's federated credential.";

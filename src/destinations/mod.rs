@@ -90,7 +90,6 @@ impl<'a> Destinations<'a> {
     /// ones at once; variables of groups one after the other, as two of them may share a group. The answers come in
     /// the order of the settings.
     pub async fn publish(&self, pat: &Pat, value: &Secret, may_start: &MayStart<'_>) -> Vec<Result<(), NotWritten>> {
-        let groups = tokio::sync::Mutex::new(());
         let writes = self.settings.publish_to.iter().map(async |destination| {
             may_start().map_err(NotWritten::not_begun)?;
             match destination {
@@ -101,7 +100,7 @@ impl<'a> Destinations<'a> {
                 }
                 Destination::ServiceConnection(connection) => self.connections.publish(connection, value).await,
                 Destination::VariableGroup(variable) => {
-                    let _one_at_a_time = groups.lock().await;
+                    let _one_at_a_time = self.context.shared.writing_group.lock().await;
                     may_start().map_err(NotWritten::not_begun)?;
                     self.groups.publish(variable, pat, value, may_start).await
                 }

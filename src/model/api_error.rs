@@ -67,7 +67,7 @@ impl fmt::Display for By {
 }
 
 /// A failed request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CallError {
     pub service: Service,
     pub kind: Kind,
@@ -84,7 +84,7 @@ pub struct CallError {
 }
 
 /// Why a request failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Kind {
     /// No connection: the service did not receive the request.
     NotSent(String),

@@ -6,7 +6,7 @@ use crate::model::certificate::Certificate;
 use crate::model::secret::Secret;
 
 /// A service connection that this program can sign in with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServiceConnection {
     pub id: String,
     /// The login host of its cloud.
@@ -15,7 +15,7 @@ pub struct ServiceConnection {
 }
 
 /// How a service connection authenticates.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Scheme {
     /// An app, registered in a tenant.
     App { tenant: String, client: String, proof: Proof },
@@ -28,7 +28,7 @@ pub enum Scheme {
 }
 
 /// An app's credential.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Proof {
     /// Workload identity federation: the pipeline asks for an assertion each time.
     WorkloadIdentityFederation,
@@ -39,7 +39,7 @@ pub enum Proof {
 }
 
 /// Where a machine issues tokens for its managed identity. Reached without a proxy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum IdentityEndpoint {
     /// The metadata service of a virtual machine.
     Metadata(Url),

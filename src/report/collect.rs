@@ -348,7 +348,7 @@ impl<'a> Gathering<'a> {
         }
         self.context.console.say("the token has expired; signing in again");
         // The access tokens for the vault are as old.
-        self.context.tokens.borrow_mut().clear();
+        self.context.shared.tokens.borrow_mut().clear();
         let user = tokio::select! {
             user = sign_in::sign_in(self.context) => user,
             () = self.context.http.cancel().requested() => return,

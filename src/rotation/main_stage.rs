@@ -16,21 +16,23 @@ use crate::model::run_id::{BuildState, Liveness};
 use crate::model::text::quoted;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Identity;
-use crate::plan::{self, Decision, Known, NamedPat, Plan, Refusal, Rotation, UpToDate, of_organization, runs_to_ask};
+use crate::plan::{
+    self, Decision, Known, NamedPat, Plan, Record, Refusal, Rotation, UpToDate, of_organization, runs_to_ask,
+};
 use crate::rotation::abandon::{revoke_unheld, undo};
 use crate::rotation::create::{Creations, NewPat, create};
 use crate::rotation::outcome::{Current, Outcome, Outputs};
-use crate::rotation::survey::{Survey, survey};
+use crate::rotation::survey::{AsUser, Survey, survey};
 use crate::rotation::verify::{NotProved, prove};
 use crate::rotation::{publish, settle};
 use crate::settings::Retirement;
 use crate::sign_in::UserToken;
 
 /// What is known before anything is changed.
-struct Prepared {
-    user: UserToken,
+pub(super) struct Prepared {
+    /// The user that the token acts for.
     owner: Option<Identity>,
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 /// Runs the main stage.
@@ -47,41 +49,57 @@ pub async fn run(work: &RotationContext) -> Result<Outputs, Failure> {
         })?,
         () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
     };
-    let Prepared { user, owner, plan } = prepared;
-    work.context.console.group("Plan", &plan.to_string());
+    let (user, prepared) = prepared;
+    work.context.console.group("Plan", &prepared.plan.to_string());
+    carry_out(work, &destinations, &user, prepared).await
+}
+
+/// Does what the plan says.
+pub(super) async fn carry_out(
+    work: &RotationContext,
+    destinations: &Destinations<'_>,
+    user: &UserToken,
+    prepared: Prepared,
+) -> Result<Outputs, Failure> {
+    let Prepared { owner, plan } = prepared;
     match plan.decision {
         Decision::Refuse(refusal) => Err(refuse(work, &refusal)),
         Decision::Rotate(rotation) if work.settings.dry_run => Ok(dry(work, &rotation)),
         Decision::UpToDate(rest) => {
-            let outputs = stay(work, &user, &rest).await;
-            revoke_canaries(work, &user, &plan.canaries).await;
+            let outputs = stay(work, user, &rest).await;
+            revoke_canaries(work, user, &plan.canaries).await;
             Ok(outputs)
         }
         Decision::Rotate(rotation) => {
-            let outputs = rotate(work, &destinations, &user, owner, rotation).await?;
-            revoke_canaries(work, &user, &plan.canaries).await;
+            let outputs = rotate(work, destinations, user, owner, rotation).await?;
+            revoke_canaries(work, user, &plan.canaries).await;
             Ok(outputs)
         }
     }
 }
 
 /// Everything that only reads, and the refresh token that is kept fresh.
-async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Result<Prepared, StepError> {
-    let Survey { user, owner, organization, listed, records } = survey(work, destinations).await?;
-    let request = &work.settings.request;
-    let liveness = liveness(work, &of_organization(&listed, organization.as_ref())).await?;
+async fn prepare(work: &RotationContext, destinations: &Destinations<'_>) -> Result<(UserToken, Prepared), StepError> {
+    let Survey { user, seen, records } = survey(work, destinations).await?;
+    Ok((user, decide(work, &seen, &records).await?))
+}
+
+/// What follows from what was seen.
+pub(super) async fn decide(work: &RotationContext, seen: &AsUser, records: &[Record]) -> Result<Prepared, StepError> {
+    let AsUser { organization, listed, owner } = seen;
+    let liveness = liveness(work, &of_organization(listed, organization.as_ref())).await?;
     let known = Known {
         now: work.context.clock.now(),
-        listed: &listed,
+        listed,
         organization: organization.as_ref(),
         liveness: &liveness,
-        records: &records,
+        records,
     };
-    let plan = plan::plan(request, &known);
+    let plan = plan::plan(&work.settings.request, &known);
     if work.settings.retirement == Retirement::Later && matches!(plan.decision, Decision::Rotate(_)) {
         can_be_asked_for(work).await?;
     }
-    Ok(Prepared { user, owner, plan })
+    Ok(Prepared { owner: owner.clone(), plan })
 }
 
 /// An approval may take days. Other runs wait as long as they can see that this build is at work: where this one cannot
@@ -229,7 +247,9 @@ async fn rotate(
             None
         }
     };
-    publish::to_the_job(work, &pats, &new, &state, handed_over, delivered, &outputs).await?;
+    if !work.is_one_of_many {
+        publish::to_the_job(work, &pats, &new, &state, handed_over, delivered, &outputs).await?;
+    }
     Ok(outputs)
 }
 

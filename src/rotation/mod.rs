@@ -1,8 +1,10 @@
-//! The two stages that act on personal access tokens. Nothing else does.
+//! The stages that act on personal access tokens. Nothing else does.
 
 mod abandon;
 mod create;
 pub mod main_stage;
+pub mod many;
+mod many_results;
 pub mod outcome;
 mod publish;
 pub mod result_file;

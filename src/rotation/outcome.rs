@@ -87,6 +87,12 @@ pub enum Outcome {
     Held(String),
     /// The main stage left nothing to settle.
     NothingToSettle,
+    /// The tokens of a manifest, of which none failed.
+    Many {
+        rotated: usize,
+        total: usize,
+        is_dry: bool,
+    },
 }
 
 impl Outcome {
@@ -102,6 +108,7 @@ impl Outcome {
             Self::Settled { .. } => "settled",
             Self::Held(_) => "held",
             Self::NothingToSettle => "nothingToSettle",
+            Self::Many { .. } => "many",
         }
     }
 }
@@ -125,6 +132,12 @@ impl fmt::Display for Outcome {
             Self::Committed { name, id } => write!(f, "committed {name}: {id} is the current token"),
             Self::Held(why) => write!(f, "held: {why}"),
             Self::NothingToSettle => f.write_str("nothing to settle"),
+            Self::Many { is_dry: true, total, .. } => write!(f, "dry run: none of {total} tokens was changed"),
+            Self::Many { rotated: 0, total, .. } => write!(f, "none of {total} tokens was due"),
+            Self::Many { rotated, total, .. } if rotated == total => write!(f, "rotated all of {total} tokens"),
+            Self::Many { rotated, total, .. } => {
+                write!(f, "rotated {rotated} of {total} tokens; the others were not due")
+            }
         }
     }
 }

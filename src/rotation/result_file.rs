@@ -37,7 +37,7 @@ pub fn leave(context: &Context, step: Step, run: &RunId, began: Timestamp, rotat
 }
 
 fn write(context: &Context, folder: &Path, whole: &Value, is_worth_it: bool, step: Step) -> io::Result<()> {
-    let folder = folder.join(format!("rotate-pat-{:08x}", fastrand::u32(..)));
+    let folder = folder.join(format!("run-result-{:08x}", fastrand::u32(..)));
     create_folder(&folder)?;
     let file = folder.join("result.json");
     let path = file.to_string_lossy();

@@ -12,7 +12,7 @@ use crate::plan::{SettleDecision, SettleKnown, SettleRequest, plan_settling};
 use crate::rotation::main_stage::clean;
 use crate::rotation::outcome::Outcome;
 use crate::rotation::settle::carry_out;
-use crate::rotation::survey::{Survey, survey};
+use crate::rotation::survey::{AsUser, Survey, survey};
 
 /// Settles what this build left pending.
 ///
@@ -29,7 +29,7 @@ pub async fn run(work: &RotationContext, job: &JobStatus) -> Result<Outcome, Fai
         surveyed = survey(work, &destinations) => surveyed.map_err(|error| error.now(UNCHANGED))?,
         () = work.context.http.cancel().requested() => return Err(StepError::cancelled().now(UNCHANGED)),
     };
-    let Survey { user, owner, organization, listed, records } = surveyed;
+    let Survey { user, seen: AsUser { owner, organization, listed }, records } = surveyed;
     let asked = &work.settings.request;
     let decision = plan_settling(
         &SettleRequest { name: &asked.name, run: &asked.run, replace: asked.replace.as_ref(), overlap: asked.overlap },

@@ -2,6 +2,7 @@
 //! so that an agent with a wrong clock does not rotate early or late, and a monotonic one for limits.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
@@ -9,17 +10,19 @@ use crate::model::timestamp::Timestamp;
 /// Smaller differences than this are the whole seconds of the `Date` header and the way of the reply.
 const NOTICED: i64 = 3;
 
+/// Clones share the correction.
+#[derive(Clone)]
 pub struct Clock {
-    wall: Box<dyn Fn() -> Timestamp>,
-    steady: Box<dyn Fn() -> Duration>,
+    wall: Rc<dyn Fn() -> Timestamp>,
+    steady: Rc<dyn Fn() -> Duration>,
     /// What must be added to the wall clock, in seconds.
-    skew: Cell<i64>,
+    skew: Rc<Cell<i64>>,
 }
 
 impl Clock {
     /// From a wall clock and one that only goes forward.
     pub fn new(wall: impl Fn() -> Timestamp + 'static, steady: impl Fn() -> Duration + 'static) -> Self {
-        Self { wall: Box::new(wall), steady: Box::new(steady), skew: Cell::new(0) }
+        Self { wall: Rc::new(wall), steady: Rc::new(steady), skew: Rc::default() }
     }
 
     /// The server's time, as far as it is known; the agent's before that.

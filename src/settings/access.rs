@@ -12,7 +12,7 @@ use crate::model::user::UserName;
 use crate::model::vault_secret::VaultSecret;
 
 /// The settings that every command has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// The organization that the personal access tokens belong to.
     pub organization: Organization,
@@ -54,7 +54,7 @@ impl Purpose {
 }
 
 /// The pipeline this is a step of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     /// Not necessarily the organization of the token.
     pub organization: Organization,
@@ -68,7 +68,7 @@ pub struct Pipeline {
 }
 
 /// Where the token that acts for a user comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Source {
     /// An earlier step got the token.
     AccessToken(Secret),

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::model::destination::{Destination, Store};
+use crate::model::organization::Organization;
+use crate::model::run_id::RunId;
 use crate::plan::RotationRequest;
 use crate::settings::access::Access;
 use crate::settings::network::Network;
@@ -18,6 +20,8 @@ pub struct Settings {
 pub enum Command {
     /// Replace a personal access token.
     Rotate(Box<RotateSettings>),
+    /// Replace those that a manifest lists.
+    RotateMany(Box<ManySettings>),
     /// In a later job of the build that rotated: retire what was replaced.
     Settle(Box<RotateSettings>),
     /// List tokens that expire soon, and their owners.
@@ -26,6 +30,24 @@ pub enum Command {
     Check(Box<CheckSettings>),
     /// Let a person sign in once, and store the refresh token.
     SignIn(SignInSettings),
+}
+
+#[derive(Debug)]
+pub struct ManySettings {
+    /// The manifest, as the input names it.
+    pub file: String,
+    pub entries: Vec<Entry>,
+    /// The run that all of them are of.
+    pub run: RunId,
+}
+
+/// One of a manifest's tokens.
+#[derive(Debug)]
+pub struct Entry {
+    /// What the log calls it.
+    pub shown: String,
+    pub organization: Organization,
+    pub rotation: RotateSettings,
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::agent::environment::{Environment, format_name, unexpanded_macro};
 use crate::model::secret::{Secret, is_like_a_secret};
 use crate::settings::fault::Fault;
-use crate::settings::manifest::INPUTS;
+use crate::settings::task_json::INPUTS;
 
 /// `INPUT_*`, trimmed; `None` where nothing is given and the manifest has no default.
 #[derive(Deserialize, Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Inputs {
     #[serde(rename = "serviceconnection")]
     pub(super) service_connection: Option<String>,
     pub(super) organization: Option<String>,
+    pub(super) manifest: Option<String>,
     #[serde(rename = "refreshtokensecret")]
     pub(super) refresh_token_secret: Option<String>,
     #[serde(rename = "refreshtoken")]
@@ -101,6 +102,16 @@ pub(super) fn read(environment: &Environment, faults: &mut Vec<Fault>) -> Result
     envy::from_iter(values)
 }
 
+/// The inputs of one entry of a manifest, with the defaults of the others.
+pub(super) fn of_entry(given: &[(&'static str, String)]) -> Result<Inputs, envy::Error> {
+    let values = INPUTS.iter().filter_map(|input| {
+        let given = given.iter().find(|(name, _)| *name == input.name).map(|(_, value)| value.clone());
+        let value = given.or_else(|| (!input.default.is_empty()).then(|| input.default.to_owned()))?;
+        Some((input.name.to_owned(), value))
+    });
+    envy::from_iter(values)
+}
+
 pub(super) fn is_declared(name: &str) -> bool {
     name.strip_prefix("INPUT_").is_some_and(|name| INPUTS.iter().any(|input| input.name.to_uppercase() == name))
 }
@@ -121,14 +132,22 @@ fn unknown(environment: &Environment) -> Vec<Fault> {
 
 /// The input or alias that was probably meant.
 fn nearest(name: &str) -> Option<&'static str> {
-    let name = name.to_lowercase();
     let spellings = INPUTS.iter().flat_map(|input| {
         std::iter::once((input.name, input.name)).chain(
             // An alias reaches a task only under the input's own name.
-            input.aliases.iter().map(|alias| (*alias, if alias.to_lowercase() == name { input.name } else { alias })),
+            input
+                .aliases
+                .iter()
+                .map(|alias| (*alias, if alias.eq_ignore_ascii_case(name) { input.name } else { alias })),
         )
     });
-    let distances = spellings.map(|(spelling, shown)| (distance(&name, &spelling.to_lowercase()), shown));
+    nearest_of(name, spellings)
+}
+
+/// Of words and what is shown for them, what was probably meant.
+pub(super) fn nearest_of<'a>(name: &str, words: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let distances = words.map(|(word, shown)| (distance(&name, &word.to_lowercase()), shown));
     let (distance, shown) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= 2.max(name.chars().count() / 3)).then_some(shown)
 }

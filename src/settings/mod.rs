@@ -7,7 +7,7 @@ mod command;
 mod connection;
 mod fault;
 mod inputs;
-pub mod manifest;
+mod many;
 pub mod network;
 mod publish_to;
 mod reader;
@@ -15,12 +15,16 @@ mod report;
 mod rotate;
 mod sign_in;
 mod source;
+pub mod task_json;
+mod yaml;
 
 pub use self::access::{Access, Pipeline, Purpose, Source};
 pub use self::command::{
-    CheckSettings, Command, FailOn, ReportScope, ReportSettings, Retirement, RotateSettings, Settings, SignInSettings,
+    CheckSettings, Command, Entry, FailOn, ManySettings, ReportScope, ReportSettings, Retirement, RotateSettings,
+    Settings, SignInSettings,
 };
 pub use self::fault::Fault;
+pub use self::many::{DEFAULT_KEYS, ENTRY_KEYS};
 
 use std::path::PathBuf;
 

@@ -12,7 +12,7 @@ use crate::settings::access::{Access, Pipeline, Purpose, Source};
 use crate::settings::command::{Command, ReportScope};
 use crate::settings::fault::Fault;
 use crate::settings::inputs::Inputs;
-use crate::settings::{connection, manifest, temporary_folder};
+use crate::settings::{connection, task_json, temporary_folder};
 
 /// Collects the faults while the settings are read.
 pub(super) struct Reader<'a> {
@@ -55,7 +55,12 @@ impl Reader<'_> {
             }
         }
         // Every command's inputs are read, so that a wrong one is named whichever command it belongs to.
-        let rotate = self.rotate(&inputs, seen, matches!(command, Some("rotate" | "settle" | "check")));
+        let is_many = inputs.manifest.is_some() && command == Some("rotate");
+        let is_wanted = !is_many && matches!(command, Some("rotate" | "settle" | "check"));
+        let rotate = self.rotate(&inputs, seen, is_wanted);
+        if inputs.manifest.is_some() && !is_many && command.is_some() {
+            self.fault("manifest", "is only used with `command: rotate`");
+        }
         if command == Some("settle") && self.is_release() {
             self.must_be("command", "another than `settle` in a release: a later job of a build settles");
         }
@@ -72,6 +77,10 @@ impl Reader<'_> {
             }
             "report" => (self.source(&inputs, seen), report.map(Command::Report)),
             "settle" => (self.source(&inputs, seen), rotate.map(|settings| Command::Settle(Box::new(settings)))),
+            _ if is_many => {
+                let many = self.many(&inputs, seen, pipeline.as_ref(), organization.as_ref());
+                (self.source(&inputs, seen), many.map(|many| Command::RotateMany(Box::new(many))))
+            }
             _ => (self.source(&inputs, seen), rotate.map(|rotate| Command::Rotate(Box::new(rotate)))),
         };
         let has_app = connection.as_ref().is_none_or(|connection| connection.app().is_some());
@@ -141,7 +150,7 @@ impl Reader<'_> {
         Some(Pipeline { organization, project, job_token, oidc, temporary_folder })
     }
 
-    fn organization(&mut self, given: Option<&str>, pipeline: Option<&Pipeline>) -> Option<Organization> {
+    pub(super) fn organization(&mut self, given: Option<&str>, pipeline: Option<&Pipeline>) -> Option<Organization> {
         let Some(given) = given else { return pipeline.map(|pipeline| pipeline.organization.clone()) };
         let parsed =
             if given.contains("://") { Organization::parse(given) } else { pipeline?.organization.beside(given) };
@@ -157,7 +166,7 @@ impl Reader<'_> {
 
     /// Finds the value in the manifest's pick list, ignoring case.
     pub(super) fn choice(&mut self, input: &'static str, given: Option<&str>) -> Option<&'static str> {
-        let options = manifest::input(input).map_or(&[][..], |input| input.options);
+        let options = task_json::input(input).map_or(&[][..], |input| input.options);
         let given = given.unwrap_or_default();
         if let Some(option) = options.iter().find(|option| option.eq_ignore_ascii_case(given)) {
             return Some(option);

@@ -16,7 +16,7 @@ use crate::plan::{RotateWhen, RotationRequest};
 use crate::settings::command::{Retirement, RotateSettings};
 use crate::settings::inputs::Inputs;
 use crate::settings::reader::{Reader, Seen};
-use crate::settings::{manifest, publish_to};
+use crate::settings::{publish_to, task_json};
 
 impl Reader<'_> {
     /// Reads the rotation's inputs. Required inputs may be missing unless a rotation is wanted.
@@ -26,7 +26,10 @@ impl Reader<'_> {
             Some(name) => self.take("patName", name),
             None => {
                 if is_wanted {
-                    self.required("patName", "the name of the personal access token to rotate");
+                    self.required(
+                        "patName",
+                        "the name of the personal access token to rotate, or `manifest` for several",
+                    );
                 }
                 None
             }
@@ -130,7 +133,7 @@ impl Reader<'_> {
 
     fn variable(&mut self, given: Option<&str>, is_only_place: bool) -> Option<String> {
         let name = given.or(is_only_place.then_some("PAT"))?;
-        let is_output = manifest::OUTPUT_VARIABLES.iter().any(|output| format_name(output) == format_name(name));
+        let is_output = task_json::OUTPUT_VARIABLES.iter().any(|output| format_name(output) == format_name(name));
         if is_output {
             self.must_be("variable", &format!("a different name: {} is an output variable of this task", quoted(name)));
         } else if is_reserved(name, self.environment) {
@@ -157,7 +160,7 @@ impl Reader<'_> {
     }
 
     /// `K`, from the ids that the agent gives; see design section 4.
-    fn run(&mut self) -> Option<RunId> {
+    pub(super) fn run(&mut self) -> Option<RunId> {
         let get = |name: &str| self.environment.get(name);
         // A release that consumes a build's artifacts has that build's id too, so the release's comes first.
         let (run, attempt) = match (get("RELEASE_RELEASEID"), get("BUILD_BUILDID")) {

@@ -138,7 +138,7 @@ fn connection_unknown_to_the_job_is_named() {
 
 #[test]
 fn variable_may_not_have_the_name_of_an_output_or_system_variable() {
-    for output in manifest::OUTPUT_VARIABLES {
+    for output in task_json::OUTPUT_VARIABLES {
         for name in [(*output).to_owned(), output.to_uppercase(), output.to_lowercase()] {
             assert_eq!(inputs_at_fault(&[("INPUT_VARIABLE", &name)]), ["variable"], "{name}");
         }

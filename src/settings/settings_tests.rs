@@ -3,7 +3,7 @@ use std::time::Duration;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::manifest::INPUTS;
+use super::task_json::INPUTS;
 use super::*;
 use crate::plan::RotateWhen;
 

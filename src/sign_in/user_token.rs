@@ -11,7 +11,7 @@ use crate::sign_in::claims::Claims;
 const NEARLY_OVER: Duration = Duration::from_secs(5 * 60);
 
 /// A token that is believed to act for a user; the server decides.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct UserToken {
     pub token: Secret,
     expires: Option<Expiry>,

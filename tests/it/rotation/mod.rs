@@ -9,6 +9,7 @@ pub(crate) mod late;
 pub(crate) mod later_stage;
 pub(crate) mod lifetimes;
 pub(crate) mod lost_replies;
+pub(crate) mod many;
 pub(crate) mod odd_lists;
 pub(crate) mod organizations;
 pub(crate) mod refused_renames;
