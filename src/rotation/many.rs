@@ -54,14 +54,18 @@ pub async fn run(context: &Context, settings: ManySettings) -> Result<Outcome, F
         }
     }
     let (total, ended) = (works.len(), Cell::new(0));
-    let carried_out = works.iter().zip(planned).map(async |(work, planned)| {
+    let mut carried_out = works.iter().zip(planned).map(async |(work, planned)| {
         let outcome = work.carry_out(planned, &users).await;
         ended.set(ended.get() + 1);
         let percent = u8::try_from(ended.get() * 100 / total).unwrap_or(100);
         context.console.set_progress(percent, &format!("{} of {total}", ended.get()));
         outcome
     });
-    let outcomes: Vec<_> = stream::iter(carried_out).buffered(AT_ONCE).collect().await;
+    // In waves: those of one wave come to their lists at about the same time, and share them.
+    let mut outcomes = Vec::new();
+    while outcomes.len() < total {
+        outcomes.extend(join_all(carried_out.by_ref().take(AT_ONCE)).await);
+    }
     let ended: Vec<Ended<'_>> = works
         .iter()
         .zip(&outcomes)

@@ -1,6 +1,7 @@
 //! Many PATs in one step: a manifest of the repository names them, one run plans and rotates them all, and one that fails stops
 //! no other.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -404,4 +405,34 @@ fn a_file_that_cannot_be_read_is_one_sentence() {
     let (check, _) = run_in(&pipeline, pipeline.job(), TWO, &[("command", "check"), ("patName", "packages")]);
     says(&check, &["`manifest` is only used with `command: rotate`"]);
     assert_eq!(pipeline.sim.transcript().len(), 0);
+}
+
+/// A run over so many due PATs, each with a secret of the vault; the counts of its requests by operation.
+fn counted(count: usize) -> BTreeMap<String, usize> {
+    let names: Vec<String> = (0..count).map(|number| format!("pat-{number:03}")).collect();
+    let pipeline = pipeline(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    pipeline.sim.world().page_size = 1000;
+    let entries: String =
+        names.iter().map(|name| format!("- patName: {name}\n  publishTo: [VAULT/{name}]\n")).collect();
+    pipeline.sim.clear_transcript();
+    let run = run(&pipeline, &format!("tokens:\n{entries}"));
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    let mut counts = BTreeMap::new();
+    for exchange in pipeline.sim.transcript() {
+        *counts.entry(format!("{:?}", exchange.op)).or_insert(0) += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_further_token_costs_its_own_requests_and_a_part_of_a_list() {
+    let (few, many) = (counted(8), counted(24));
+    let more = |op: Op| {
+        let op = format!("{op:?}");
+        many.get(&op).copied().unwrap_or_default() - few.get(&op).copied().unwrap_or_default()
+    };
+    let own = [Op::CreatePat, Op::UpdatePat, Op::RevokePat, Op::ConnectionDataAsPat].map(more);
+    assert_eq!(own.iter().sum::<usize>(), 16 * 7, "{own:?}");
+    assert!(more(Op::ListPats) <= 8, "{} lists for 16 more", more(Op::ListPats));
+    assert_eq!([Op::TokenRefresh, Op::ConnectionDataAsUser, Op::OidcToken].map(more), [0, 0, 0]);
 }

@@ -162,6 +162,11 @@ impl FaultCase {
         matches!(self, Self::Wire(wire) if wire.passes)
     }
 
+    /// Whether it is over with the one request.
+    pub(crate) fn is_once(self) -> bool {
+        matches!(self, Self::Wire(wire) if !wire.lasts)
+    }
+
     /// Whether the post-job step follows.
     pub(crate) fn is_agent_alive(self) -> bool {
         !matches!(self, Self::Killed { is_agent_alive: false, .. })

@@ -7,6 +7,7 @@ mod fault;
 mod interleaved;
 mod kill;
 pub(crate) mod kind;
+mod many;
 mod oracle;
 mod requests;
 mod sample;
