@@ -11,6 +11,7 @@ use crate::report;
 use crate::robustness::matrix::kind::{self, Kind};
 use crate::robustness::matrix::scenario::{Outside, Scenario};
 use crate::robustness::network::Closed;
+use crate::rotation::many;
 use agent::{Host, Interruption, Stage, StepRun};
 use simulator::{Fault, Simulator, When};
 
@@ -29,6 +30,8 @@ enum Play {
     OverTls,
     /// A report on an organization of a hundred.
     Report,
+    /// So many PATs in one step.
+    Many(usize),
 }
 
 /// What one of its stages costs.
@@ -86,6 +89,9 @@ pub(super) fn runs() -> Vec<Run> {
         signed_in("password", "a password", 2),
         // As in a vault, federated; the new token is written and read. Settling looks for older ones.
         Run { name: "into a vault, over TLS", play: Play::OverTls, floors: (5 + ROTATION + 2, SETTLE + TIDIED) },
+        // Waves of eight, so that there is no one chain.
+        Run { name: "a manifest of 8, into a vault", play: Play::Many(8), floors: (0, 0) },
+        Run { name: "a manifest of 100, into a vault", play: Play::Many(100), floors: (0, 0) },
         // Paced, so that there is no longest chain.
         Run { name: "report on 103 people", play: Play::Report, floors: (0, 0) },
     ]
@@ -106,6 +112,8 @@ impl Run {
     /// Plays it so many times, each in a world of its own.
     pub(super) fn measure(&self, program: &Path, times: usize, delay: u64) -> Vec<Costs> {
         let mut all: Vec<Vec<Costs>> = vec![Vec::new(), Vec::new()];
+        // Half a minute each.
+        let times = if matches!(self.play, Play::Many(100..)) { 1 } else { times };
         for _ in 0..times {
             for (stage, costs) in self.once(program.to_owned(), delay).into_iter().enumerate() {
                 all[stage].push(costs);
@@ -176,6 +184,13 @@ impl Run {
                 over("main", &pipeline.sim);
                 succeeds(&pipeline.post(&mut job));
                 over("settle", &pipeline.sim);
+            }
+            Play::Many(count) => {
+                let (pipeline, manifest) = many::so_many(*count);
+                begin(&pipeline.sim);
+                let (run, _) = many::run_in(&pipeline, pipeline.job().host(host), &manifest, &[]);
+                succeeds(&run);
+                over("main", &pipeline.sim);
             }
             Play::Report => {
                 let pipeline = report::organization(100);
