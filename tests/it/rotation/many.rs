@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rotate_pat::settings::{DEFAULT_KEYS, ENTRY_KEYS, task_json};
 use serde_json::{Map, Value, json};
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::destinations::several::publisher;
 use crate::harness::pipeline::{Pipeline, says};
 use agent::{Job, StepRun, TaskResult};
+use simulator::world::Budget;
 use simulator::{Fault, Op, When};
 
 const SAMPLE: &str = include_str!("../../../pipelines/many.yml");
@@ -441,4 +443,17 @@ fn a_further_token_costs_its_own_requests_and_a_part_of_a_list() {
     assert_eq!(own.iter().sum::<usize>(), 16 * 7, "{own:?}");
     assert!(more(Op::ListPats) <= 16, "{} lists for 16 more", more(Op::ListPats));
     assert_eq!([Op::TokenRefresh, Op::ConnectionDataAsUser, Op::OidcToken].map(more), [0, 0, 0]);
+}
+
+#[test]
+fn a_service_that_asks_for_rest_is_given_it_by_all_entries() {
+    let (pipeline, manifest) = so_many(24);
+    // Some 200 requests at this cost are more than two windows' worth.
+    pipeline.sim.world().budget = Some(Budget::scaled(Duration::from_secs(4), 2.5));
+    let run = run(&pipeline, &manifest);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    says(&run, &["Result: rotated all of 24 tokens"]);
+    let world = pipeline.sim.world();
+    let budget = world.budget.as_ref().unwrap();
+    assert_eq!(budget.refused, 0, "{} were delayed", budget.delayed);
 }
