@@ -14,8 +14,10 @@ phase_vault() {
   now "find the vault $vault"
   found=$(look az group exists --name "$group" --subscription "$subscription" -o tsv)
   if [ "$found" = true ]; then
-    found=$(look az keyvault list --resource-group "$group" --subscription "$subscription" \
-      --query "[?name=='$vault'].properties.[name, enableRbacAuthorization] | [0]" -o tsv)
+    # Without its --resource-type, az drops every error and lists nothing.
+    found=$(look az keyvault list --resource-type vault --resource-group "$group" --subscription "$subscription" \
+      --query '[].[name, to_string(properties.enableRbacAuthorization)]' -o tsv |
+      awk -v vault="$vault" 'tolower($1) == tolower(vault) { print $2 }')
   else
     found=''
     now "make the resource group $group"
@@ -25,7 +27,7 @@ phase_vault() {
   now "make the vault $vault, and give the app $name its role"
   case $found in
     '') deploy true ;;
-    *[Tt]rue*) deploy false ;;
+    true) deploy false ;;
     *) die "the vault $vault works with access policies, and not with roles" "choose another vault= in $settings" ;;
   esac
   say "Next: send $settings to the administrator of the project (phase project)."
@@ -42,8 +44,8 @@ deploy() {
     [ -z "$what_if" ] || vault_id='<vault>'
   else
     [ -n "$principal" ] || return 0
-    has=$(look az role assignment list --scope "$scope" --role "$officer" --assignee-object-id "$principal" \
-      --fill-principal-name false --query '[0].id' -o tsv)
+    has=$(look az role assignment list --scope "$scope" --role "$officer" \
+      --query "[?principalId=='$principal'].id | [0]" -o tsv)
   fi
   [ -n "$has" ] || change az deployment group create --name "rotate-pat-$vault" --resource-group "$group" \
     --subscription "$subscription" --template-file "$here/vault.bicep" --output none \
@@ -89,8 +91,8 @@ sign_in() {
     'take it from the folder bin of the task, make it executable, and name it: ROTATE_PAT=./rotate-pat-linux-x64'
   now "see whether you may write the vault $vault"
   me=$(look az ad signed-in-user show --query id -o tsv)
-  has=$(look az role assignment list --scope "$vault_id" --role "$officer" --assignee-object-id "$me" \
-    --fill-principal-name false --query '[0].id' -o tsv)
+  has=$(look az role assignment list --scope "$vault_id" --role "$officer" \
+    --query "[?principalId=='$me'].id | [0]" -o tsv)
   if [ -n "$has" ]; then
     say "  You have the role $officer on $vault already, and keep it: take it back if nobody needs it."
   else

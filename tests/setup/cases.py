@@ -192,6 +192,11 @@ def what_it_must_not_touch_is_refused():
         assert verbs(policies.fails("settings", "vault", says="works with access policies")) == []
     kept = Setup(like=done, roles=[])
     assert verbs(kept.succeeds("settings", "vault")) == ["az deployment group create"] and kept.shape() == done.shape()
+    spelled = Setup(like=done, roles=[], vaults={"contoso-kv": vault | {"name": "Contoso-KV"}})
+    spelled.succeeds("settings", "vault")  # names of vaults are the same in any case
+    unseen = Setup(like=done, roles=[])
+    output = unseen.fails("settings", "vault", AZ_FAIL="before 4", says="could not find the vault contoso-kv")
+    assert unseen.calls[-1]["argv"][:2] == ["keyvault", "list"] and verbs(output) == [], "a vault that was not seen would be made anew"
     (id, connection), = done.state["connections"].items()
     connection["authorization"]["parameters"]["serviceprincipalid"] = "another"
     assert verbs(Setup(like=done, connections={id: connection}).fails("settings", "project", says="is over another app")) == []

@@ -209,7 +209,7 @@ class World:
     def role_assignment_list(self, values):
         expect(values["--role"], "Key Vault Secrets Officer", "--role")
         found([vault for vault in self.vaults.values() if values["--scope"].startswith(vault["id"])], values["--scope"])
-        return [role for role in self.roles if role["scope"] == values["--scope"] and role["principalId"] == values["--assignee-object-id"]]
+        return [role for role in self.roles if role["scope"] == values["--scope"]]
 
     def role_assignment_create(self, values):
         expect(values["--role"], "Key Vault Secrets Officer", "--role")
