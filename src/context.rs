@@ -119,7 +119,7 @@ pub struct RotationContext {
 pub struct Progress {
     /// The new token.
     pub new: Option<Pat>,
-    /// What it replaces.
+    /// What it replaces, or what is in force where none is due.
     pub old: Option<Pat>,
     /// Who has the new value.
     pub places: Vec<String>,

@@ -149,6 +149,7 @@ fn refuse(work: &RotationContext, refusal: &Refusal) -> Failure {
 
 /// A run that is not due cleans up what earlier ones left to die.
 async fn stay(work: &RotationContext, user: &UserToken, rest: &UpToDate) -> Outputs {
+    work.progress.borrow_mut().old = Some(rest.current.pat.clone());
     let current = Current {
         id: rest.current.pat.id.to_string(),
         valid_to: rest.current.pat.valid_to,

@@ -71,8 +71,9 @@ pub async fn run(context: &Context, settings: ManySettings) -> Result<Outcome, F
         .zip(&outcomes)
         .map(|(work, outcome)| Ended { shown: &work.shown, work: &work.rotation, outcome })
         .collect();
-    show(context, &run, began, &ended);
-    sum_up(context, &outcomes, &ended, is_dry)
+    let result = sum_up(context, &ended, is_dry);
+    show(context, &run, began, &ended, &result);
+    result
 }
 
 /// An entry at work.
@@ -146,7 +147,11 @@ async fn plans<'a>(works: &'a [Work], users: &Users<'_>) -> Vec<Planned<'a>> {
         }
     }
     let asked = organizations.iter().map(async |context| match &user {
-        Ok(user) => survey::ask(context, user).await,
+        Ok(user) => {
+            let seen = survey::ask(context, user).await?;
+            survey::tell(&users.context.console, context, &seen, None);
+            Ok(seen)
+        }
         Err(error) => Err(StepError::new(anyhow!("{error}")).advise(error.advice())),
     });
     let seen: Vec<Result<AsUser, StepError>> = join_all(asked).await;
@@ -159,7 +164,6 @@ async fn plans<'a>(works: &'a [Work], users: &Users<'_>) -> Vec<Planned<'a>> {
             Some((_, Err(error))) => return Err(StepError::new(anyhow!("{error}")).advise(error.advice())),
             None => return Err(StepError::new(anyhow!("{organization} was not asked"))),
         };
-        survey::tell(rotation, seen);
         let destinations = Destinations::new(rotation);
         let records = destinations.records().await?;
         let prepared = main_stage::decide(rotation, seen, &records).await?;
@@ -177,13 +181,8 @@ fn changes_something(plan: &Plan) -> bool {
 }
 
 /// The outputs and the result of the whole step.
-fn sum_up(
-    context: &Context,
-    outcomes: &[Result<Outcome, Failure>],
-    ended: &[Ended<'_>],
-    is_dry: bool,
-) -> Result<Outcome, Failure> {
-    let rotated = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Outcome::Rotated { .. }))).count();
+fn sum_up(context: &Context, ended: &[Ended<'_>], is_dry: bool) -> Result<Outcome, Failure> {
+    let rotated = ended.iter().filter(|one| matches!(one.outcome, Ok(Outcome::Rotated { .. }))).count();
     let failed: Vec<&str> = ended
         .iter()
         .filter(|one| one.outcome.as_ref().is_err_and(|f| !f.is_cancelled()))
@@ -191,7 +190,7 @@ fn sum_up(
         .collect();
     let set = context.console.set_output("rotatedCount", &rotated.to_string());
     let set = set.and_then(|()| context.console.set_output("failedCount", &failed.len().to_string()));
-    let total = outcomes.len();
+    let total = ended.len();
     let now =
         format!("{rotated} of {} rotated; the table says what is true of each.", pluralize(total as i64, "token"));
     set.map_err(|error| StepError::new(error).now(&now))?;
@@ -199,7 +198,7 @@ fn sum_up(
         let error = anyhow!("{} of {} failed: {}", failed.len(), pluralize(total as i64, "token"), failed.join(", "));
         return Err(StepError::new(error).advise("Do what the error of each says, then run again.").now(now));
     }
-    if outcomes.iter().any(Result::is_err) {
+    if ended.iter().any(|one| one.outcome.is_err()) {
         return Err(StepError::cancelled().now(now));
     }
     Ok(Outcome::Many { rotated, total, is_dry })

@@ -17,7 +17,13 @@ pub(super) struct Ended<'a> {
 }
 
 /// Shows all of them. Nothing depends on it: what cannot be written is a note in the log.
-pub(super) fn show(context: &Context, run: &RunId, began: Timestamp, ended: &[Ended<'_>]) {
+pub(super) fn show(
+    context: &Context,
+    run: &RunId,
+    began: Timestamp,
+    ended: &[Ended<'_>],
+    result: &Result<Outcome, Failure>,
+) {
     let mut sorted: Vec<&Ended<'_>> = ended.iter().collect();
     sorted.sort_by_key(|one| one.rank());
     let lines: Vec<String> =
@@ -26,7 +32,8 @@ pub(super) fn show(context: &Context, run: &RunId, began: Timestamp, ended: &[En
     let is_worth_it = ended.iter().any(|one| summary::is_worth_it(one.outcome));
     if is_worth_it
         && let Some(folder) = &context.access.pipeline.temporary_folder
-        && let Err(error) = run_summary::upload(&context.console, folder, Step::Rotate.heading(), &page(&sorted))
+        && let Err(error) =
+            run_summary::upload(&context.console, folder, Step::Rotate.heading(), &page(&sorted, result))
     {
         context.console.say(&summary::not_written(&error));
     }
@@ -59,14 +66,21 @@ impl Ended<'_> {
 
     fn line(&self) -> String {
         match self.outcome {
+            Ok(Outcome::Rotated { id, valid_to, .. }) => format!("the new token {id} works until {valid_to}"),
+            Ok(Outcome::NotDue(Some(next))) => format!("next rotation from {next}"),
             Ok(outcome) => outcome.to_string(),
             Err(failure) => failure.what(),
         }
     }
 }
 
-fn page(sorted: &[&Ended<'_>]) -> String {
-    let mut page = "| | PAT | organization | valid until | places |\n|---|---|---|---|---|\n".to_owned();
+fn page(sorted: &[&Ended<'_>], result: &Result<Outcome, Failure>) -> String {
+    let result = match result {
+        Ok(outcome) => outcome.to_string(),
+        Err(failure) => failure.what(),
+    };
+    let mut page = format!("**Result: {}**\n\n", escaped(&result));
+    page.push_str("| | PAT | organization | valid until | places |\n|---|---|---|---|---|\n");
     for one in sorted {
         let progress = one.work.progress.borrow();
         let places: Vec<String> = progress.places.iter().map(|place| code(place)).collect();

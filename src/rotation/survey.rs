@@ -1,5 +1,6 @@
 //! What is known before anything is changed: who the run acts for, which tokens there are, and what each place holds.
 
+use crate::agent::logging_commands::Console;
 use crate::azure::connection_data::{self, ConnectionData};
 use crate::azure::pats::Listing;
 use crate::context::{Context, RotationContext};
@@ -7,6 +8,7 @@ use crate::destinations::Destinations;
 use crate::failure::{StepError, on};
 use crate::http::Auth;
 use crate::model::api_error::CallError;
+use crate::model::marker::PatName;
 use crate::model::pat::{OrganizationId, Pat};
 use crate::model::timestamp::pluralize;
 use crate::model::user::Identity;
@@ -44,7 +46,7 @@ pub(super) async fn survey(work: &RotationContext, destinations: &Destinations<'
     let ((user, listing, who), records) = tokio::try_join!(as_user, records)?;
     let seen = read(&work.context, &user, listing, who).await?;
     let survey = Survey { user, seen, records: records? };
-    tell(work, &survey.seen);
+    tell(&work.context.console, &work.context, &survey.seen, Some(&work.settings.request.name));
     Ok(survey)
 }
 
@@ -94,10 +96,9 @@ async fn read(
 }
 
 /// How many there are.
-pub(super) fn tell(work: &RotationContext, seen: &AsUser) {
+pub(super) fn tell(console: &Console, context: &Context, seen: &AsUser, name: Option<&PatName>) {
     let ours = of_organization(&seen.listed, seen.organization.as_ref());
-    let (name, organization) = (&work.settings.request.name, &work.context.access.organization);
-    let named = family(name, &ours).len();
     let total = pluralize(i64::try_from(ours.len()).unwrap_or(i64::MAX), "active token");
-    work.context.console.say(&format!("found {total} in {organization}, {named} of them named {name}"));
+    let named = name.map(|name| format!(", {} of them named {name}", family(name, &ours).len())).unwrap_or_default();
+    console.say(&format!("found {total} in {}{named}", context.access.organization));
 }

@@ -158,7 +158,7 @@ fn every_token_of_the_file_is_rotated_in_one_step_with_one_sign_in() {
             "rotate the 2 tokens of pats.yml",
             "packages: created \"packages [pending",
             "agents: committed the new token as \"agents\"",
-            "rotated   agents: rotated \"agents\"",
+            "rotated   agents: the new token ",
             "Result: rotated all of 2 tokens",
         ],
     );
@@ -234,7 +234,7 @@ fn entries_that_are_not_due_or_refused_change_nothing_and_the_others_rotate() {
     assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
     says(
         &run,
-        &["1 of 4 tokens failed: nowhere", "no active token has the name", "not due   fresh: not due (next rotation"],
+        &["1 of 4 tokens failed: nowhere", "no active token has the name", "not due   fresh: next rotation from "],
     );
     for name in ["packages", "agents"] {
         assert!(is_in_place(&pipeline, name), "{name}\n{}", run.log);
@@ -456,4 +456,73 @@ fn a_service_that_asks_for_rest_is_given_it_by_all_entries() {
     let world = pipeline.sim.world();
     let budget = world.budget.as_ref().unwrap();
     assert_eq!(budget.refused, 0, "{} were delayed", budget.delayed);
+}
+
+#[test]
+fn twelve_entries_of_three_organizations_each_end_by_themselves() {
+    let pipeline = pipeline(&["one", "two", "three", "four", "broad", "shut"]);
+    {
+        let mut world = pipeline.sim.world();
+        world.full_scope_blocked = true;
+        for organization in ["fabrikam", "tailspin"] {
+            world.add_organization(organization);
+            world.user_mut("rotator").member_of.push(organization.to_owned());
+            for name in ["one", "two"] {
+                world.add_pat(name).organization(organization).days_left(5).add();
+            }
+        }
+        world.add_variable_group("Prod secrets").secret("TWO", "the-first-value").add();
+        world.add_endpoint("contoso-feed", "externaltfs").holding("the-third-value").add();
+    }
+    let fresh = pipeline.add("fresh", 29);
+    let value = pipeline.sim.world().pat(&fresh).secret.clone();
+    pipeline.sim.world().set_secret("fresh", &value, &[("authorizationId", &fresh)]);
+    pipeline.sim.inject(Fault::Status(403), When::about(Op::VaultWrite, "/secrets/shut"));
+    pipeline.sim.inject(Fault::ResetAfter, When::nth(Op::CreatePat, 3));
+    let manifest = "\
+tokens:
+- { patName: one, publishTo: [VAULT/one] }
+- { patName: two, publishTo: ['variableGroup: Prod secrets/TWO'] }
+- { patName: three, publishTo: ['serviceConnection: contoso-feed'] }
+- { patName: four, publishTo: [VAULT/four] }
+- { patName: broad, scopes: app_token, publishTo: [VAULT/broad] }
+- { patName: shut, publishTo: [VAULT/shut] }
+- { patName: fresh, publishTo: [VAULT/fresh] }
+- { patName: first, scopes: vso.code, createIfMissing: true, publishTo: [VAULT/first] }
+- { patName: one, organization: fabrikam, publishTo: [VAULT/fabrikam-one] }
+- { patName: two, organization: fabrikam, publishTo: [VAULT/fabrikam-two] }
+- { patName: one, organization: tailspin, publishTo: [VAULT/tailspin-one] }
+- { patName: two, organization: tailspin, publishTo: [VAULT/tailspin-two] }
+";
+    let endpoint = publisher(&pipeline.sim.world());
+    let publisher = [("azureDevOpsServiceConnection", "pat-publisher")];
+    let (run, _) = run_in(&pipeline, pipeline.job().endpoint(endpoint), manifest, &publisher);
+    assert_eq!(run.result, TaskResult::Failed, "{}", run.log);
+    says(
+        &run,
+        &[
+            "failed    broad: could not create \"broad [pending",
+            "failed    shut: could not publish to",
+            "not due   fresh: next rotation from ",
+            "the reply with its secret was lost",
+            "Result: failed: 2 of 12 tokens failed: broad, shut",
+        ],
+    );
+    let page = &run.summaries[0].text;
+    assert!(page.lines().nth(4).unwrap().starts_with("| failed | `broad` |"), "the worst come first:\n{page}");
+    let world = pipeline.sim.world();
+    for (secret, name, organization) in [
+        ("one", "one", "contoso"),
+        ("four", "four", "contoso"),
+        ("first", "first", "contoso"),
+        ("fabrikam-one", "one", "fabrikam"),
+        ("fabrikam-two", "two", "fabrikam"),
+        ("tailspin-one", "one", "tailspin"),
+        ("tailspin-two", "two", "tailspin"),
+    ] {
+        let pat = world.pat_of_secret(world.vault.value(secret)).unwrap_or_else(|| panic!("{secret}\n{}", run.log));
+        assert_eq!((pat.name.as_str(), pat.organization.as_deref()), (name, Some(organization)), "{secret}");
+    }
+    let pending = world.pats.iter().filter(|pat| pat.revoked.is_none() && pat.name.contains(" [pending "));
+    assert_eq!(pending.count(), 0, "{}", world.listing());
 }
