@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use agent::{CancelWhen, Endpoint, Interruption, Job, JobStatus, Step, StepRun, TaskResult, forms};
+use simulator::world::Job as RunningJob;
 use simulator::{PatState, Simulator, World};
 
 pub(crate) const NAME: &str = "nuget-publish";
@@ -198,9 +199,14 @@ impl Pipeline {
 
 /// The job of the run that this world is in, with its service connection, before the task is installed.
 pub(crate) fn job_in(sim: &Simulator) -> Job {
+    let run = sim.world().job.clone();
+    job_of(sim, &run, &sim.origin())
+}
+
+/// The job of this run, which reaches the world at this address.
+pub(crate) fn job_of(sim: &Simulator, run: &RunningJob, origin: &str) -> Job {
     let world = sim.world();
-    let origin = sim.origin();
-    let (run, app) = (&world.job, world.app("pat-rotator"));
+    let app = world.app("pat-rotator");
     let connection = world.service_connection("pat-rotator");
     let endpoint = Endpoint::new(
         &connection.id,

@@ -1,6 +1,7 @@
 //! No fault loses a PAT: every request of every kind of run meets every fault of the design's list, and after each the
 //! promises I1 to I5 hold and one healthy run brings all together. The real process is killed at the same points, and
-//! two and three runs are interleaved at every boundary of their requests. The totals are printed.
+//! two and three runs are interleaved at every boundary of their requests, in this process and as real processes. The
+//! totals are printed.
 
 mod cell;
 mod fault;
@@ -9,6 +10,7 @@ mod kill;
 pub(crate) mod kind;
 mod many;
 mod oracle;
+mod processes;
 mod requests;
 mod sample;
 pub(crate) mod scenario;

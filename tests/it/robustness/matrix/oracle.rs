@@ -112,11 +112,14 @@ pub(crate) fn judge_settle(scene: &Scenario, before: &Seen, after: &Seen, run: &
     is(told, "the job did not succeed, and no warning says what is true")
 }
 
+/// The last thing that a stage says of what is true now.
+pub(crate) fn last_claim(run: &StepRun) -> Option<&String> {
+    let mut told = run.errors.iter().chain(&run.warnings);
+    told.rfind(|text| CLAIMS.iter().any(|(claim, _)| text.contains(claim)))
+}
+
 fn judge_words(change: &Change<'_>, run: &StepRun) -> Verdict {
-    let told =
-        run.errors.iter().chain(&run.warnings).filter(|text| CLAIMS.iter().any(|(claim, _)| text.contains(claim)));
-    let told: Vec<&String> = told.collect();
-    let Some(text) = told.last() else {
+    let Some(text) = last_claim(run) else {
         return Err(format!("I5: ended as {:?} without a word on what is true now", run.result));
     };
     for (claim, holds) in CLAIMS {

@@ -92,7 +92,7 @@ impl Outside {
     }
 }
 
-fn word(stage: AgentStage) -> &'static str {
+pub(crate) fn word(stage: AgentStage) -> &'static str {
     if stage == AgentStage::Main { "task" } else { "settle" }
 }
 
@@ -315,7 +315,7 @@ impl Scenario {
 }
 
 /// What the places hold, by name.
-fn held(world: &World) -> Vec<(String, String)> {
+pub(crate) fn held(world: &World) -> Vec<(String, String)> {
     let mut held = Vec::new();
     if world.vault.secret(PLACE).is_some() {
         held.push((VAULT.to_owned(), world.vault.value(PLACE).to_owned()));

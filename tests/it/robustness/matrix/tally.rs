@@ -26,10 +26,21 @@ pub(crate) fn play<T: Sync>(
     name: impl Fn(&T) -> String + Sync,
     case: impl Fn(&T) -> Result<(), String> + Sync,
 ) {
+    play_at_once(THREADS, what, cases, name, case);
+}
+
+/// The same, so many at once.
+pub(crate) fn play_at_once<T: Sync>(
+    threads: usize,
+    what: &str,
+    cases: &[T],
+    name: impl Fn(&T) -> String + Sync,
+    case: impl Fn(&T) -> Result<(), String> + Sync,
+) {
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let started = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(one) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let played = catch_unwind(AssertUnwindSafe(|| case(one)));

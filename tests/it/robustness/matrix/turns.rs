@@ -1,9 +1,9 @@
 //! Who may act: of several runs at one world one goes on and the others wait, each at a boundary, which is the arrival
 //! of a request or its reply. A schedule says at which boundary whose turn ends, so that the same schedule is the same
-//! story in every run.
+//! story in every run. One of the runs may be a process that dies at one of its boundaries.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -24,6 +24,15 @@ pub(crate) enum Schedule {
 /// Done once, when the first turn ends.
 pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
 
+/// A process that is to die.
+pub(crate) struct Death {
+    pub(crate) run: usize,
+    /// At that one of its boundaries, counted from 1: a request that the world never sees, or a reply that nobody gets.
+    pub(crate) boundary: usize,
+    /// Whoever kills it waits for this.
+    pub(crate) is_due: Arc<AtomicBool>,
+}
+
 struct State {
     whose: usize,
     passed: Vec<usize>,
@@ -33,6 +42,9 @@ struct State {
     clock: Arc<AtomicU64>,
     schedule: Schedule,
     meanwhile: Option<Meanwhile>,
+    death: Option<Death>,
+    /// What the dead wait for.
+    never: Vec<oneshot::Sender<bool>>,
 }
 
 /// The turns of several runs, by number.
@@ -58,6 +70,8 @@ impl Turns {
             clock: Arc::clone(clock),
             schedule,
             meanwhile,
+            death: None,
+            never: Vec::new(),
         })));
         let gate = turns.clone();
         // The simulator's own door is for runs that nobody disturbs.
@@ -82,6 +96,22 @@ impl Turns {
         }
     }
 
+    /// That process is killed there. Nothing more that it sends arrives, and until `stopped` its turn does not end.
+    pub(crate) fn kill(&self, death: Death) {
+        self.state().death = Some(death);
+    }
+
+    /// The run's process is no more, and none of the run is killed any more. Says whether this one was.
+    pub(crate) fn stopped(&self, run: usize) -> bool {
+        let death = self.state().death.take_if(|death| death.run == run);
+        death.is_some_and(|death| death.is_due.load(Ordering::SeqCst))
+    }
+
+    /// Who may act.
+    pub(crate) fn whose(&self) -> usize {
+        self.state().whose
+    }
+
     /// How many boundaries the run has passed.
     pub(crate) fn passed(&self, run: usize) -> usize {
         self.state().passed[run]
@@ -90,6 +120,11 @@ impl Turns {
     fn at_boundary(&self, run: usize) -> Option<oneshot::Receiver<bool>> {
         let mut state = self.state();
         state.passed[run] += 1;
+        if state.dies(run) {
+            let (open, never) = oneshot::channel();
+            state.never.push(open);
+            return Some(never);
+        }
         if state.whose == run {
             let next = state.next_after(run);
             if next != run {
@@ -110,6 +145,18 @@ impl Turns {
 }
 
 impl State {
+    fn dies(&mut self, run: usize) -> bool {
+        let passed = self.passed[run];
+        let Some(death) = self.death.as_ref().filter(|death| death.run == run && passed >= death.boundary) else {
+            return false;
+        };
+        death.is_due.store(true, Ordering::SeqCst);
+        for (open, _) in self.waiting[run].drain(..) {
+            let _gone = open.send(false);
+        }
+        true
+    }
+
     fn next_after(&mut self, run: usize) -> usize {
         let passed = self.passed[run];
         let next = match &mut self.schedule {
