@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -131,8 +132,8 @@ impl Pats<'_> {
     async fn pass(&self) -> Result<Pass, CallError> {
         let mut listing = Listing { pats: Vec::new(), date: None };
         let mut seen = HashSet::new();
-        let take = |reply: &Reply, pat: WirePat| {
-            let pat = pat.read().map_err(|seen| unreadable(reply, seen))?;
+        let take = |reply: &Reply, pat: Result<WirePat, CallError>| {
+            let pat = pat?.read().map_err(|seen| unreadable(reply, seen))?;
             if seen.insert(pat.id.clone()) {
                 listing.pats.push(pat);
             }
@@ -144,35 +145,38 @@ impl Pats<'_> {
     }
 
     /// Lists all tokens that were not revoked for a report, those that have expired among them (documented: they stay
-    /// listed for some months), and unreadable fields as absent. With the server's time.
-    pub async fn list_for_report(&self) -> Result<(Vec<ListedPat>, Option<Timestamp>), CallError> {
-        let (mut pats, mut date) = (Vec::new(), None);
+    /// listed for some months), and unreadable fields as absent. With the number of items that are not tokens, and the
+    /// server's time.
+    pub async fn list_for_report(&self) -> Result<(Vec<ListedPat>, usize, Option<Timestamp>), CallError> {
+        let (mut pats, mut unread, mut date) = (Vec::new(), 0, None);
         let mut seen = HashSet::new();
         for filter in ["active", "expired"] {
             let read = self.pages(filter, |_, pat| {
-                // One may expire between the two lists.
-                if seen.insert(pat.authorization_id.clone()) {
-                    pats.push(pat.for_report());
+                match pat {
+                    // One may expire between the two lists.
+                    Ok(pat) if !seen.insert(pat.authorization_id.clone()) => {}
+                    Ok(pat) => pats.push(pat.for_report()),
+                    Err(_) => unread += 1,
                 }
                 Ok(())
             });
             date = read.await?.0.or(date);
         }
-        Ok((pats, date))
+        Ok((pats, unread, date))
     }
 
-    /// Reads every page of one of the lists, and returns the server's time at the last, which is compared with the
-    /// clock when this returns, and how many pages there were.
+    /// Reads every page of one of the lists, item by item, and returns the server's time at the last, which is compared
+    /// with the clock when this returns, and how many pages there were.
     async fn pages(
         &self,
         filter: &str,
-        mut take: impl FnMut(&Reply, WirePat) -> Result<(), CallError>,
+        mut take: impl FnMut(&Reply, Result<WirePat, CallError>) -> Result<(), CallError>,
     ) -> Result<(Option<Timestamp>, usize), CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Page {
             continuation_token: Option<String>,
-            pat_tokens: Vec<WirePat>,
+            pat_tokens: Vec<Box<RawValue>>,
         }
         let mut date = None;
         let mut taken = 0;
@@ -194,6 +198,8 @@ impl Pats<'_> {
             let page: Page = reply.json()?;
             for pat in page.pat_tokens {
                 taken += 1;
+                let pat = serde_json::from_str(pat.get())
+                    .map_err(|_| unreadable(&reply, "a list with an item that is not a token".to_owned()));
                 take(&reply, pat)?;
             }
             if taken > MOST_TOKENS {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use rotate_pat::app::StageExit;
+use serde_json::{Value, json};
 
 use crate::harness::in_process::LocalJob;
 use crate::harness::local::logs;
@@ -119,4 +120,27 @@ fn a_list_that_takes_minutes_is_no_fault_of_the_agents_clock() {
     job.set("AGENT_TEMPDIRECTORY", reports_folder().to_str().unwrap());
     assert_eq!(job.main(), StageExit::Succeeded, "{}", job.log());
     assert!(!job.log().contains("clock"), "{}", job.log());
+}
+
+#[test]
+fn odd_items_cost_only_themselves_and_are_counted() {
+    let mut world = World::new();
+    let ids = ["one", "two"].map(|name| world.add_pat(name).days_left(40).add());
+    let sim = Arc::new(Simulator::start(world));
+    let odd = |body: &str| {
+        let mut page: Value = serde_json::from_str(body).unwrap();
+        let items = page["patTokens"].as_array_mut().unwrap();
+        items.extend([Value::Null, json!([1]), json!({"displayName": 7}), json!({"authorizationId": null})]);
+        items.push(json!({"authorizationId": "LONE"}));
+        page.to_string().replace("\"LONE\"", "\"\\ud83d\"")
+    };
+    sim.inject(Fault::Rewritten(odd), When::nth(Op::ListPats, 1));
+    let mut job = LocalJob::new(&sim, &[("command", "report"), ("failOn", "expired")]);
+    job.set("AGENT_TEMPDIRECTORY", reports_folder().to_str().unwrap());
+    assert_eq!(job.main(), StageExit::Failed, "{}", job.log());
+    logs(&job, &["this report is partial: 5 tokens on the lists could not be read"]);
+    let listed = Listed::read(job.variable("reportFile").unwrap());
+    let listed_ids: BTreeSet<String> = listed.tokens().into_iter().map(|(_, id)| id).collect();
+    assert_eq!(listed_ids, BTreeSet::from(ids));
+    assert_eq!((listed.number("tokensNotRead"), listed.0["isPartial"].as_bool()), (5, Some(true)));
 }
