@@ -1,6 +1,10 @@
 //! `rotate-pat sign-in` on a workstation: the shipped program, a browser that follows what it is told, and the vault as it
 //! is afterwards.
 
+mod hidden;
+#[cfg(target_os = "linux")]
+mod terminal;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -91,10 +95,12 @@ impl Station {
             fs::write(&opener, format!("#!/bin/sh\ncd '{}'\n{opener_script}\n", tools.display())).unwrap();
             make_executable(&opener);
         }
+        // Without a script nothing opens an address, also where this machine has something that would.
+        let path = tools.display().to_string() + if opener_script.is_empty() { "" } else { ":/bin:/usr/bin" };
         let mut child = Command::new(env!("CARGO_BIN_EXE_rotate-pat"))
             .args(arguments)
             .env_clear()
-            .env("PATH", format!("{}:/bin:/usr/bin", tools.display()))
+            .env("PATH", path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -468,10 +474,6 @@ fn a_browser_that_does_not_open_is_said_truthfully() {
     for (opener, words) in [("exit 3", "(`xdg-open` ended with exit status: 3)"), ("", "(`xdg-open`: ")] {
         let pipeline = station();
         let mut station = start(&pipeline, &[], opener);
-        if opener.is_empty() && fs::metadata("/usr/bin/xdg-open").is_ok() {
-            let _ended = station.interrupt();
-            continue;
-        }
         let address = station.named_address();
         let line = station.line("The browser could not be opened");
         assert!(line.contains(words) && line.contains("open the address above yourself"), "{line}");

@@ -68,14 +68,16 @@ pub fn over(fault: &Fault, op: Op, world: &World, reply: &mut Reply) {
     }
 }
 
-/// The secrets that a request carries in its headers or its body, whatever the encoding.
+/// The secrets that a request carries in its headers or its body, whatever the encoding. A code verifier is the client's own.
 fn secrets_of(request: &Request, world: &World) -> Vec<String> {
     let body = String::from_utf8_lossy(&request.body).into_owned();
     let form: Vec<String> = url::form_urlencoded::parse(&request.body).map(|(_, value)| value.into_owned()).collect();
     let headers = request.headers.iter().flat_map(|(_, value)| [value.clone(), decoded(value)]);
     let texts: Vec<String> = headers.chain(form).chain([body]).collect();
     let is_carried = |secret: &String| texts.iter().any(|text| text.contains(secret));
-    world.all_secrets().into_iter().map(|(_, secret)| secret).filter(is_carried).collect()
+    let verifier = url::form_urlencoded::parse(&request.body).find(|(name, _)| name == "code_verifier");
+    let known = world.all_secrets().into_iter().map(|(_, secret)| secret).filter(is_carried);
+    known.chain(verifier.map(|(_, value)| value.into_owned())).collect()
 }
 
 /// What a basic credential says.
