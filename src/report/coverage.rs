@@ -70,3 +70,22 @@ pub(super) fn missing(coverage: &Coverage) -> Vec<String> {
     }
     missing
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sentence_ends_in_one_full_stop() {
+        let mut coverage = Coverage { stopped: Some("the service said: wait.".to_owned()), ..Coverage::default() };
+        coverage.add_unread(Owner::default(), "Azure DevOps answered 500: no.".to_owned());
+        let said = missing(&coverage);
+        assert_eq!(
+            said,
+            [
+                "the service said: wait; users not reached by then are missing.",
+                "the tokens of 1 user could not be read, the first because Azure DevOps answered 500: no.",
+            ]
+        );
+    }
+}
