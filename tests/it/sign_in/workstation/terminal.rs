@@ -34,8 +34,19 @@ fn a_terminal_gets_a_prompt_and_takes_a_line_or_ctrl_c() {
         (&token, CTRL_C, 130, "Nothing was stored."),
         (&token, "a sign-in", 0, "next: `refreshTokenSecret: "),
     ] {
-        let mut script = Command::new("script")
-            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+        // What never answers is ended from outside.
+        let mut script = Command::new("timeout")
+            .args([
+                "--foreground",
+                "60",
+                "script",
+                "--quiet",
+                "--return",
+                "--flush",
+                "--command",
+                &command,
+                "/dev/null",
+            ])
             .env_clear()
             .env("PATH", "/bin:/usr/bin")
             .stdin(Stdio::piped())
