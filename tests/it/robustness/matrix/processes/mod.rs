@@ -1,19 +1,19 @@
 //! Two and three real processes of the built program at one PAT at the same time: a gate before the simulator lets their
-//! requests through in a seeded order, and some of them are killed on the way. In real time, so what a run does hours
-//! later is left to `interleaved.rs`, which plays the same in one process with a clock of its own.
+//! requests through in a seeded order, and some of them are killed on the way. The processes take their own time, so what
+//! a run does that was taken for dead is left to `interleaved.rs`, which plays the same in one process with a clock of its own.
 
 mod ledger;
+mod report;
 mod story;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use jiff::SignedDuration;
 
 use self::ledger::Ledger;
 use self::story::{Part, Story};
@@ -27,16 +27,19 @@ use crate::report::ADMINISTRATION;
 use crate::sign_in::schemes::{BY_SCHEME, Scheme, connection};
 use agent::{Endpoint, Host, Interruption, Job, JobStatus, Step, StepRun, TaskResult, When};
 use simulator::world::Job as RunningJob;
-use simulator::{PatState, Simulator, World};
+use simulator::{Simulator, World};
 
 /// Names the seed of the one story to play, which is then told whole.
 const ALONE: &str = "ROTATE_PAT_SEED";
 /// The gate plays so many.
-const STORIES: u64 = 70;
+const STORIES: u64 = 63;
 /// A process waits for two seconds before it tries a new PAT, so many stories at once cost little.
 const AT_ONCE: usize = 16;
 /// Far beyond what a process takes on a busy machine: a story that hangs ends here, and says so.
 const BOUND: Duration = Duration::from_secs(100);
+
+/// A run whose build ended that long ago is dead.
+const LONG_AGO: SignedDuration = SignedDuration::from_mins(11);
 
 /// What a part's job is made of. A job itself stays in its thread.
 struct Arranged {
@@ -184,6 +187,7 @@ impl Scene {
                     let _ended = Ended(&self.turns, number);
                     let mut log = String::new();
                     let played = catch_unwind(AssertUnwindSafe(|| self.part(number, arranged, &ready, &mut log)));
+                    self.complete(&arranged.run);
                     (log, played.unwrap_or_else(|panic| Err(said(&panic))))
                 }));
                 // The others come when the first has got as far as its part wants it; a part that fails says nothing.
@@ -209,6 +213,15 @@ impl Scene {
         }
         let transcript = self.sim.transcript_text();
         Err(format!("{}\n{}\n{log}\n{transcript}", why.join("\n"), self.sim.world().listing()))
+    }
+
+    /// A build is over, and has been for so long that what it left counts as a dead run's. The others are at work.
+    fn complete(&self, run: &RunningJob) {
+        if !self.story.is_one_build {
+            let mut world = self.sim.world();
+            world.add_build(run.build_id, "completed");
+            world.advance(LONG_AGO);
+        }
     }
 
     fn part(
@@ -337,41 +350,6 @@ impl Scene {
         self.ledger().judge_settle(&world, number, &run, true, true)
     }
 
-    /// A report is whole whatever the others do meanwhile: it lists who was there before and after, and nobody twice.
-    fn report(&self, number: usize, arranged: &Arranged, everybody: bool, log: &mut String) -> Result<(), String> {
-        let mut job = self.job(arranged, "reporting");
-        let scope = if everybody { "organization" } else { "own" };
-        let more = [
-            ("command", "report"),
-            ("reportScope", scope),
-            ("patName", ""),
-            ("variable", ""),
-            ("overlapHours", ""),
-            ("rotateWhenDaysLeft", ""),
-        ];
-        let before = self.active();
-        let report = step("report", &self.inputs(arranged, &more));
-        let run = self.stage(number, |how| job.run(&report, how));
-        log.push_str(&run.log);
-        let after = self.active();
-        if run.result == TaskResult::Abandoned {
-            return Ok(());
-        }
-        if run.result != TaskResult::Succeeded {
-            return Err(format!("the report ended as {:?}", run.result));
-        }
-        let file = job.variable_value("report.reportFile").ok_or("there is no report")?;
-        let file: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-        let listed: Vec<&str> =
-            file["tokens"].as_array().unwrap().iter().filter_map(|token| token["authorizationId"].as_str()).collect();
-        let once: BTreeSet<&str> = listed.iter().copied().collect();
-        let missing: Vec<&String> = before.intersection(&after).filter(|id| !once.contains(id.as_str())).collect();
-        if file["isPartial"] == true || once.len() != listed.len() || !missing.is_empty() {
-            return Err(format!("partial: {}, listed: {listed:?}, missing: {missing:?}", file["isPartial"]));
-        }
-        Ok(())
-    }
-
     fn check(&self, number: usize, arranged: &Arranged, log: &mut String) -> Result<(), String> {
         let mut job = self.job(arranged, "checking");
         let check = step("check", &self.inputs(arranged, &[("command", "check")]));
@@ -382,14 +360,6 @@ impl Scene {
         }
         let world = self.sim.world();
         self.ledger().judge_check(&world, number, &run)
-    }
-
-    /// The ids of the rotator's active PATs.
-    fn active(&self) -> BTreeSet<String> {
-        let world = self.sim.world();
-        let now = world.now();
-        let active = world.pats.iter().filter(|pat| pat.owner == "rotator" && pat.state(now) == PatState::Active);
-        active.map(|pat| pat.id.clone()).collect()
     }
 
     /// The next run of the pipeline, whose process nobody disturbs.
