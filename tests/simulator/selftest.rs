@@ -7,6 +7,7 @@ mod authorization_codes;
 mod bare;
 mod budget;
 mod certificates;
+mod confidential_clients;
 mod device_codes;
 mod endpoints;
 mod entra_and_vault;

@@ -157,7 +157,7 @@ fn the_tags_of_the_stored_refresh_token_are_kept_when_a_newer_one_is_stored() {
 fn an_app_that_was_made_public_redeems_without_a_credential_and_says_so() {
     let pipeline = Pipeline::with_pat(5);
     // From the redemption on, as the simulator would refuse the credential for the vault as well.
-    let made_public = Fault::before(|world| world.app_mut("pat-rotator").public = true);
+    let made_public = Fault::before(|world| world.make_public("pat-rotator"));
     pipeline.sim.inject(made_public, When::nth(Op::TokenRefresh, 1));
     let mut job = pipeline.job();
     let (main, _) = pipeline.rotate(&mut job, &[]);

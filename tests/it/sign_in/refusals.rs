@@ -353,9 +353,9 @@ fn an_app_that_entra_rejects_is_explained() {
             what: "another confidential client",
             arrange: |pipeline| {
                 let mut world = pipeline.sim.world();
+                world.add_client_secret("pat-rotator-public");
                 let refresh = world.refresh_token_for("rotator", "pat-rotator-public");
                 world.set_secret(REFRESH, &refresh, &[]);
-                world.add_client_secret("pat-rotator-public");
                 vec![("clientId", world.app("pat-rotator-public").client_id.clone())]
             },
             said: &["AADSTS7000218", "Set `clientId` to a public client, or to the service connection's own app"],

@@ -6,19 +6,23 @@ use super::{
     bare::{Answer, DEFAULT, FORM, call, claims, code, form, token},
 };
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const ADDRESS: &str = "http://localhost:4711/";
 
-struct Setting {
-    sim: Simulator,
-    client: String,
+pub(super) struct Setting {
+    pub(super) sim: Simulator,
+    pub(super) client: String,
 }
 
 impl Setting {
     fn new() -> Self {
-        let world = World::new();
-        let client = world.app("pat-rotator-public").client_id.clone();
+        Self::of(World::new(), "pat-rotator-public")
+    }
+
+    /// With this app as the client.
+    pub(super) fn of(world: World, app: &str) -> Self {
+        let client = world.app(app).client_id.clone();
         Self { sim: Simulator::start(world), client }
     }
 
@@ -55,7 +59,7 @@ impl Setting {
     }
 
     /// A code for `rotator`.
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         let done = self.press(&self.authorize(&[]), "Rotator@contoso.onmicrosoft.com", "signin");
         let location = url::Url::parse(done.header("location").unwrap()).unwrap();
         let fields: Vec<(String, String)> = location.query_pairs().into_owned().collect();
@@ -64,7 +68,7 @@ impl Setting {
         fields[0].1.clone()
     }
 
-    fn redeem(&self, code: &str, more: &[(&str, &str)]) -> Answer {
+    pub(super) fn redeem(&self, code: &str, more: &[(&str, &str)]) -> Answer {
         let mut fields = vec![
             ("grant_type", "authorization_code"),
             ("client_id", self.client.as_str()),

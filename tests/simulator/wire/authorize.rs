@@ -67,6 +67,7 @@ fn read(request: &Request) -> Result<SignInPage, &'static str> {
         challenge: challenge.ok_or("no code_challenge of 43 base64url characters")?,
         nonce: field("nonce"),
         login_hint: field("login_hint").unwrap_or_default(),
+        is_web: false,
     })
 }
 

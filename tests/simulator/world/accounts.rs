@@ -127,8 +127,11 @@ pub struct App {
     pub certificates: Vec<AppCertificate>,
     /// Federated credentials.
     pub federated: Vec<FederatedCredential>,
-    /// Where a browser may bring codes to. The port of a loopback address is ignored, its spelling is not.
+    /// Where a browser may bring codes of a public client: addresses of the type *Mobile and desktop applications*. The
+    /// port of a loopback address is ignored, its spelling is not.
     pub redirect_uris: Vec<String>,
+    /// The same for a confidential client: addresses of the type *Web*.
+    pub web_redirect_uris: Vec<String>,
     /// Set for a managed identity, which the token endpoint does not know.
     pub managed: Option<Managed>,
     /// The blueprint of an agent identity, which has no credentials of its own; none for an ordinary app.
@@ -251,6 +254,7 @@ impl World {
             certificates: Vec::new(),
             federated: Vec::new(),
             redirect_uris: vec!["http://localhost".to_owned()],
+            web_redirect_uris: Vec::new(),
             managed: None,
             blueprint: None,
             delegated: vec!["vso.pats".to_owned(), "vso.pats_manage".to_owned()],
@@ -290,6 +294,23 @@ impl World {
         let old_thumbprint = URL_SAFE_NO_PAD.encode(old_thumbprint(der));
         let thumbprint = URL_SAFE_NO_PAD.encode(thumbprint(der));
         app.certificates.push(AppCertificate { thumbprint, old_thumbprint, public_key, expires: None });
+    }
+
+    /// Turns an app into a public client, as if its refresh tokens had come through a public address.
+    pub fn make_public(&mut self, app: &str) {
+        let app = self.app_mut(app);
+        app.public = true;
+        let name = app.name.clone();
+        for token in self.refresh_tokens.iter_mut().filter(|token| token.app == name) {
+            token.is_confidential = false;
+        }
+    }
+
+    /// Gives an app an address of the type *Web* and no other: its sign-ins with a browser are a confidential client's.
+    pub fn make_web(&mut self, app: &str, address: &str) {
+        let app = self.app_mut(app);
+        app.redirect_uris.clear();
+        app.web_redirect_uris = vec![address.to_owned()];
     }
 
     /// Gives a user a password and returns it.

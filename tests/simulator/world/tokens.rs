@@ -44,6 +44,8 @@ pub struct RefreshToken {
     pub user: String,
     /// The app that it was issued to.
     pub app: String,
+    /// Whether it was issued to a confidential client, and so is redeemed with a credential alone.
+    pub is_confidential: bool,
     /// When it was issued.
     pub issued: Timestamp,
     /// The `AADSTS` number that it is refused with, if it is.
@@ -251,13 +253,26 @@ impl World {
 
     /// A refresh token as a sign-in of this user with this app would give.
     pub fn refresh_token_for(&mut self, user: &str, app: &str) -> String {
+        let is_confidential = !self.app(app).public;
+        self.mint_refresh_token(user, app, is_confidential)
+    }
+
+    pub(super) fn mint_refresh_token(&mut self, user: &str, app: &str, is_confidential: bool) -> String {
         let (user, app) = (self.user(user).name.clone(), self.app(app).name.clone());
         let number = self.count("refresh token");
         let value = format!("1.{}", ids::secret("simulated-refresh-", number, 180));
         self.remember(format!("refresh token {number} of {user}"), &value);
         let issued = self.now();
-        let token = RefreshToken { number, value: value.clone(), user, app, issued, refused_with: None, redeemed: 0 };
-        self.refresh_tokens.push(token);
+        self.refresh_tokens.push(RefreshToken {
+            number,
+            value: value.clone(),
+            user,
+            app,
+            is_confidential,
+            issued,
+            refused_with: None,
+            redeemed: 0,
+        });
         value
     }
 

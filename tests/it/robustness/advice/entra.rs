@@ -101,7 +101,7 @@ fn each_number_of_entra_prints_its_remedy() {
         });
     });
     refuse("AADSTS700025, a public client as the connection's app", &["AADSTS700025", "Turn off"], |scene| {
-        scene.world(|world| world.app_mut("pat-rotator").public = true);
+        scene.world(|world| world.make_public("pat-rotator"));
     });
     refuse(
         "AADSTS7000218, a refresh token of another confidential app",
@@ -109,9 +109,9 @@ fn each_number_of_entra_prints_its_remedy() {
         |scene| {
             scene.connect_by_secret();
             let mut world = scene.pipeline.sim.world();
+            world.add_client_secret("pat-rotator-public");
             let refresh = world.refresh_token_for("rotator", "pat-rotator-public");
             world.set_secret(REFRESH, &refresh, &[]);
-            world.add_client_secret("pat-rotator-public");
             let client = world.app("pat-rotator-public").client_id.clone();
             drop(world);
             scene.input("clientId", &client);

@@ -9,6 +9,7 @@ use url::Url;
 use super::{
     super::{App, ids},
     EntraRefusal, Issued, World,
+    users::Client,
 };
 
 const MINUTES: i64 = 10;
@@ -34,6 +35,8 @@ pub struct SignInPage {
     pub nonce: Option<String>,
     /// The user name that stands in the form already.
     pub login_hint: String,
+    /// Whether the address is one of a confidential client. Known once the page is open.
+    pub is_web: bool,
 }
 
 /// A code on its way to the client.
@@ -47,8 +50,8 @@ pub struct AuthorizationCode {
     pub expires: Timestamp,
     tenant: String,
     user: String,
-    app: String,
-    page: SignInPage,
+    pub(super) app: String,
+    pub(super) page: SignInPage,
 }
 
 impl World {
@@ -57,13 +60,20 @@ impl World {
         let tenant = self.known_tenant(&page.tenant)?;
         let app = self.known_app(&page.client_id, &tenant)?;
         let is_strict = self.numeric_loopback_port_counts;
-        if !app.redirect_uris.iter().any(|registered| same_address(registered, &page.redirect_uri, is_strict)) {
+        let is_one_of = |registered: &[String]| {
+            registered.iter().any(|registered| same_address(registered, &page.redirect_uri, is_strict))
+        };
+        // Documented: of two addresses that differ by the port alone, the server picks any, and with it the type. Here
+        // it is the one that the client did not hope for.
+        let (is_public, is_web) = (is_one_of(&app.redirect_uris), is_one_of(&app.web_redirect_uris));
+        if !is_public && !is_web {
             let text = format!(
                 "The redirect URI '{}' specified in the request does not match the redirect URIs configured for the application '{}'.",
                 page.redirect_uri, app.client_id
             );
             return Err(EntraRefusal::new("invalid_request", 50011, text));
         }
+        page.is_web = !is_public;
         page.id = ids::hex32("page", self.count("sign-in page"));
         self.sign_in_pages.push(page.clone());
         Ok(page)
@@ -151,7 +161,8 @@ impl World {
         known.redeemed = true;
         let (user, page) = (known.user.clone(), known.page.clone());
         let scope = if scope.is_empty() { &page.scope } else { scope };
-        self.issue_with_nonce(&user, app, scope, tenant, page.nonce.as_deref())
+        let client = Client { is_confidential: page.is_web, nonce: page.nonce.as_deref() };
+        self.issue(&user, app, scope, tenant, client)
     }
 }
 

@@ -142,15 +142,35 @@ impl World {
         app.refused_with.map_or(Ok(app), |code| Err(EntraRefusal::of_app(code)))
     }
 
+    /// Whether the client is a public one in this exchange. An app can be both: what counts is the type of the address
+    /// that brought the code (AzureAD/microsoft-authentication-library-for-dotnet#1391, Azure/azure-sdk-for-go#22386,
+    /// Softeria/ms-365-mcp-server#664). A refresh token is of the class of the client that it was issued to, and bound to
+    /// that client: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>.
+    fn is_public(&self, app: &App, grant: &Grant) -> bool {
+        let known = match grant {
+            Grant::AuthorizationCode { code, .. } => {
+                let known = self.authorization_codes.iter().find(|known| known.value == *code && known.app == app.name);
+                known.map(|known| !known.page.is_web)
+            }
+            Grant::RefreshToken(token) => {
+                let known = self.refresh_tokens.iter().find(|known| known.value == *token && known.app == app.name);
+                known.map(|known| !known.is_confidential)
+            }
+            _ => None,
+        };
+        known.unwrap_or(app.public)
+    }
+
     fn check_credential(&mut self, app: &App, request: &TokenRequest, needed: bool) -> Result<(), EntraRefusal> {
         let refuse = |code, text: &str| Err(EntraRefusal::new("invalid_client", code, text));
+        let is_public = self.is_public(app, &request.grant);
         match &request.credential {
-            Credential::None if app.public && !needed => Ok(()),
+            Credential::None if is_public && !needed => Ok(()),
             Credential::None => refuse(
                 7_000_218,
                 "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
             ),
-            _ if app.public => refuse(
+            _ if is_public => refuse(
                 700_025,
                 "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
             ),

@@ -10,6 +10,14 @@ use super::{
 /// After so many wrong passwords an account is locked.
 const LOCKED_AFTER: u32 = 10;
 
+/// What kind of client a token is issued to.
+pub(super) struct Client<'a> {
+    /// Whether it had to prove itself, and must again with the refresh token.
+    pub(super) is_confidential: bool,
+    /// What it wants to find in the id token.
+    pub(super) nonce: Option<&'a str>,
+}
+
 /// What a user's sign-in is to give the client.
 pub(super) struct Wanted {
     audience: &'static str,
@@ -67,8 +75,8 @@ impl World {
             return Err(EntraRefusal::of_user(700_082));
         }
         known.redeemed += 1;
-        let user = known.user.clone();
-        self.issue_to_user(&user, app, scope, tenant)
+        let (user, is_confidential) = (known.user.clone(), known.is_confidential);
+        self.issue(&user, app, scope, tenant, Client { is_confidential, nonce: None })
     }
 
     /// Tokens for a user who has signed in.
@@ -79,26 +87,26 @@ impl World {
         scope: &str,
         tenant: &str,
     ) -> Result<Issued, EntraRefusal> {
-        self.issue_with_nonce(user, app, scope, tenant, None)
+        self.issue(user, app, scope, tenant, Client { is_confidential: !app.public, nonce: None })
     }
 
-    /// The same, with what the client wants to find in the id token.
-    pub(super) fn issue_with_nonce(
+    /// The same, to this kind of client.
+    pub(super) fn issue(
         &mut self,
         user: &str,
         app: &App,
         scope: &str,
         tenant: &str,
-        nonce: Option<&str>,
+        client: Client<'_>,
     ) -> Result<Issued, EntraRefusal> {
         if self.user(user).in_tenant(tenant).is_none() {
             return Err(EntraRefusal::of_user(50020));
         }
         let Wanted { audience, scopes, refresh_token, id_token } = self.wanted(app, scope)?;
         let access_token = self.token_of_user_in(tenant, user, &app.name, audience, &scopes.join(" "));
-        let refresh_token = refresh_token.then(|| self.refresh_token_for(user, &app.name));
+        let refresh_token = refresh_token.then(|| self.mint_refresh_token(user, &app.name, client.is_confidential));
         let id_token =
-            (id_token && !self.id_tokens_withheld).then(|| self.mint_id_token(user, &app.name, tenant, nonce));
+            (id_token && !self.id_tokens_withheld).then(|| self.mint_id_token(user, &app.name, tenant, client.nonce));
         let granted: Vec<String> = scopes.iter().map(|scope| format!("{audience}/{scope}")).collect();
         let expires_in = self.user_token_minutes * 60 - 1;
         Ok(Issued { access_token, expires_in, scope: Some(granted.join(" ")), refresh_token, id_token })
