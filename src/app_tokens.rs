@@ -12,9 +12,11 @@ use crate::azure::entra::{self, Credential, Grant, Issuer, TOKEN_EXCHANGE, Token
 use crate::azure::{managed_identity, oidc};
 use crate::context::Context;
 use crate::failure::{StepError, on};
+use crate::http::Http;
 use crate::model::api_error::{CallError, Service};
 use crate::model::secret::Secret;
 use crate::model::service_connection::{IdentityEndpoint, Proof, Scheme, ServiceConnection};
+use crate::runtime::clock::Clock;
 
 pub const COULD_NOT_SIGN_IN: &str = "could not sign in as the app of the service connection";
 /// The assertion was not valid when it arrived.
@@ -90,13 +92,22 @@ pub async fn authenticate_client(
         let credential = credential(context, connection, client, issuer).await?;
         Ok::<_, StepError>(entra::token_once(&context.http, issuer, client, &credential, grant, scope).await)
     };
-    let answer = context.http.retry_with(Service::Entra, sign_and_send).await?;
+    sign_each_try(&context.http, &context.clock, sign_and_send).await
+}
+
+/// Sends what a certificate signs, signed anew for each try. After a refusal for the clock's sake the clock is corrected.
+pub async fn sign_each_try<E>(
+    http: &Http,
+    clock: &Clock,
+    sign_and_send: impl AsyncFn() -> Result<Result<Tokens, CallError>, E>,
+) -> Result<Result<Tokens, CallError>, E> {
+    let answer = http.retry_with(Service::Entra, &sign_and_send).await?;
     if let Err(error) = &answer
         && error.codes().any(|code| code == ASSERTION_NOT_VALID_NOW)
         && let Some(date) = error.date
     {
-        context.clock.correct(date);
-        return context.http.retry_with(Service::Entra, sign_and_send).await;
+        clock.correct(date);
+        return http.retry_with(Service::Entra, &sign_and_send).await;
     }
     Ok(answer)
 }

@@ -233,7 +233,19 @@ pub(super) const GROUPS: &[Group] = &[
                 "Correct the clock of the agent's machine.",
             ),
             Row::new(&[Code("AADSTS7000218")], "the app requires a credential, which a user cannot send", PUBLIC_FLOWS)
-                .by(&[DeviceCode, Browser, Password]),
+                .by(&[DeviceCode, Password]),
+            Row::new(
+                &[Code("AADSTS7000218")],
+                "the app's redirect URI is of the platform \"Web\"",
+                "Sign in with `--bound`, or move the redirect URI to the platform \"Mobile and desktop applications\".",
+            )
+            .by(&[Browser]),
+            Row::new(
+                &[Code("AADSTS700025")],
+                "the redirect URI is a public client's, and its tokens cannot be bound",
+                "Move the app's redirect URI to the platform \"Web\", and leave it no other one.",
+            )
+            .by(&[Browser]),
             Row::new(
                 &[Code("AADSTS7000218")],
                 "the app of the refresh token requires its own credential",

@@ -69,13 +69,18 @@ pub fn is_like_a_pat(text: &str) -> bool {
     matches!(text.len(), 52 | 84) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether a text has the form of a secret: a personal access token, a JSON Web Token, or a
-/// refresh token, which is a long text with a version in front.
+/// Whether a text has the form of a secret: a personal access token, a JSON Web Token, an app's client secret (GitHub's
+/// secret scanning and gitleaks know it by a digit and `Q~` after three characters), or a refresh token, which is a long text with a
+/// version in front.
 pub fn is_like_a_secret(text: &str) -> bool {
     let is_one_word = !text.contains(|c: char| c.is_whitespace() || c == '/');
     let is_jwt = text.starts_with("eyJ") && text.matches('.').count() == 2;
     let is_refresh_token = text.len() > 60 && (text.starts_with("0.") || text.starts_with("1."));
-    is_like_a_pat(text) || (is_one_word && (is_jwt || is_refresh_token))
+    let is_client_secret = (34..=50).contains(&text.len())
+        && text.is_ascii()
+        && text.as_bytes()[3].is_ascii_digit()
+        && text.get(4..6) == Some("Q~");
+    is_like_a_pat(text) || (is_one_word && (is_jwt || is_refresh_token || is_client_secret))
 }
 
 /// Overwrites a buffer that held a request or response with secrets.

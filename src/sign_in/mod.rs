@@ -17,7 +17,7 @@ mod user_token;
 
 pub use self::refusal::explain_refusal;
 pub use self::scope::{qualified, with_identity};
-pub use self::tenant::NEEDS_ENTRA;
+pub use self::tenant::{NEEDS_ENTRA, of_organization};
 pub use self::user_token::{UserToken, is_nearly_over};
 
 use self::user::check_expected_user;

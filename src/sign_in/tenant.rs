@@ -3,6 +3,8 @@
 use crate::azure::connection_data::{self, Tenant};
 use crate::context::Context;
 use crate::failure::{StepError, on};
+use crate::http::Http;
+use crate::model::organization::Organization;
 use crate::model::service_connection::ServiceConnection;
 
 pub const NEEDS_ENTRA: &str = "Connect the organization to a Microsoft Entra tenant: the PAT lifecycle API \
@@ -13,8 +15,12 @@ pub(super) async fn users_tenant(context: &Context) -> Result<Option<String>, St
     if let Some(tenant) = &context.access.tenant {
         return Ok(Some(tenant.clone()));
     }
-    let organization = &context.access.organization;
-    match connection_data::tenant(&context.http, organization).await {
+    of_organization(&context.http, &context.access.organization).await
+}
+
+/// The tenant that an organization says it belongs to; `None` where it does not say.
+pub async fn of_organization(http: &Http, organization: &Organization) -> Result<Option<String>, StepError> {
+    match connection_data::tenant(http, organization).await {
         Ok(Tenant::Entra(tenant)) => Ok(Some(tenant)),
         Ok(Tenant::Untold) => Ok(None),
         Ok(Tenant::Missing) => {

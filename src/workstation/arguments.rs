@@ -1,44 +1,27 @@
-//! The command line of a person at a workstation. None of the options is secret. Every fault is named at once; `clap`
-//! stops at the first, and is 174 kB.
+//! What a person asks for on the command line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::time::Duration;
 
-use lexopt::Arg;
 use url::Url;
 
 use crate::model::address;
 use crate::model::cloud;
+use crate::model::organization::Organization;
 use crate::model::pat::AuthorizationId;
-use crate::model::secret::is_like_a_secret;
 use crate::model::text::quoted;
 use crate::model::user::UserName;
 use crate::model::vault_secret::VaultSecret;
 use crate::sign_in::qualified;
 
-/// What `--help` says.
-pub(super) const HELP: &str = "\
-Rotates Azure DevOps personal access tokens from a pipeline.
+use super::command_line::{self, BOUND, Command, Given, VAULT_TOKEN};
 
-Usage: rotate-pat sign-in --tenant ID --client-id ID --user NAME --vault-secret URL [options]
-       rotate-pat --help | --version
+/// Documented: a role takes effect within ten minutes.
+/// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>
+const WAIT: u64 = 10;
+/// The token for the vault lives an hour.
+const LONGEST_WAIT: u64 = 30;
 
-sign-in: signs a person in with the browser and stores the refresh token in a key vault. The pipeline task RotatePat then
-rotates that user's tokens with it. Done once; see docs/sign-in.md.
-
-  --tenant ID           tenant of the organization (GUID)
-  --client-id ID        app that the user signs in to (GUID), a public client with the redirect URI http://localhost
-  --user NAME           who must sign in: sign-in name or object id
-  --vault-secret URL    where the refresh token goes: https://VAULT.vault.azure.net/secrets/NAME
-  --vault-token-stdin   write the vault with the access token on standard input instead of the same sign-in
-  --scopes SCOPES       scopes to request instead of `.default` of Azure DevOps
-  --redirect-host HOST  host of the app's redirect URI: localhost (default) or 127.0.0.1
-  -h, --help            show this help
-  -V, --version         show the version
-
-The pipeline agent starts this program with `task` or `settle`.
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.";
-
-/// What a person asks for.
 #[derive(Debug)]
 pub(super) enum Request {
     Help,
@@ -47,166 +30,146 @@ pub(super) enum Request {
 
 #[derive(Debug)]
 pub(super) struct Arguments {
-    pub(super) tenant: String,
+    pub(super) tenant: TenantOf,
     pub(super) client: String,
     pub(super) user: UserName,
     /// Where the refresh token goes.
     pub(super) secret: VaultSecret,
     pub(super) authority: Url,
-    /// Whether standard input brings a token for the vault.
-    pub(super) has_vault_token: bool,
+    pub(super) input: Input,
     /// What to ask for, in place of everything that the app may do.
     pub(super) scopes: Option<String>,
     /// The host of the app's redirect URI.
     pub(super) redirect_host: &'static str,
+    /// How long to wait for a role that was given just now.
+    pub(super) patience: Duration,
+    /// The service connection and the token to rotate, for the pipeline that is printed.
+    pub(super) connection: Option<String>,
+    pub(super) pat: Option<String>,
 }
 
-const OPTIONS: [&str; 8] =
-    ["tenant", "client-id", "user", "vault-secret", "scopes", "redirect-host", "vault-token-stdin", "help"];
-/// Those of them that take a value, which come first.
-const WITH_VALUE: usize = 6;
+/// The tenant that the user signs in at.
+#[derive(Debug)]
+pub(super) enum TenantOf {
+    Id(String),
+    Organization(Box<Organization>),
+}
+
+/// What standard input brings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Input {
+    Unused,
+    /// An access token for the vault.
+    VaultToken,
+    /// A secret or a certificate of the app, which then is a confidential client.
+    AppCredential,
+}
 
 /// Reads the command line, without the program's name.
 ///
 /// # Errors
 /// Every fault there is, a sentence each.
 pub(super) fn read(arguments: Vec<OsString>) -> Result<Request, Vec<String>> {
-    let mut parser = lexopt::Parser::from_args(arguments);
-    match parser.next() {
-        Ok(Some(Arg::Value(word))) if word == "sign-in" => sign_in(parser),
-        Ok(Some(Arg::Long("help") | Arg::Short('h'))) => Ok(Request::Help),
-        Ok(Some(Arg::Value(word))) if word == "help" => Ok(Request::Help),
-        Ok(Some(Arg::Value(word))) => {
-            Err(vec![format!("unknown command {}{}", shown(&word), meant(&word, &["sign-in"], ""))])
-        }
-        Ok(Some(Arg::Long(name))) => Err(vec![format!("unknown option {}", shown(format!("--{name}").as_ref()))]),
-        Ok(Some(Arg::Short(name))) => Err(vec![format!("unknown option {}", quoted(&format!("-{name}")))]),
-        Ok(None) => Err(vec!["a command is required: `sign-in`".to_owned()]),
-        Err(_) => Err(vec!["the arguments cannot be read".to_owned()]),
+    match command_line::read(arguments) {
+        Ok(Command::SignIn(given)) => sign_in(given),
+        Ok(Command::Help) => Ok(Request::Help),
+        Err(fault) => Err(vec![fault]),
     }
 }
 
-fn sign_in(mut parser: lexopt::Parser) -> Result<Request, Vec<String>> {
-    let mut faults = Vec::new();
-    let mut values: [Option<String>; WITH_VALUE] = Default::default();
-    let mut is_given = [false; WITH_VALUE];
-    let mut has_vault_token = false;
-    loop {
-        let name = match parser.next() {
-            Ok(None) => break,
-            Ok(Some(Arg::Long("help") | Arg::Short('h'))) => return Ok(Request::Help),
-            Ok(Some(Arg::Long("vault-token-stdin"))) => {
-                has_vault_token = true;
-                continue;
-            }
-            Ok(Some(Arg::Long(name))) => name.to_owned(),
-            Ok(Some(Arg::Short(name))) => {
-                faults.push(format!("unknown option {}", quoted(&format!("-{name}"))));
-                continue;
-            }
-            Ok(Some(Arg::Value(word))) => {
-                faults.push(format!("unexpected argument {}", shown(&word)));
-                continue;
-            }
-            Err(lexopt::Error::UnexpectedValue { option, .. }) => {
-                faults.push(format!("{} takes no value", quoted(&option)));
-                continue;
-            }
-            Err(_) => {
-                faults.push("the arguments cannot be read".to_owned());
-                break;
-            }
-        };
-        let Some(at) = OPTIONS[..WITH_VALUE].iter().position(|known| *known == name) else {
-            faults.push(format!(
-                "unknown option {}{}",
-                shown(format!("--{name}").as_ref()),
-                meant(name.as_ref(), &OPTIONS, "--")
-            ));
-            // A value in the same word is not another fault.
-            let _ignored = parser.optional_value();
-            continue;
-        };
-        is_given[at] = true;
-        match parser.value().map(OsString::into_string) {
-            Ok(Ok(value)) if is_like_a_secret(&value) => {
-                faults.push(format!("`--{name}` looks like a secret: secrets do not belong on a command line"));
-            }
-            Ok(Ok(value)) if value.starts_with("--") => faults.push(format!("`--{name}` needs a value")),
-            Ok(Ok(value)) => values[at] = Some(value).filter(|value| !value.trim().is_empty()),
-            Ok(Err(_)) => faults.push(format!("the value of `--{name}` is not UTF-8 text")),
-            Err(_) => faults.push(format!("`--{name}` needs a value")),
-        }
-    }
-    let [tenant, client, user, secret, scopes, host] = values;
-    let mut take = |at: usize, value: Option<String>, read: &dyn Fn(&str) -> Result<(), String>| match value {
-        Some(value) => {
-            if let Err(expected) = read(&value) {
-                faults.push(format!("`--{}` must be {expected}", OPTIONS[at]));
-            }
-        }
-        // What was given and is wrong was named above.
-        None if !is_given[at] => faults.push(format!("`--{}` is required", OPTIONS[at])),
-        None if !faults.iter().any(|fault| fault.contains(&format!("`--{}`", OPTIONS[at]))) => {
-            faults.push(format!("`--{}` is empty", OPTIONS[at]));
-        }
-        None => {}
-    };
-    let guid =
-        |text: &str| AuthorizationId::parse(text).map(|_| ()).ok_or_else(|| format!("a GUID; got {}", quoted(text)));
-    take(0, tenant.clone(), &guid);
-    take(1, client.clone(), &guid);
-    take(2, user.clone(), &|text| UserName::parse(text).map(|_| ()));
-    take(3, secret.clone(), &|text| VaultSecret::parse(text).map(|_| ()));
+fn sign_in(mut given: Given) -> Result<Request, Vec<String>> {
+    let tenant = tenant(&mut given);
+    let client = given.required("client-id", guid);
+    let user = given.required("user", UserName::parse);
+    let secret = given.required("vault-secret", VaultSecret::parse);
+    let patience = given.optional("wait", minutes).unwrap_or(Duration::from_secs(WAIT * 60));
     // Who signs in and a token for later are asked for anyway: neither reaches Azure DevOps.
-    let scopes = scopes.map(|scopes| qualified(&scopes));
-    if let Some(scopes) = &scopes
-        && !scopes.split(' ').any(|scope| scope.contains('/'))
+    let scopes = given.optional("scopes", |scopes| {
+        let scopes = qualified(scopes);
+        let is_one = scopes.split(' ').any(|scope| scope.contains('/'));
+        if is_one { Ok(scopes) } else { Err("at least one scope of Azure DevOps, such as `vso.pats`".to_owned()) }
+    });
+    let redirect_host = given
+        .optional("redirect-host", |host| {
+            let known = ["localhost", "127.0.0.1"].into_iter().find(|known| *known == host);
+            known.ok_or_else(|| format!("`localhost` or `127.0.0.1`; got {}", quoted(host)))
+        })
+        .unwrap_or("localhost");
+    let [connection, pat] = ["connection", "pat"].map(|name| given.optional(name, |text| Ok(text.to_owned())));
+    let input = match (given.has(BOUND), given.has(VAULT_TOKEN)) {
+        (true, true) => {
+            let why = "standard input brings the app's credential or a token for the vault";
+            given.faults.push(format!("use only one of `--{BOUND}` and `--{VAULT_TOKEN}`: {why}"));
+            Input::Unused
+        }
+        (true, false) => Input::AppCredential,
+        (false, true) => Input::VaultToken,
+        (false, false) => Input::Unused,
+    };
+    let loopback =
+        secret.as_ref().filter(|secret| !secret.is_in_the_cloud()).map(|secret| address::origin(secret.url()));
+    if let Some(TenantOf::Organization(organization)) = &tenant
+        && organization.loopback().is_some()
+        && loopback.is_none()
     {
-        faults.push("`--scopes` must name at least one scope of Azure DevOps, such as `vso.pats`".to_owned());
+        given
+            .faults
+            .push(format!("`--organization` must be in Azure DevOps Services; {organization} is a local address"));
     }
-    let redirect_host =
-        ["localhost", "127.0.0.1"].into_iter().find(|known| *known == host.as_deref().unwrap_or("localhost"));
-    if redirect_host.is_none() {
-        faults.push(format!(
-            "`--redirect-host` must be `localhost` or `127.0.0.1`; got {}",
-            quoted(&host.unwrap_or_default())
-        ));
+    let authority = cloud::authority(None, None, loopback).map_err(|fault| given.faults.push(fault)).ok();
+    if let (Input::AppCredential, Some(secret), Some(authority)) = (input, &secret, &authority)
+        && !secret.is_in_cloud_of(authority)
+    {
+        given.faults.push(format!("`--{BOUND}` needs a vault of the public cloud, where the app and the user sign in"));
     }
-    let id = |text: Option<String>| text.as_deref().and_then(AuthorizationId::parse).map(|id| id.to_string());
-    let user = user.and_then(|user| UserName::parse(&user).ok());
-    let secret = secret.and_then(|secret| VaultSecret::parse(&secret).ok());
-    let read = (id(tenant), id(client), user, secret, redirect_host);
-    let (Some(tenant), Some(client), Some(user), Some(secret), Some(redirect_host)) = read else { return Err(faults) };
-    let loopback = (!secret.is_in_the_cloud()).then(|| address::origin(secret.url()));
-    match cloud::authority(None, None, loopback) {
-        Ok(authority) if faults.is_empty() => {
-            let arguments =
-                Arguments { tenant, client, user, secret, authority, has_vault_token, scopes, redirect_host };
+    match (tenant, client, user, secret, authority) {
+        (Some(tenant), Some(client), Some(user), Some(secret), Some(authority)) if given.faults.is_empty() => {
+            let arguments = Arguments {
+                tenant,
+                client,
+                user,
+                secret,
+                authority,
+                input,
+                scopes,
+                redirect_host,
+                patience,
+                connection,
+                pat,
+            };
             Ok(Request::SignIn(Box::new(arguments)))
         }
-        _ => Err(faults),
+        _ => Err(given.faults),
     }
 }
 
-/// A word of the command line, unless it may be a secret.
-fn shown(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
-    let value = word.split_once('=').map_or(&*word, |(_, value)| value);
-    if is_like_a_secret(value) { "that looks like a secret".to_owned() } else { quoted(&word) }
+/// Given by itself, or found by the organization.
+fn tenant(given: &mut Given) -> Option<TenantOf> {
+    if !given.is_given("tenant") {
+        return given.required("organization", organization).map(|found| TenantOf::Organization(Box::new(found)));
+    }
+    if given.is_given("organization") {
+        given.faults.push("use only one of `--organization` and `--tenant`".to_owned());
+    }
+    given.required("tenant", guid).map(TenantOf::Id)
 }
 
-/// The known word that was probably meant: the one that begins most alike, or has the same letters.
-fn meant(word: &OsStr, known: &[&str], dashes: &str) -> String {
-    let word = word.to_string_lossy().to_lowercase();
-    let letters = |text: &str| {
-        let mut letters: Vec<char> = text.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
-        letters.sort_unstable();
-        letters
-    };
-    let same = |known: &str| known.bytes().zip(word.bytes()).take_while(|(one, other)| one == other).count();
-    let alike = known.iter().filter(|known| same(known) >= 3 || letters(known) == letters(&word));
-    alike.max_by_key(|known| same(known)).map_or(String::new(), |known| format!("; did you mean `{dashes}{known}`?"))
+fn organization(text: &str) -> Result<Organization, String> {
+    let address = if text.contains("://") { text.to_owned() } else { format!("https://dev.azure.com/{text}") };
+    let is_name = text.contains("://") || !text.contains('/');
+    Organization::parse(&address).ok().filter(|_| is_name).ok_or_else(|| {
+        format!("an organization's name, or its address such as `https://dev.azure.com/contoso`; got {}", quoted(text))
+    })
+}
+
+fn guid(text: &str) -> Result<String, String> {
+    AuthorizationId::parse(text).map(|id| id.to_string()).ok_or_else(|| format!("a GUID; got {}", quoted(text)))
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes = text.parse::<u64>().ok().filter(|minutes| *minutes <= LONGEST_WAIT);
+    let minutes = minutes.map(|minutes| Duration::from_secs(minutes * 60));
+    minutes.ok_or_else(|| format!("a whole number of minutes from 0 to {LONGEST_WAIT}; got {}", quoted(text)))
 }
 
 #[cfg(test)]
@@ -228,15 +191,22 @@ mod tests {
     }
 
     fn all() -> String {
-        format!("sign-in --tenant {GUID} --client-id={GUID} --user a@contoso.com --vault-secret {SECRET}")
+        with("--tenant 22222222-2222-2222-2222-222222222222")
+    }
+
+    fn with(more: &str) -> String {
+        format!("sign-in --client-id={GUID} --user a@contoso.com --vault-secret {SECRET} {more}")
     }
 
     #[test]
     fn four_options_are_required_and_the_rest_has_defaults() {
         let arguments = parsed(&all());
         assert_eq!(arguments.authority.as_str(), "https://login.microsoftonline.com/");
-        assert_eq!((arguments.has_vault_token, arguments.redirect_host), (false, "localhost"));
-        assert!(parsed(&format!("{} --vault-token-stdin", all())).has_vault_token);
+        assert_eq!((arguments.input, arguments.redirect_host), (Input::Unused, "localhost"));
+        assert_eq!(arguments.patience, Duration::from_secs(600));
+        assert_eq!(parsed(&format!("{} --wait 0", all())).patience, Duration::ZERO);
+        assert_eq!(parsed(&format!("{} --vault-token-stdin", all())).input, Input::VaultToken);
+        assert_eq!(parsed(&format!("{} --bound", all())).input, Input::AppCredential);
         assert_eq!(parsed(&format!("{} --redirect-host 127.0.0.1", all())).redirect_host, "127.0.0.1");
         for help in ["--help", "-h", "help", "sign-in --help", "sign-in --tenant x -h"] {
             assert!(matches!(parse(help), Ok(Request::Help)), "{help}");
@@ -252,7 +222,6 @@ mod tests {
             faults,
             [
                 "unknown option \"--vault-secrets\"; did you mean `--vault-secret`?",
-                "unexpected argument \"x\"",
                 "unexpected argument \"stray\"",
                 "unknown option \"--passwort\"",
                 "\"--vault-token-stdin\" takes no value",
@@ -268,12 +237,48 @@ mod tests {
     }
 
     #[test]
+    fn organization_is_a_name_or_an_address_and_stands_for_the_tenant() {
+        for given in ["contoso", "https://dev.azure.com/contoso/", "https://contoso.visualstudio.com"] {
+            let arguments = parsed(&with(&format!("--organization {given}")));
+            assert!(matches!(&arguments.tenant, TenantOf::Organization(one) if one.name == "contoso"), "{given}");
+        }
+        for (given, words) in [
+            ("", "`--organization` is required"),
+            ("--organization=", "`--organization` is empty"),
+            ("--organization con/toso", "`--organization` must be an organization's name"),
+            ("--organization https://tfs.contoso.com/x", "`--organization` must be an organization's name"),
+            ("--organization http://127.0.0.1:1/contoso", "is a local address"),
+            (&format!("--organization contoso --tenant {GUID}"), "use only one of `--organization` and `--tenant`"),
+        ] {
+            let faults = parse(&with(given)).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains(words), "{given}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn what_standard_input_brings_and_how_long_to_wait_is_unambiguous() {
+        for (more, words) in [
+            ("--bound --vault-token-stdin", "use only one of `--bound` and `--vault-token-stdin`"),
+            ("--bound=yes", "\"--bound\" takes no value"),
+            ("--wait 31", "`--wait` must be a whole number of minutes from 0 to 30; got \"31\""),
+            ("--wait soon", "`--wait` must be a whole number"),
+        ] {
+            let faults = parse(&format!("{} {more}", all())).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains(words), "{more}: {faults:?}");
+        }
+        let china = all().replace("vault.azure.net", "vault.azure.cn");
+        assert!(parsed(&china).input == Input::Unused);
+        let faults = parse(&format!("{china} --bound")).unwrap_err();
+        assert!(faults[0].contains("`--bound` needs a vault of the public cloud"), "{faults:?}");
+    }
+
+    #[test]
     fn empty_scopes_count_as_not_given_and_others_must_reach_azure_devops() {
         let empty = format!("{} --scopes=", all());
         assert_eq!(parsed(&empty).scopes, None);
         assert!(parsed(&format!("{} --scopes vso.pats", all())).scopes.unwrap().ends_with("/vso.pats"));
         let faults = parse(&format!("{} --scopes offline_access", all())).unwrap_err();
-        assert!(faults[0].contains("`--scopes` must name at least one scope"), "{faults:?}");
+        assert!(faults[0].contains("`--scopes` must be at least one scope"), "{faults:?}");
     }
 
     #[test]
@@ -282,6 +287,10 @@ mod tests {
         for (text, words) in [
             (format!("--user {token}"), "looks like a secret"),
             (token.to_owned(), "looks like a secret"),
+            ("--client-secret eyJ".to_owned(), "unknown option \"--client-secret\""),
+            ("--bound eyJ".to_owned(), "`--bound` takes no value on the command line"),
+            ("sim8Q~eyJdclientsecret0123456789012345678".to_owned(), "argument that looks like a secret"),
+            ("--bound=sim8Q~eyJdclientsecret0123456789012345678".to_owned(), "takes no value"),
             (format!("--token={token}"), "unknown option \"--token\""),
         ] {
             let faults = parse(&format!("sign-in {text}")).unwrap_err().join("\n");

@@ -4,25 +4,27 @@
 //! The result is on standard output; everything else that is said is for the person at the terminal, on standard error.
 
 mod arguments;
+mod browse;
 mod browser;
+mod client;
+mod command_line;
+mod help;
+mod input;
 mod listener;
-mod vault_token;
+mod patience;
+mod pipeline;
+mod vault;
 
 use std::cell::Cell;
 use std::ffi::OsString;
-use std::future::Future;
 use std::io::{Read, Write};
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
-
-use tokio::time::{Instant, interval_at};
 
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::Console;
-use crate::azure::entra::{self, Credential, Grant, Issuer};
-use crate::azure::key_vault::{self, NewVersion, Version};
+use crate::azure::entra::{AZURE_DEVOPS, Grant, Issuer};
 use crate::failure::{Failure, StepError, on};
 use crate::http::Files;
 use crate::http::Http;
@@ -32,13 +34,15 @@ use crate::model::text::quoted;
 use crate::runtime::clock::Clock;
 use crate::runtime::limits::Limits;
 use crate::settings;
+use crate::sign_in::of_organization;
 use crate::sign_in::person::{NOTHING_STORED, accept};
-use crate::sign_in::store::{IDLE_LIFE, beside, check_tags, replace};
-use crate::sign_in::with_identity;
 
 pub use self::listener::asked_for;
 
-use self::arguments::{Arguments, Request};
+use self::arguments::{Arguments, Input, Request, TenantOf};
+use self::client::{Client, Proof};
+use self::patience::{Fresh, waiting};
+use self::vault::Vault;
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
@@ -46,12 +50,14 @@ const WRONG_ARGUMENTS: u8 = 2;
 /// The exit code that shells give a program ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-const MAYBE_STORED: &str = "It is not known whether the refresh token was stored.";
 /// A person is waiting: a misspelled host name or a proxy that is down should not take a minute.
 const REPEAT_WITHIN: Duration = Duration::from_secs(15);
-/// After this time the terminal shows what is in progress, and then repeats it.
-const SILENCE: Duration = Duration::from_secs(2);
-const REMINDER: Duration = Duration::from_secs(10);
+/// Reported: a new secret of an app works after 4 to 18 seconds (microsoftgraph/microsoft-graph-docs#17966).
+const NEW_SECRET: Duration = Duration::from_secs(60);
+/// The app needs a credential.
+const CONFIDENTIAL: &str = "AADSTS7000218";
+/// Refusals of a credential that the app does not have, or that not every server of Entra knows yet.
+const UNKNOWN_CREDENTIAL: [&str; 2] = ["AADSTS7000215", "AADSTS700027"];
 
 pub struct Streams {
     pub input: Box<dyn Read + Send>,
@@ -75,7 +81,7 @@ pub async fn run(
     let arguments = match arguments::read(arguments) {
         Ok(Request::SignIn(arguments)) => *arguments,
         Ok(Request::Help) => {
-            console.say(arguments::HELP);
+            console.say(help::HELP);
             return DONE;
         }
         Err(faults) => {
@@ -147,183 +153,148 @@ struct Station {
 impl Station {
     async fn sign_in(&self, input: Box<dyn Read + Send>, is_terminal: bool) -> Result<(), Failure> {
         let unstored = |error: StepError| error.now(NOTHING_STORED);
-        let Arguments { user, client, secret, scopes, has_vault_token, .. } = &self.arguments;
-        // Tried before the person spends time on a sign-in.
-        let vault_token = match has_vault_token {
-            true => Some(self.given_vault_token(input, is_terminal).await.map_err(unstored)?),
-            false => None,
+        let Arguments { user, scopes, secret, .. } = &self.arguments;
+        // What standard input brought is tried before the person spends time on a sign-in.
+        let brought = self.brought(input, is_terminal).await.map_err(unstored)?;
+        let tenant = self.tenant().await.map_err(unstored)?;
+        let (proof, mut vault) = match brought {
+            Brought::Nothing => (Proof::Public, None),
+            Brought::VaultToken(token) => (Proof::Public, Some(Vault { token, writer: "the user of that token" })),
+            Brought::Proof(proof) => (proof, None),
         };
-        let tokens = self.browse().await.map_err(unstored)?;
-        let person = accept(&tokens, user, client, scopes.is_none()).map_err(unstored)?;
+        let issuer = Issuer { authority: &self.arguments.authority, tenant: &tenant };
+        let client = Client { http: &self.http, clock: &self.clock, issuer, id: &self.arguments.client, proof };
+        if self.is_bound() {
+            vault = Some(self.vault_as_app(&client).await.map_err(unstored)?);
+        }
+        if let Some(vault) = &vault {
+            self.look(vault).await.map_err(unstored)?;
+        }
+        let tokens = self.browse(&client).await.map_err(unstored)?;
+        let person = accept(&tokens, user, client.id, scopes.is_none()).map_err(unstored)?;
         if let Some(scopes) = scopes {
-            check_granted(tokens.scope.as_deref(), scopes).map_err(unstored)?;
+            browse::check_granted(tokens.scope.as_deref(), scopes).map_err(unstored)?;
         }
         self.console.redact(&person.refresh_token);
         self.console.say(&format!("{} has signed in", person.who));
-        let vault_token = match vault_token {
-            Some(token) => token,
-            None => self.vault_token_of(&person.refresh_token).await.map_err(unstored)?,
-        };
-        let stored = self.look(&vault_token).await.map_err(unstored)?;
-        let (tags, content_type) = beside(stored.as_ref(), &person.tags);
-        let expires = Some(self.clock.now().plus(IDLE_LIFE));
-        let new = NewVersion { value: &person.refresh_token, content_type, tags: &tags, expires };
-        self.now.set(MAYBE_STORED);
-        let stored = self.waiting("storing the refresh token", replace(&self.http, secret, &vault_token, &new)).await;
-        let replaced = stored.map_err(|error| {
-            let now = if error.maybe_applied { MAYBE_STORED } else { NOTHING_STORED };
-            let advice = advice(&error);
-            StepError::new(on(error, &format!("could not store the refresh token in {secret}")))
-                .advise_if(advice)
-                .now(now)
-        })?;
-        if let Some(warning) = replaced {
-            self.errors.say(&format!("warning: {warning}"));
+        if self.is_bound() {
+            self.check_bound(&client, &person.refresh_token).await.map_err(unstored)?;
+            let app = quoted(client.id);
+            self.console
+                .say(&format!("verified: the refresh token is refused without the credential of the app {app}"));
         }
+        let vault = match vault {
+            Some(vault) => vault,
+            None => self.vault_as_user(&client, &person.refresh_token).await.map_err(unstored)?,
+        };
+        self.store(&vault, &person).await?;
         self.console.say(&format!("stored the refresh token in {secret}; each run of the pipeline renews it"));
-        self.console.say(&format!("next: `refreshTokenSecret: {}` in the pipeline's step", secret.url()));
+        self.errors.say("Next: this pipeline. Its first run shows the plan; `command: check` checks the whole setup.");
+        self.console.say(&pipeline::yaml(&self.arguments));
+        if self.is_bound() {
+            self.errors
+                .say("Now delete the app's secret or certificate that was used here: nothing needs it any more.");
+        }
         Ok(())
     }
 
-    fn issuer(&self) -> Issuer<'_> {
-        Issuer { authority: &self.arguments.authority, tenant: &self.arguments.tenant }
+    fn is_bound(&self) -> bool {
+        self.arguments.input == Input::AppCredential
     }
 
-    /// Says now and then what takes so long.
-    async fn waiting<T>(&self, what: &str, task: impl Future<Output = T>) -> T {
-        let mut task = pin!(task);
-        let mut reminders = interval_at(Instant::now() + SILENCE, REMINDER);
-        loop {
-            tokio::select! {
-                done = &mut task => return done,
-                _ = reminders.tick() => self.errors.say(&format!("still {what}; Ctrl-C stops it")),
-            }
-        }
-    }
-
-    /// The vault token that the caller hands in.
-    async fn given_vault_token(&self, input: Box<dyn Read + Send>, is_terminal: bool) -> Result<Secret, StepError> {
-        if is_terminal {
-            self.errors.say("Paste an access token for the vault, then press Enter:");
-        }
-        let read = vault_token::read(input, is_terminal);
-        let token = self.waiting("reading the vault's token from standard input", read).await;
-        let token = token.map_err(|error| StepError::new(error).advise(format!("Pipe one in: {FROM_AZ}")))?;
-        self.console.redact(&token);
-        self.look(&token).await?;
-        Ok(token)
-    }
-
-    /// What the vault holds so far.
-    async fn look(&self, token: &Secret) -> Result<Option<Version>, StepError> {
-        let secret = &self.arguments.secret;
-        let looked = self.waiting("reading the vault", key_vault::look(&self.http, secret, token)).await;
-        let stored = looked.map_err(|error| {
-            let advice = advice(&error);
-            StepError::new(on(error, &format!("could not read {secret}"))).advise_if(advice)
-        })?;
-        if let Some(stored) = &stored {
-            check_tags(secret, &stored.tags)?;
-        }
-        Ok(stored)
-    }
-
-    /// A token for the vault by the same sign-in: the person who signed in must be allowed to write there.
-    async fn vault_token_of(&self, refresh_token: &Secret) -> Result<Secret, StepError> {
-        let secret = &self.arguments.secret;
-        let (grant, scope) = (Grant::RefreshToken(refresh_token), secret.scope());
-        let answer =
-            entra::token(&self.http, self.issuer(), &self.arguments.client, &Credential::Public, grant, &scope);
-        let tokens = self.waiting("getting a token for the vault", answer).await.map_err(|error| {
-            StepError::new(on(error, "could not get a token for the vault with the same sign-in"))
-                .advise(format!("Pass one with `--vault-token-stdin`: {FROM_AZ}"))
-        })?;
-        self.console.redact(&tokens.access_token);
-        Ok(tokens.access_token)
-    }
-
-    /// From the browser's start to the tokens.
-    async fn browse(&self) -> Result<entra::Tokens, StepError> {
-        const WHAT: &str = "could not sign in with the browser";
-        let failed = |error: anyhow::Error| StepError::new(error.context(WHAT));
-        let default = format!("{}/.default", entra::AZURE_DEVOPS);
-        let scope = with_identity(self.arguments.scopes.as_deref().unwrap_or(&default));
-        let Arguments { client, user, redirect_host, .. } = &self.arguments;
-        let asked =
-            listener::BrowserSignIn::new(self.issuer(), client, user, &scope, redirect_host).await.map_err(failed)?;
-        self.console.redact(&asked.state);
-        self.console.redact(&asked.verifier);
-        let start = asked.start();
-        self.errors.say(&format!("To sign in as {user}, open {start} in a browser on this machine."));
-        let code = tokio::select! {
-            code = asked.code() => code,
-            never = self.open(&start) => match never {},
+    /// Reads what standard input brings, if anything.
+    async fn brought(&self, input: Box<dyn Read + Send>, is_terminal: bool) -> Result<Brought, StepError> {
+        let (what, advice) = match self.arguments.input {
+            Input::Unused => return Ok(Brought::Nothing),
+            Input::VaultToken => ("an access token for the vault", vault::FROM_AZ),
+            Input::AppCredential => ("a client secret of the app", CREDENTIAL_FROM_AZ),
         };
-        let code = code.map_err(|error| {
-            failed(error).advise(format!(
-                "Run again. The app {} needs the redirect URI `http://{redirect_host}` of the platform \"Mobile and \
-                 desktop applications\".",
-                quoted(client)
+        if is_terminal {
+            self.errors.say(&format!("Paste {what}, then press Enter:"));
+        }
+        let reading = format!("reading {what} from standard input");
+        let read = async {
+            let bytes = waiting(&self.errors, &reading, input::read(input, is_terminal)).await?;
+            match self.arguments.input {
+                Input::AppCredential => input::credential(&bytes).map(Brought::Proof),
+                _ => input::vault_token(&bytes).map(Brought::VaultToken),
+            }
+        };
+        let brought = read.await.map_err(|error| StepError::new(error).advise(format!("Pipe one in: {advice}")))?;
+        if let Brought::VaultToken(secret) | Brought::Proof(Proof::Secret(secret)) = &brought {
+            self.console.redact(secret);
+        }
+        Ok(brought)
+    }
+
+    async fn tenant(&self) -> Result<String, StepError> {
+        let organization = match &self.arguments.tenant {
+            TenantOf::Id(id) => return Ok(id.clone()),
+            TenantOf::Organization(organization) => organization,
+        };
+        let asked =
+            waiting(&self.errors, "asking the organization for its tenant", of_organization(&self.http, organization));
+        let tenant = asked.await?.ok_or_else(|| {
+            let error = anyhow::anyhow!("the organization {organization} does not say which tenant it belongs to");
+            StepError::new(error).advise("Give the tenant with `--tenant`.")
+        })?;
+        self.errors.say(&format!("the tenant of {organization} is {tenant}"));
+        Ok(tenant)
+    }
+
+    /// The app writes the vault itself, as it will in the pipeline: nobody else needs a role there, and that its credential
+    /// is right is known before the person signs in.
+    async fn vault_as_app(&self, client: &Client<'_>) -> Result<Vault, StepError> {
+        let scope = self.arguments.secret.scope();
+        let fresh = Fresh {
+            refused: format!("Entra does not know this credential of the app {} yet", quoted(client.id)),
+            hint: "A new one takes up to a minute.",
+            limit: self.arguments.patience.min(NEW_SECRET),
+            is_passing: |error| error.codes().any(|code| UNKNOWN_CREDENTIAL.contains(&code)),
+        };
+        let ask = async || {
+            let asked = client.token(Grant::ClientCredentials, &scope);
+            waiting(&self.errors, "signing in as the app", asked).await
+        };
+        let tokens = fresh.wait(&self.errors, ask).await?.map_err(|error: CallError| {
+            let what = "could not sign in as the app with the credential on standard input";
+            StepError::new(on(error, what)).advise(format!(
+                "Check `--client-id`, and pass a current secret or certificate of that app: {CREDENTIAL_FROM_AZ}"
             ))
         })?;
-        self.console.redact(&code);
-        let grant = Grant::AuthorizationCode { code: &code, verifier: &asked.verifier, redirect: &asked.redirect };
-        let tokens = entra::token(&self.http, self.issuer(), client, &Credential::Public, grant, &scope);
-        let tokens = self.waiting("redeeming the sign-in", tokens).await;
-        let tokens = tokens.map_err(|error| StepError::new(on(error, WHAT)))?;
         self.console.redact(&tokens.access_token);
-        Ok(tokens)
+        Ok(Vault { token: tokens.access_token, writer: "the service connection's app" })
     }
 
-    /// Opens the browser, and says what became of that and how long there is. Never ends.
-    async fn open(&self, start: &str) -> std::convert::Infallible {
-        const BY_HAND: &str = "open the address above yourself";
-        let minutes = listener::SIGN_IN_TIMEOUT.as_secs() / 60;
-        match browser::open(start) {
-            Ok(opener) => {
-                self.errors
-                    .say(&format!("Asked the system to open it. Waiting {minutes} minutes for the sign-in there."));
-                let failure = browser::failure(opener).await;
-                self.errors.say(&format!("The browser could not be opened ({failure}): {BY_HAND}."));
-            }
+    /// A thief has the refresh token and the app's id. Whether that is enough, Entra alone knows, so it is asked.
+    async fn check_bound(&self, client: &Client<'_>, refresh_token: &Secret) -> Result<(), StepError> {
+        let scope = format!("{AZURE_DEVOPS}/.default");
+        let asked = client.token_without_proof(Grant::RefreshToken(refresh_token), &scope);
+        match waiting(&self.errors, "checking that the token is bound", asked).await {
+            Err(error) if error.codes().any(|code| code == CONFIDENTIAL) => Ok(()),
             Err(error) => {
-                let opener = browser::OPENER;
-                self.errors.say(&format!("The browser could not be opened (`{opener}`: {error}): {BY_HAND}."));
-                self.errors.say(&format!("Waiting {minutes} minutes for the sign-in there."));
+                let what = "could not check that the refresh token is useless without the app's credential";
+                Err(StepError::new(on(error, what)))
+            }
+            Ok(_) => {
+                let error =
+                    anyhow::anyhow!("the refresh token is not bound: Entra redeems it without the app's credential");
+                Err(StepError::new(error).advise(format!(
+                    "Turn off \"Allow public client flows\" of the app {}, and leave it no redirect URI but those of the \
+                     platform \"Web\". Then run again.",
+                    quoted(client.id)
+                )))
             }
         }
-        std::future::pending().await
     }
 }
 
-/// The scopes that were asked for by name must be among those that were granted.
-fn check_granted(granted: Option<&str>, asked: &str) -> Result<(), StepError> {
-    let Some(granted) = granted else { return Ok(()) };
-    let short = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let has: Vec<String> = granted.split(' ').map(short).collect();
-    let lacks = |scope: &&str| {
-        let scope = short(scope);
-        !has.contains(&scope) && ![".default", "openid", "profile", "offline_access"].contains(&scope.as_str())
-    };
-    let missing: Vec<String> = asked.split(' ').filter(lacks).map(|scope| quoted(&short(scope))).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!("the scopes granted are {}; {} is missing", quoted(granted), missing.join(" and "));
-    Err(StepError::new(error).advise("Grant the app these delegated permissions, with admin consent. Then run again."))
+/// What standard input brought.
+enum Brought {
+    Nothing,
+    VaultToken(Secret),
+    Proof(Proof),
 }
 
-/// Here it is a person who lacks a role, and no service connection's app.
-fn advice(error: &CallError) -> Option<String> {
-    let is_about_a_role = error.refusal().is_some_and(|(status, code)| {
-        status == 401 || (status == 403 && !matches!(code, "ForbiddenByFirewall" | "ForbiddenByConnection"))
-    });
-    is_about_a_role.then(|| {
-        "Give the user who writes the secret the role Key Vault Secrets Officer on the vault, and use a token of the \
-         vault's tenant; then sign in again."
-            .to_owned()
-    })
-}
-
-const FROM_AZ: &str = "`az account get-access-token --resource https://vault.azure.net --query accessToken -o tsv | \
-                       rotate-pat sign-in … --vault-token-stdin`.";
+const CREDENTIAL_FROM_AZ: &str = "`az ad app credential reset --id APP --append --query password -o tsv | \
+                                  rotate-pat sign-in … --bound`.";

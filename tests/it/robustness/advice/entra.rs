@@ -215,5 +215,7 @@ fn each_number_of_entra_prints_its_remedy() {
     table.is_complete_but_for(&[
         // The workstation's browser is not driven here.
         "Sign in from a workstation that the Conditional Access policy allows.",
+        "Sign in with `--bound`, or move the redirect URI",
+        "Move the app's redirect URI to the platform \"Web\"",
     ]);
 }

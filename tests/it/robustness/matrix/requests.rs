@@ -8,7 +8,7 @@ use super::scenario::Scenario;
 use crate::check::rows;
 use crate::harness::in_process::Conditions;
 use crate::report::{OF_ALL, local};
-use crate::sign_in::{device_code, workstation};
+use crate::sign_in::{bound, device_code, workstation};
 use agent::JobStatus;
 use simulator::{Exchange, Op};
 
@@ -70,6 +70,7 @@ fn sent() -> Vec<Exchange> {
     sent.extend(rows::requests());
     sent.extend(device_code::requests());
     sent.extend(workstation::requests());
+    sent.extend(bound::requests());
     // Those two are the browser's.
     sent.retain(|one| !matches!(one.op, Op::Authorize | Op::SignIn));
     sent

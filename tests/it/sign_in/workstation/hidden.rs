@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 
-use super::{OPENS, browser, get, start, station};
+use super::start;
+use crate::sign_in::station::{OPENS, browser, get, station};
 use simulator::{Fault, Op, When};
 
 const USER: &str = "rotator@contoso.onmicrosoft.com";

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use super::{arguments, browser, station, vault_token};
+use super::arguments;
+use crate::sign_in::station::{browser, station, vault_token};
 
 const PROMPT: &str = "Paste an access token for the vault, then press Enter:";
 const CTRL_C: &str = "\u{3}";
