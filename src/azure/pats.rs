@@ -16,6 +16,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use url::Url;
 
 use crate::http::word;
@@ -227,7 +228,7 @@ impl Pats<'_> {
     ///
     /// # Errors
     /// Whether a token may have been created, and why the request failed.
-    pub async fn create(&self, new: &New<'_>) -> Result<Created, NotCreated> {
+    async fn create(&self, new: &New<'_>) -> Result<Created, NotCreated> {
         let body = json!({
             "displayName": new.display_name,
             "scope": new.scopes.as_str(),
@@ -255,6 +256,21 @@ impl Pats<'_> {
             (Some(code), ..) => Err(NotCreated::Ambiguous(refused(code))),
             (None, None, _) => Err(NotCreated::Ambiguous(unreadable(&reply, "a token without its value".to_owned()))),
             (None, Some(_), Err(seen)) => Err(NotCreated::Ambiguous(unreadable(&reply, seen))),
+        }
+    }
+
+    /// The same; once the run is cancelled, waits only a little longer for the reply, as there must be time to clean up.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn create_unless_cancelled(&self, new: &New<'_>) -> Result<Created, NotCreated> {
+        let given_up = async {
+            self.http.cancel().requested().await;
+            sleep(self.http.limits().create_reply_when_cancelled).await;
+        };
+        tokio::select! {
+            created = self.create(new) => created,
+            () = given_up => Err(NotCreated::Ambiguous(CallError::new(Service::AzureDevOps, Kind::Cancelled))),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::check::row::Row;
 use crate::context::{Context, RotationContext};
 use crate::failure::{StepError, UNCHANGED, on};
 use crate::http::Auth;
-use crate::model::api_error::{CallError, Kind, Service};
+use crate::model::api_error::{CallError, Service};
 use crate::model::pat::Pat;
 use crate::model::scopes::Scopes;
 use crate::model::secret::Secret;
@@ -41,28 +41,50 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The service rounds what it stores.
 const ROUNDING: Duration = Duration::from_secs(60);
 const SHORTENED_TO: Duration = Duration::from_secs(12 * 60 * 60);
-/// What is true once the canary is gone.
-const GONE: &str = "The check's own token was revoked; nothing else was changed.";
 
 /// What a canary settled, and what became of it.
+#[derive(Default)]
 pub(super) struct Measured {
     pub(super) rows: Vec<Row>,
-    pub(super) now: &'static str,
-    /// What is true where one could not be revoked.
-    pub(super) leftover: Option<String>,
+    /// Whether one may have been made.
+    has_made: bool,
+    /// How many the check revoked that earlier ones had left.
+    cleaned: usize,
+    /// A sentence on each that could not be revoked.
+    pub(super) remaining: Vec<String>,
+}
+
+impl Measured {
+    /// What is true now.
+    pub(super) fn now(&self) -> String {
+        let (own, earlier) = ("The check's own token was revoked", "tokens that earlier checks left");
+        match (&self.remaining[..], self.has_made, self.cleaned > 0) {
+            ([], false, false) => UNCHANGED.to_owned(),
+            ([], false, true) => format!("Only {earlier} were revoked."),
+            ([], true, false) => format!("{own}; nothing else was changed."),
+            ([], true, true) => format!("{own}, and {earlier}; nothing else was changed."),
+            (remaining, _, false) => format!("{} Nothing else was changed.", remaining.join(" ")),
+            (remaining, _, true) => {
+                format!(
+                    "{} Others, which earlier checks left, were revoked; nothing else was changed.",
+                    remaining.join(" ")
+                )
+            }
+        }
+    }
 }
 
 /// Every row that a canary would have settled, with why it did not.
 pub(super) fn not_made(why: &str) -> Measured {
     let rows = SETTLES.iter().map(|(key, name)| Row::unknown(key, *name, why)).collect();
-    Measured { rows, now: UNCHANGED, leftover: None }
+    Measured { rows, ..Measured::default() }
 }
 
 /// Cleans up canaries that were left behind; then makes one, measures and revokes it.
 pub(super) async fn measure(work: &RotationContext, as_user: &AsUser) -> Measured {
     let context = &work.context;
     let pats = context.pats(&as_user.user.token);
-    let mut leftover = clean(work, &pats, as_user).await;
+    let (cleaned, left) = clean(work, &pats, as_user).await;
     let mut measured = if let Err(error) = context.check_wanted() {
         not_made(&format!("not tried: {error:#}"))
     } else {
@@ -73,7 +95,8 @@ pub(super) async fn measure(work: &RotationContext, as_user: &AsUser) -> Measure
             measured.rows.push(Row::unknown(key, name, "not tried: the canary came to an end before"));
         }
     }
-    measured.leftover = measured.leftover.or(leftover.take());
+    measured.cleaned = cleaned;
+    measured.remaining.extend(left);
     measured
 }
 
@@ -82,22 +105,34 @@ async fn make_and_measure(work: &RotationContext, pats: &Pats<'_>, as_user: &AsU
     let request = &work.settings.request;
     let display_name = request.name.canary(&request.run);
     let Ok(scopes) = Scopes::parse(SMALLEST_SCOPE) else { return not_made("not tried") };
-    let asked = context.clock.now().plus(DAY * u32::from(request.valid_for_days));
-    let new = New { display_name: &display_name, scopes: &scopes, valid_to: asked };
-    let (sent, could_not) = (Instant::now(), format!("could not create {}", quoted(&display_name)));
+    let could_not = format!("could not create {}", quoted(&display_name));
     let (key, name) = SETTLES[0];
-    let created = match sent_or_cancelled(context, pats, &new).await {
-        Ok(created) => created,
-        Err(NotCreated::Refused(error)) => {
-            let advice = sign_in::explain_refusal(context, &as_user.user, &error).await;
-            let error = StepError::new(on(error, &could_not)).advise_if(advice);
-            let seen = format!("{error}; a rotation would be refused too");
-            let rows = vec![Row::not_ok(key, name, seen, error.advice())];
-            return Measured { rows, now: UNCHANGED, leftover: None };
+    let limits = context.http.limits();
+    let (mut tries, mut backoff, mut has_made) = (limits.creations, Backoff::new(limits), false);
+    let (created, asked, sent) = loop {
+        let asked = context.clock.now().plus(DAY * u32::from(request.valid_for_days));
+        let (new, sent) = (New { display_name: &display_name, scopes: &scopes, valid_to: asked }, Instant::now());
+        let error = match pats.create_unless_cancelled(&new).await {
+            Ok(created) => break (created, asked, sent),
+            Err(NotCreated::Refused(error)) => {
+                let advice = sign_in::explain_refusal(context, &as_user.user, &error).await;
+                let error = StepError::new(on(error, &could_not)).advise_if(advice);
+                let seen = format!("{error}; a rotation would be refused too");
+                let rows = vec![Row::not_ok(key, name, seen, error.advice())];
+                return Measured { rows, has_made, ..Measured::default() };
+            }
+            Err(NotCreated::Ambiguous(error)) => error,
+        };
+        let mut remaining = Vec::new();
+        if !error.is_certainly_undone() {
+            has_made = true;
+            remaining = find_and_revoke(work, pats, as_user).await;
         }
-        Err(NotCreated::Ambiguous(error)) => {
+        tries = tries.saturating_sub(1);
+        let is_last = tries == 0 || !remaining.is_empty() || context.check_wanted().is_err();
+        if is_last || context.http.pause(Service::AzureDevOps, backoff.pause()).await.is_err() {
             let row = Row::unknown(key, name, format!("{could_not}: {error}")).with("unanswered");
-            return Measured { rows: vec![row], now: GONE, leftover: find_and_revoke(work, pats, as_user).await };
+            return Measured { rows: vec![row], has_made, remaining, ..Measured::default() };
         }
     };
     context.console.redact(&created.secret);
@@ -109,29 +144,17 @@ async fn make_and_measure(work: &RotationContext, pats: &Pats<'_>, as_user: &AsU
             () = cancel.requested() => {}
         }
     }
-    let pat = &created.pat;
+    let (pat, mut remaining) = (&created.pat, Vec::new());
     match revoke(context, pats, pat).await {
         Ok(()) if cancel.is_requested() => {}
         Ok(()) => after_revocation(context, pats, &created, &mut rows).await,
         Err(error) => {
             let (key, name) = SETTLES[8];
             rows.push(Row::not_ok(key, name, error.to_string(), by_hand(pat)));
-            return Measured { rows, now: GONE, leftover: Some(remains(pat, &error)) };
+            remaining.push(remains(pat, &error));
         }
     }
-    Measured { rows, now: GONE, leftover: None }
-}
-
-/// Sends the creation; once cancelled, waits a little longer for its reply, to clean up after it.
-async fn sent_or_cancelled(context: &Context, pats: &Pats<'_>, new: &New<'_>) -> Result<Created, NotCreated> {
-    let given_up = async {
-        context.http.cancel().requested().await;
-        sleep(context.http.limits().create_reply_when_cancelled).await;
-    };
-    tokio::select! {
-        created = pats.create(new) => created,
-        () = given_up => Err(NotCreated::Ambiguous(CallError::new(Service::AzureDevOps, Kind::Cancelled))),
-    }
+    Measured { rows, has_made: true, remaining, ..Measured::default() }
 }
 
 /// A canary that exists.
@@ -321,7 +344,7 @@ async fn after_revocation(context: &Context, pats: &Pats<'_>, created: &Created,
 }
 
 /// Revokes canaries of this run, and those that are old enough to have been left behind.
-async fn clean(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUser) -> Option<String> {
+async fn clean(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUser) -> (usize, Vec<String>) {
     let (name, run, now) = (&work.settings.request.name, &work.settings.request.run, work.context.clock.now());
     let organization = as_user.organization.as_ref();
     let mut left = left_canaries(name, &as_user.listed, organization, now);
@@ -333,7 +356,7 @@ async fn clean(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUser) -> Opt
 }
 
 /// Finds a canary whose creation was not answered, by its name, and revokes it. It may show late.
-async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUser) -> Option<String> {
+async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUser) -> Vec<String> {
     let context = &work.context;
     let display_name = work.settings.request.name.canary(&work.settings.request.run);
     let limits = context.http.limits();
@@ -346,7 +369,7 @@ async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUs
                 let ours: Vec<Pat> =
                     listing.pats.into_iter().filter(|pat| pat.display_name == display_name && is_new(pat)).collect();
                 if !ours.is_empty() {
-                    return revoke_all(context, pats, ours.into_iter()).await;
+                    return revoke_all(context, pats, ours.into_iter()).await.1;
                 }
                 seen = None;
             }
@@ -359,25 +382,25 @@ async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUs
         sleep(backoff.pause()).await;
     }
     let why = seen.map_or("it does not show in the list".to_owned(), |error| error.to_string());
-    Some(format!(
-        "Whether {} exists is not known ({why}); nobody knows its value, and a run after an hour revokes it. Nothing else \
-         was changed.",
+    vec![format!(
+        "Whether {} exists is not known ({why}); nobody knows its value, and a run after an hour revokes it.",
         quoted(&display_name)
-    ))
+    )]
 }
 
-async fn revoke_all(context: &Context, pats: &Pats<'_>, left: impl Iterator<Item = Pat>) -> Option<String> {
-    let mut remaining = None;
+/// How many could be revoked, and a sentence on each that could not.
+async fn revoke_all(context: &Context, pats: &Pats<'_>, left: impl Iterator<Item = Pat>) -> (usize, Vec<String>) {
+    let (mut revoked, mut remaining) = (0, Vec::new());
     for pat in left {
         match revoke(context, pats, &pat).await {
-            Ok(()) => context.console.say(&format!("revoked {} ({})", quoted(&pat.display_name), pat.id)),
-            Err(error) => {
-                context.console.warn(&remains(&pat, &error));
-                remaining = Some(remains(&pat, &error));
+            Ok(()) => {
+                revoked += 1;
+                context.console.say(&format!("revoked {} ({})", quoted(&pat.display_name), pat.id));
             }
+            Err(error) => remaining.push(remains(&pat, &error)),
         }
     }
-    remaining
+    (revoked, remaining)
 }
 
 /// Revokes a canary; once more where that was refused, as nobody else would.
@@ -392,8 +415,7 @@ async fn revoke(context: &Context, pats: &Pats<'_>, pat: &Pat) -> Result<(), Cal
 fn remains(pat: &Pat, error: &CallError) -> String {
     let state = if error.maybe_applied { "may not be revoked" } else { "could not be revoked" };
     format!(
-        "The check's own token, {} ({}), {state} ({error}); nobody holds it, and a run after an hour revokes it. Nothing \
-         else was changed.",
+        "The check's own token, {} ({}), {state} ({error}); nobody holds it, and a run after an hour revokes it.",
         quoted(&pat.display_name),
         pat.id
     )

@@ -29,21 +29,26 @@ pub async fn run(check: &Check<'_>) -> Result<(), Failure> {
         (None, true) => canary::not_made(&format!("not tried: it depends on {blocked_by}")),
         (_, false) => canary::not_made("left out: `canary` is `false`"),
     };
+    let now = canary.now();
     rows.extend(canary.rows);
     context.console.group("Check", &table(&rows));
     context.console.say(&sentence(&rows));
     if let Err(error) = files::show(check, &rows) {
         context.console.warn(&format!("could not write the check's summary and file: {error}"));
     }
-    let now = canary.leftover.unwrap_or_else(|| canary.now.to_owned());
     if cancel.is_requested() {
         return Err(StepError::cancelled().now(now));
     }
     let faults = faults(&rows);
-    if faults.is_empty() {
-        context.console.say(&format!("Result: checked: {}", sentence(&rows)));
-        return Ok(());
+    if !faults.is_empty() {
+        let error = anyhow::anyhow!("{} of {} rows not ok: {}", faults.len(), rows.len(), faults.join("; "));
+        let advice = "Do what the table says below each of these rows; then check again.";
+        return Err(StepError::new(error).advise(advice).now(now));
     }
-    let error = anyhow::anyhow!("{} of {} rows not ok: {}", faults.len(), rows.len(), faults.join("; "));
-    Err(StepError::new(error).advise("Do what the table says below each of these rows; then check again.").now(now))
+    if !canary.remaining.is_empty() {
+        let error = anyhow::anyhow!("could not see to it that every token of a check is revoked");
+        return Err(StepError::new(error).advise("Check again after an hour.").now(now));
+    }
+    context.console.say(&format!("Result: checked: {}", sentence(&rows)));
+    Ok(())
 }

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::azure::pats::{Created, New, NotCreated, Pats};
 use crate::context::RotationContext;
 use crate::failure::{Failure, StepError, UNCHANGED, on};
@@ -86,7 +84,7 @@ pub(super) async fn create(
         let sent = work.context.clock.steady();
         let valid_to = work.context.clock.now().plus(DAY * u32::from(rotation.valid_for_days));
         let new = New { display_name: &display_name, scopes: &rotation.scopes, valid_to };
-        let error = match sent_or_cancelled(work, pats, &new).await {
+        let error = match pats.create_unless_cancelled(&new).await {
             Ok(created) => {
                 work.context.console.redact(&created.secret);
                 work.note(Effect::on(&created.pat, Act::Created, work.context.clock.now()));
@@ -121,21 +119,6 @@ pub(super) async fn create(
         let pause = creations.backoff.pause().max(asked_for);
         let pause = work.context.http.pause(Service::AzureDevOps, pause).await;
         pause.map_err(|error| StepError::new(on(error, &could_not)).now(now))?;
-    }
-}
-
-/// Sends the creation; once cancelled, waits a little longer for its reply, as there must be time to clean up after it.
-async fn sent_or_cancelled(work: &RotationContext, pats: &Pats<'_>, new: &New<'_>) -> Result<Created, NotCreated> {
-    let given_up = async {
-        work.context.http.cancel().requested().await;
-        sleep(work.context.http.limits().create_reply_when_cancelled).await;
-    };
-    tokio::select! {
-        created = pats.create(new) => created,
-        () = given_up => {
-            let error = CallError::new(Service::AzureDevOps, Kind::Cancelled);
-            Err(NotCreated::Ambiguous(error))
-        }
     }
 }
 

@@ -111,9 +111,13 @@ impl Cell {
         format!("{}, {:?}, {what}", self.kind.name, self.stage)
     }
 
-    /// What it shows, for a sample: the operation with the fault, and the kind of run in the stage.
+    /// What it shows, for a sample: the operation with the fault, and the kind of run in the stage. What a check does to its
+    /// canary is something else than what a rotation does to its token.
     pub(crate) fn traits(&self) -> Vec<String> {
         let what = match &self.happening {
+            Happening::At(op @ (Op::CreatePat | Op::UpdatePat | Op::RevokePat), _, wrong) if self.kind.is_check() => {
+                format!("{op:?} of a canary, {}", wrong.name())
+            }
             Happening::At(op, _, wrong) => format!("{op:?}, {}", wrong.name()),
             Happening::Unheard(_) => format!("unheard, {:?}", self.stage),
             Happening::Ahead(hours) => format!("the agent's clock {hours} hours ahead"),
@@ -151,7 +155,7 @@ impl Cell {
         if !self.is_deaf(is_main) {
             oracle::judge_main(scene, &begun, &after, &main)?;
         }
-        if is_main && self.passes() && !keeps_from_commit(scene) {
+        if is_main && self.passes() && !keeps_from_commit(scene) && !is_left_unsure(scene) {
             same_end(&main, self.kind.ends_well.0)?;
         }
         scene.sim.clear_faults();
@@ -251,6 +255,14 @@ fn keeps_from_commit(scene: &Scenario) -> bool {
     })
 }
 
+/// Whether a check does not know if it has made its canary: the list shows none, so there may be one, and it says so.
+fn is_left_unsure(scene: &Scenario) -> bool {
+    let is_unsure = |exchange: &Exchange| {
+        exchange.op == Op::CreatePat && exchange.fault.is_some() && !exchange.handled && exchange.status != Some(429)
+    };
+    scene.kind.is_check() && scene.sim.transcript().iter().any(is_unsure)
+}
+
 /// A held rotation ends with issues, so that the run is not green.
 pub(crate) fn ended_well(run: &StepRun) -> bool {
     matches!(run.result, TaskResult::Succeeded | TaskResult::SucceededWithIssues)
@@ -296,7 +308,8 @@ pub(crate) fn heal(scene: &mut Scenario) -> Result<(), String> {
     if variable.is_some_and(|number| number != committed.number) {
         return Err(format!("I3: the job got {variable:?}, and #{} is committed", committed.number));
     }
-    if scene.kind.left.iter().all(|left| *left == Left::Committed) && scene.kind.seldom && active.len() != 1 {
+    let is_one = |left: &Left| matches!(left, Left::Committed | Left::Canary);
+    if scene.kind.left.iter().all(is_one) && scene.kind.seldom && active.len() != 1 {
         return Err(format!("I3: nothing was due, and these are active: {active:#?}"));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The real process, ended from outside at every request of a whole rotation and between any two lines of its output:
+//! The real process, ended from outside at every request of a whole rotation, or of a check, and between any two lines of its output:
 //! SIGKILL before and after the service acts, the agent's ladder of SIGINT, SIGTERM and SIGKILL, and a container that is
 //! removed. Nothing is asked of the dead but that the promises hold and that one healthy run brings all together.
 
@@ -54,15 +54,20 @@ fn settled_later() -> Kind {
     kind::all().into_iter().find(|kind| kind.later && !kind.places.is_empty()).expect("a later job that settles")
 }
 
+fn check() -> Kind {
+    kind::all().into_iter().find(Kind::is_check).expect("a check")
+}
+
 /// Every death of this sort in every stage.
 fn deaths(ends: &[End]) -> Vec<Death> {
-    let (kind, later) = (everything(), settled_later());
-    let (clean, clean_later) = (Clean::run(&kind), Clean::run(&later));
+    let (kind, later, check) = (everything(), settled_later(), check());
+    let (clean, clean_later, checked) = (Clean::run(&kind), Clean::run(&later), Clean::run(&check));
     let mut deaths = Vec::new();
     for (kind, stage, requests, lines) in [
         (&kind, Stage::Main, &clean.main, clean.main_lines),
         (&kind, Stage::Settle, &clean.settle, clean.settle_lines),
         (&later, Stage::Settle, &clean_later.settle, clean_later.settle_lines),
+        (&check, Stage::Main, &checked.main, checked.main_lines),
     ] {
         let at = cell::ordinals(requests).into_iter();
         let points = at.flat_map(|(op, n)| [Point::Before(op, n), Point::After(op, n)]);

@@ -17,6 +17,16 @@ pub(crate) enum Left {
     Held,
     /// With its end that many hours from now.
     Superseded(i32),
+    /// That of a check, two hours ago.
+    Canary,
+}
+
+/// What the step does, and what the run after it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commands {
+    Rotations,
+    Checks,
+    CheckThenRotation,
 }
 
 /// Where the user's token comes from.
@@ -47,6 +57,7 @@ pub(crate) enum Confirmed {
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
+    pub(crate) commands: Commands,
     pub(crate) left: &'static [Left],
     pub(crate) places: &'static [&'static str],
     pub(crate) has_variable: bool,
@@ -80,6 +91,7 @@ impl Kind {
     fn rotation(name: &'static str) -> Self {
         Self {
             name,
+            commands: Commands::Rotations,
             left: &[Left::Committed],
             places: &[],
             has_variable: true,
@@ -115,6 +127,16 @@ impl Kind {
         Self { source, scheme: Some(scheme), seldom: true, tried: MAIN, ..Self::rotation(name) }
     }
 
+    /// A check of what a rotation of the committed one needs.
+    fn check(name: &'static str, source: Source, scheme: Scheme, places: &'static [&'static str]) -> Self {
+        let commands = Commands::Checks;
+        Self { commands, places, has_variable: false, ..Self::signed_in(name, source, scheme) }
+    }
+
+    pub(crate) fn is_check(&self) -> bool {
+        self.commands != Commands::Rotations
+    }
+
     /// After dead runs.
     fn healing(name: &'static str, left: &'static [Left]) -> Self {
         Self { left, seldom: true, ..Self::rotation(name) }
@@ -123,7 +145,7 @@ impl Kind {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Kind> {
-    [rotations(), job_ends(), found(), sign_ins()].concat()
+    [rotations(), job_ends(), found(), sign_ins(), checks()].concat()
 }
 
 fn rotations() -> Vec<Kind> {
@@ -211,6 +233,17 @@ fn sign_ins() -> Vec<Kind> {
         Kind {
             ends_well: (false, true),
             ..Kind::signed_in("the connection alone", Source::Connection, Scheme::Secret)
+        },
+    ]
+}
+
+fn checks() -> Vec<Kind> {
+    let left: &[Left] = &[Left::Committed, Left::Canary];
+    vec![
+        Kind { left, ..Kind::check("a check", Source::Vault, Scheme::Federated, &[VAULT, GROUP, FEED]) },
+        Kind {
+            commands: Commands::CheckThenRotation,
+            ..Kind::check("a check before a rotation", Source::AccessToken, Scheme::Secret, &[GROUP])
         },
     ]
 }

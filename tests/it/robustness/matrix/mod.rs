@@ -4,6 +4,7 @@
 //! totals are printed.
 
 mod cell;
+mod checks;
 mod fault;
 mod interleaved;
 mod kill;
@@ -18,6 +19,7 @@ mod spoken;
 pub(crate) mod tally;
 mod traces;
 mod turns;
+mod watched;
 
 use rotate_pat::app::Stage;
 

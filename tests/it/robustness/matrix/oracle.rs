@@ -1,6 +1,7 @@
 //! I5: what a stage says is held against the world. Every sentence about what is true now is known here with what it
 //! claims; one that is not known fails, so that nobody adds a sentence without saying when it is true.
 
+use super::checks;
 use super::kind::Left;
 use super::scenario::{Scenario, Seen, SeenPat};
 use crate::destinations::several::{FEED, GROUP, VAULT};
@@ -14,7 +15,7 @@ const WORDS: [(&str, &str); 3] = [
     (FEED, "service connection \"contoso-feed\""),
 ];
 
-type Verdict = Result<(), String>;
+pub(super) type Verdict = Result<(), String>;
 
 /// The two states that a message lies between.
 struct Change<'a> {
@@ -55,6 +56,9 @@ const CLAIMS: [Claim; 20] = [
 
 /// The main stage.
 pub(crate) fn judge_main(scene: &Scenario, before: &Seen, after: &Seen, run: &StepRun) -> Verdict {
+    if scene.kind.is_check() {
+        return checks::judge(before, after, run);
+    }
     let change = Change { before, after, text: "" };
     if run.result != TaskResult::Succeeded {
         return judge_words(&change, run);
@@ -131,7 +135,7 @@ fn judge_words(change: &Change<'_>, run: &StepRun) -> Verdict {
     Ok(())
 }
 
-fn is(holds: bool, what: &str) -> Verdict {
+pub(super) fn is(holds: bool, what: &str) -> Verdict {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 

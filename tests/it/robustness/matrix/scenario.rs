@@ -1,17 +1,17 @@
-//! One world with one kind of run in it, its stages in this process under the emulated agent, and what must be true after
-//! each request: whoever held a PAT that worked holds one (I1), and nothing that somebody may hold is retired before
-//! every place has its successor and the job has succeeded (I2).
+//! One world with one kind of run in it, its stages in this process under the emulated agent. After each request
+//! [`Watched`] says whether the promises hold.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use rotate_pat::app::{Stage, StageExit};
 
-use super::kind::{Confirmed, Kind, Left, Source};
-use crate::destinations::several::{self, FEED, GROUP, PLACE, PROD, PUBLISHER, VAULT};
+use super::kind::{Commands, Confirmed, Kind, Left, Source};
+use super::watched::{Watched, held};
+use crate::destinations::several::{self, FEED, GROUP, PLACE, PUBLISHER, VAULT};
 use crate::harness::in_process::Conditions;
 use crate::harness::pipeline::{NAME, REFRESH, VARIABLE, job_in, leaks_nothing};
 use crate::sign_in::schemes::{self, BY_SCHEME};
@@ -22,22 +22,6 @@ const UPN: &str = "rotator@contoso.onmicrosoft.com";
 /// The run that left what is found; its build has completed.
 const DEAD: &str = "100.1-0a1b2c3d";
 const REFRESH_VARIABLE: &str = "ROTATOR_REFRESH";
-
-/// Who holds what, and what may happen to it.
-#[derive(Default)]
-struct Watched {
-    /// Values that consumers hold, by who they are.
-    consumers: BTreeMap<&'static str, String>,
-    /// Places that held a value that worked.
-    trusted: BTreeSet<String>,
-    /// The job has succeeded, or nothing waits for it.
-    may_retire: bool,
-    /// The end of each PAT before the run, by number.
-    ends: BTreeMap<u64, Timestamp>,
-    places: Vec<String>,
-    /// By how much a service says it is later than it is: that decides when an overlap is over.
-    lie: SignedDuration,
-}
 
 /// A PAT of the name, as the world has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,13 +184,20 @@ impl Scenario {
     pub(crate) fn next_run(&mut self) {
         self.sim.clear_faults();
         self.sim.world().next_run();
-        let healthy = Kind {
+        let mut healthy = Kind {
             status: JobStatus::Succeeded,
             confirmed: if self.kind.confirmed == Confirmed::NotAsked { Confirmed::NotAsked } else { Confirmed::True },
             source: if self.kind.source == Source::Connection { Source::AccessToken } else { self.kind.source },
             is_long: false,
             ..self.kind.clone()
         };
+        if healthy.is_check() {
+            // Only then can no check that made a canary be at work.
+            self.sim.world().advance(SignedDuration::from_hours(1));
+        }
+        if healthy.commands == Commands::CheckThenRotation {
+            healthy.commands = Commands::Rotations;
+        }
         (self.kind, self.outside) = (healthy, Outside::Nowhere);
         // Whoever could not do without the old one has had its overlap; a refused rename knows none.
         let has_none = self.kind.overlap == 0 || self.kind.refused_rename.is_some();
@@ -279,6 +270,7 @@ impl Scenario {
             (kind.later, "retireOldPat", "later"),
             (kind.creates_if_missing, "createIfMissing", "true"),
             (kind.creates_if_missing, "scopes", "vso.packaging_write"),
+            (kind.is_check(), "command", "check"),
             (kind.dry, "dryRun", "true"),
             (true, "rotateWhenDaysLeft", if kind.seldom { "3" } else { "always" }),
             (kind.confirmed != Confirmed::NotAsked, "confirmVariable", "stored"),
@@ -314,71 +306,6 @@ impl Scenario {
     }
 }
 
-/// What the places hold, by name.
-pub(crate) fn held(world: &World) -> Vec<(String, String)> {
-    let mut held = Vec::new();
-    if world.vault.secret(PLACE).is_some() {
-        held.push((VAULT.to_owned(), world.vault.value(PLACE).to_owned()));
-    }
-    if world.groups.iter().any(|group| group.name == "Prod secrets") {
-        held.push((GROUP.to_owned(), world.secret_value(PROD, "NUGET_PAT").to_owned()));
-    }
-    held.extend(world.endpoints.iter().map(|e| (FEED.to_owned(), world.endpoint_secret(&e.id).to_owned())));
-    held
-}
-
-impl Watched {
-    fn of(world: &World, kind: &Kind) -> Self {
-        let mut watched = Self {
-            ends: world.pats.iter().filter(|pat| pat.revoked.is_none()).map(|pat| (pat.number, pat.valid_to)).collect(),
-            places: kind.places.iter().map(|place| (*place).to_owned()).collect(),
-            ..Self::default()
-        };
-        let current = world.pats.iter().find(|pat| !pat.name.contains(" ends ")).or(world.pats.first());
-        if let Some(pat) = current {
-            // Where nothing waits for the job and there is no overlap, only the places are protected.
-            if kind.overlap > 0 || !kind.immediately {
-                watched.consumers.insert("the old consumer", pat.secret.clone());
-            }
-            if kind.has_variable {
-                watched.consumers.insert("the service", pat.secret.clone());
-            }
-        }
-        watched
-    }
-
-    fn check(&mut self, world: &World, after: &str) {
-        for (name, value) in &self.consumers {
-            assert!(world.secret_works(value), "I1: {name} holds a dead PAT after {after}\n{}", world.listing());
-        }
-        for (place, value) in held(world) {
-            let works = world.secret_works(&value);
-            let was_trusted = self.trusted.contains(&place);
-            assert!(works || !was_trusted, "I1: {place} holds a dead PAT after {after}\n{}", world.listing());
-            if works {
-                self.trusted.insert(place);
-            }
-        }
-        let now = world.now() + self.lie;
-        for pat in &world.pats {
-            let Some(end) = self.ends.get(&pat.number) else { continue };
-            let was_over = pat
-                .name
-                .rsplit_once(" ends ")
-                .is_some_and(|(_, ends)| ends.trim_end_matches(']').parse::<Timestamp>().is_ok_and(|ends| ends <= now));
-            if was_over || (pat.revoked.is_none() && pat.valid_to >= *end) {
-                continue;
-            }
-            assert!(self.may_retire, "I2: #{} is retired before the job succeeded, after {after}", pat.number);
-            let has_other = |value: &str| world.pat_of_secret(value).is_some_and(|held| held.number != pat.number);
-            for (place, value) in held(world) {
-                let is_ready = has_other(&value) || !self.places.contains(&place);
-                assert!(is_ready, "I2: #{} is retired and {place} holds it, after {after}", pat.number);
-            }
-        }
-    }
-}
-
 fn arrange(world: &mut World, kind: &Kind) {
     world.assertions_by_own_clock = true;
     world.add_build(100, "completed");
@@ -387,6 +314,10 @@ fn arrange(world: &mut World, kind: &Kind) {
             Left::Committed => NAME.to_owned(),
             Left::Pending => format!("{NAME} [pending {DEAD}]"),
             Left::Held => format!("{NAME} [held {DEAD}]"),
+            Left::Canary => {
+                world.add_pat(&format!("{NAME} [check {DEAD}]")).age(SignedDuration::from_hours(2)).days_left(30).add();
+                continue;
+            }
             Left::Superseded(hours) => {
                 let ends = world.now() + SignedDuration::from_hours(i64::from(*hours));
                 format!("{NAME} [superseded {DEAD} ends {}]", ends.strftime("%Y-%m-%dT%H:%MZ"))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::super::oracle;
-use super::super::scenario::held;
+use super::super::watched::held;
 use crate::harness::pipeline::NAME;
 use agent::{StepRun, TaskResult};
 use simulator::exchange::Caller;
