@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::{Console, StepResult};
-use crate::check::Check;
+use crate::check::{Check, Reached};
 use crate::context::{Context, RotationContext, Runtime};
 use crate::failure::{Failure, StepError, UNCHANGED};
 use crate::http::Files;
@@ -194,6 +194,10 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     if !network.skip_validation {
         console.say(files.trusted());
     }
+    let reached = Reached {
+        proxy: network.proxy.as_ref().map(|proxy| (proxy.to_string(), proxy.variable)),
+        trusted: (!network.skip_validation).then(|| files.trusted().to_owned()),
+    };
     let http = match Http::new(network, files, Rc::new(limits), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,
         Err(error) => return heard(StepError::new(error).now(UNCHANGED).tell(&console), StageExit::Failed),
@@ -233,11 +237,12 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             (told(&rotating, Step::Settle, settle_command::run(&rotating, &job.status).await), rotating.context)
         }
         (Command::Check(settings), _) => {
-            let CheckSettings { rotation, canary, folder, agent } = *settings;
+            let CheckSettings { rotation, canary: has_canary, folder, agent, node } = *settings;
             let (name, run) = (&rotation.request.name, &rotation.request.run);
             context.console.say(&format!("RotatePat {version}: check {name} in {organization}, run {run}"));
             let rotating = RotationContext::new(context, rotation);
-            let check = Check { rotation: &rotating, has_canary: canary, folder: &folder, agent: agent.as_deref() };
+            let (agent, node) = (agent.as_deref(), node.as_deref());
+            let check = Check { rotation: &rotating, has_canary, folder: &folder, agent, node, network: &reached };
             (check::run(&check).await.map(|()| None), rotating.context)
         }
         (Command::Report(settings), _) => {

@@ -174,7 +174,7 @@ module.exports = function launch(stage) {
   try {
     ready = executable(program, platform);
     child = require('child_process').spawn(ready.file, [stage], {
-      env: environment(process.env),
+      env: Object.assign(environment(process.env), { ROTATE_PAT_NODE: process.version }),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
   } catch (error) {

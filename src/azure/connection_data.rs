@@ -91,16 +91,36 @@ pub enum Tenant {
 /// Asks anonymously which tenant an organization belongs to (seen in code: the agent, Git Credential Manager). "No
 /// tenant" may be a transient error, so it must be answered twice.
 pub async fn tenant(http: &Http, organization: &Organization) -> Result<Tenant, CallError> {
+    Ok(tenant_and_status(http, organization).await?.0)
+}
+
+/// The same, with the status of the answer.
+pub async fn tenant_and_status(http: &Http, organization: &Organization) -> Result<(Tenant, u16), CallError> {
     match tenant_once(http, organization).await? {
-        Tenant::Missing => {
+        (Tenant::Missing, _) => {
             http.pause(Service::AzureDevOps, http.limits().first_pause).await?;
             tenant_once(http, organization).await
         }
-        tenant => Ok(tenant),
+        told => Ok(told),
     }
 }
 
-async fn tenant_once(http: &Http, organization: &Organization) -> Result<Tenant, CallError> {
+async fn tenant_once(http: &Http, organization: &Organization) -> Result<(Tenant, u16), CallError> {
+    let (tenant, reply) = ask_tenant(http, organization).await?;
+    let status = reply.status;
+    if status == 404 && !matches!(tenant, Tenant::Entra(_)) {
+        reply.success(false)?;
+    }
+    Ok((tenant, status))
+}
+
+/// What the service says of an organization that may not exist, and with which status.
+pub async fn any_tenant(http: &Http, organization: &Organization) -> Result<(Tenant, u16), CallError> {
+    let (tenant, reply) = ask_tenant(http, organization).await?;
+    Ok((tenant, reply.status))
+}
+
+async fn ask_tenant(http: &Http, organization: &Organization) -> Result<(Tenant, Reply), CallError> {
     let url = address(organization, "_apis/connectiondata");
     let call = Call::new(Service::AzureDevOps, Method::HEAD, url, Auth::Nobody, Body::Empty);
     let reply = http.send_with_retry(&Call { accept_any_status: true, ..call }).await?;
@@ -110,11 +130,7 @@ async fn tenant_once(http: &Http, organization: &Organization) -> Result<Tenant,
         Some(id) if id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') => Tenant::Entra(id.to_owned()),
         Some(_) => Tenant::Untold,
     };
-    match (tenant, reply.status) {
-        (Tenant::Entra(tenant), _) => Ok(Tenant::Entra(tenant)),
-        (tenant, 404) => reply.success(false).map(|_| tenant),
-        (tenant, _) => Ok(tenant),
-    }
+    Ok((tenant, reply))
 }
 
 fn address(organization: &Organization, path: &str) -> Url {

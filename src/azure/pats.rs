@@ -74,6 +74,13 @@ pub struct Created {
     pub secret: Secret,
 }
 
+/// A token, and its name before it was decoded.
+#[derive(Debug)]
+pub struct Shown {
+    pub pat: Pat,
+    pub written_name: String,
+}
+
 #[derive(Debug)]
 pub struct New<'a> {
     pub display_name: &'a str,
@@ -224,6 +231,32 @@ impl Pats<'_> {
         Err(CallError::new(Service::AzureDevOps, Kind::Unreadable { status: 200, seen }))
     }
 
+    /// Shows one token by its id.
+    pub async fn get(&self, id: &AuthorizationId) -> Result<Shown, CallError> {
+        let mut url = self.address();
+        url.query_pairs_mut().append_pair("authorizationId", id.as_str());
+        self.show(&Call::get(Service::AzureDevOps, url, Auth::Bearer(self.user))).await
+    }
+
+    /// Renames a token by its id and name alone. What becomes of the rest is not documented, so only a check does this.
+    pub async fn rename_alone(&self, id: &AuthorizationId, display_name: &str) -> Result<Shown, CallError> {
+        let body = json!({"authorizationId": id.as_str(), "displayName": display_name});
+        let call = self.call(Method::PUT, self.address(), Body::json(&body));
+        self.show(&Call { sensitive_response: true, ..call }).await
+    }
+
+    async fn show(&self, call: &Call<'_>) -> Result<Shown, CallError> {
+        let reply = self.http.send_with_retry(call).await?;
+        let result: WireResult = reply.json()?;
+        if let Some(code) = result.pat_token_error.refusal() {
+            return Err(refused(code));
+        }
+        let Some(pat) = result.pat_token else { return Err(unreadable(&reply, "no token".to_owned())) };
+        let written_name = pat.display_name.clone().unwrap_or_default();
+        let pat = pat.read().and_then(Pat::whole).map_err(|seen| unreadable(&reply, seen))?;
+        Ok(Shown { pat, written_name })
+    }
+
     /// Creates a token. Never repeated: a lost reply leaves a token whose secret nobody knows.
     ///
     /// # Errors
@@ -310,7 +343,8 @@ impl Pats<'_> {
         revoked.await?
     }
 
-    async fn revoke_once(&self, id: &AuthorizationId) -> Result<(), CallError> {
+    /// The same, sent once and with the service's own answer about a token that does not exist.
+    pub async fn revoke_once(&self, id: &AuthorizationId) -> Result<(), CallError> {
         let mut url = self.address();
         url.query_pairs_mut().append_pair("authorizationId", id.as_str());
         let call = self.call(Method::DELETE, url, Body::Empty);

@@ -8,6 +8,7 @@ use crate::app_tokens;
 use crate::azure::connection_data::{self, ConnectionData, Tenant};
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::key_vault::{self, Version};
+use crate::check::machine;
 use crate::check::request::Check;
 use crate::check::row::{Outcome, Row};
 use crate::context::{Context, RotationContext};
@@ -50,11 +51,15 @@ pub(super) async fn look(check: &Check<'_>) -> Looked {
     let work = check.rotation;
     let context = &work.context;
     let destinations = Destinations::new(work);
-    let (mut rows, organization, (places, records)) =
-        tokio::join!(connection_and_token(context), organization(context), places(work, &destinations));
-    rows.insert(0, agent(check));
-    rows.push(organization);
-    let blocker = rows.iter().find(|row| row.outcome == Outcome::NotOk && row.key != "issuer");
+    let (mut rows, organization, no_organization, (places, records)) = tokio::join!(
+        connection_and_token(context),
+        organization(context),
+        no_organization(context),
+        places(work, &destinations)
+    );
+    rows.splice(0..0, machine::rows(check));
+    rows.extend([organization, no_organization]);
+    let blocker = rows.iter().find(|row| row.outcome == Outcome::NotOk && !["issuer", "trust"].contains(&row.key));
     let blocked_by = blocker.map(|row| quoted(&row.name));
     let as_user = match &blocked_by {
         None => user(context, &mut rows).await,
@@ -82,12 +87,6 @@ fn last_fault(rows: &[Row]) -> String {
 /// A row of a step that failed.
 fn failed(key: &'static str, name: impl Into<String>, error: &StepError) -> Row {
     Row::not_ok(key, name, error.to_string(), error.advice())
-}
-
-fn agent(check: &Check<'_>) -> Row {
-    let agent = check.agent.map_or("an agent of unknown version".to_owned(), |version| format!("agent {version}"));
-    let target = env!("ROTATE_PAT_TARGET");
-    Row::ok("agent", "agent", format!("{}, program built for {target}", one_line(&agent))).with(check.agent)
 }
 
 /// The rows of the service connection, and of the refresh token that it reads.
@@ -197,17 +196,51 @@ fn age(stored: &Version, now: Timestamp) -> Row {
 async fn organization(context: &Context) -> Row {
     let (key, name) = ("organization", "organization");
     let organization = &context.access.organization;
-    match connection_data::tenant(&context.http, organization).await {
-        Ok(Tenant::Entra(tenant)) => Row::ok(key, name, format!("backed by Entra tenant {tenant}")).with("entra"),
-        Ok(Tenant::Missing) => {
-            let seen = "backed by Microsoft accounts, or there is none of that name";
-            Row::not_ok(key, name, seen, NEEDS_ENTRA.to_owned()).with("none")
+    match connection_data::tenant_and_status(&context.http, organization).await {
+        Ok((tenant, status)) => {
+            let row = match &tenant {
+                Tenant::Entra(tenant) => Row::ok(key, name, format!("backed by Entra tenant {tenant}")),
+                Tenant::Missing => {
+                    let seen = "backed by Microsoft accounts, or there is none of that name";
+                    Row::not_ok(key, name, seen, NEEDS_ENTRA.to_owned())
+                }
+                Tenant::Untold => Row::unknown(key, name, "does not say its tenant"),
+            };
+            row.with(tenant_fact(&tenant, status))
         }
-        Ok(Tenant::Untold) => Row::unknown(key, name, "does not say its tenant").with("untold"),
         Err(error) => {
             failed(key, name, &StepError::new(on(error, &format!("could not look up the tenant of {organization}"))))
         }
     }
+}
+
+/// What the service answers about an organization that does not exist, so that a name with a typing error can be told from
+/// one that is backed by Microsoft accounts.
+async fn no_organization(context: &Context) -> Row {
+    let (key, name) = ("noOrganization", "an organization that does not exist");
+    let nobodys = format!("rotate-pat-{:032x}", fastrand::u128(..));
+    let Ok(nobodys) = context.access.organization.beside(&nobodys) else { return Row::unknown(key, name, "not tried") };
+    match connection_data::any_tenant(&context.http, &nobodys).await {
+        Ok((tenant, status)) => {
+            let told = match &tenant {
+                Tenant::Entra(_) => "a tenant",
+                Tenant::Missing => "a tenant of zeros",
+                Tenant::Untold => "no tenant",
+            };
+            let row = Row::ok(key, name, format!("status {status} and {told}"));
+            row.expecting("404 and a tenant of zeros").with(tenant_fact(&tenant, status))
+        }
+        Err(error) => Row::unknown(key, name, error.to_string()),
+    }
+}
+
+fn tenant_fact(tenant: &Tenant, status: u16) -> serde_json::Value {
+    let tenant = match tenant {
+        Tenant::Entra(_) => "entra",
+        Tenant::Missing => "none",
+        Tenant::Untold => "untold",
+    };
+    serde_json::json!({"tenant": tenant, "status": status})
 }
 
 /// The rows of the sign-in and of what the organization lets the user do.

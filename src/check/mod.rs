@@ -4,11 +4,13 @@
 mod canary;
 mod files;
 mod look;
+mod machine;
+mod measure;
 mod request;
 pub mod row;
 
 use self::look::Looked;
-pub use self::request::Check;
+pub use self::request::{Check, Reached};
 use self::row::{faults, sentence, table};
 use crate::failure::{Failure, StepError, UNCHANGED};
 

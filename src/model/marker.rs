@@ -65,10 +65,17 @@ impl PatName {
         format!("{} [check {run}]", self.0)
     }
 
-    /// The run that made the canary of this name, if the display name is one.
+    /// The name that a canary has for a moment, with characters that a service may store as others.
+    pub fn odd_canary(&self, run: &RunId) -> String {
+        format!("{} [check {run} & 'ж]", self.0)
+    }
+
+    /// The run that made the canary of this name, if the display name is one. Whatever became of the odd characters, the run
+    /// stands before them.
     pub fn canary_of(&self, display_name: &str) -> Option<RunId> {
-        let run = display_name.strip_prefix(&self.0)?.strip_prefix(" [check ")?.strip_suffix(']')?;
-        RunId::parse(run).filter(|run| self.canary(run) == display_name)
+        let marker = display_name.strip_prefix(&self.0)?.strip_prefix(" [check ")?.strip_suffix(']')?;
+        let run = marker.split(' ').next()?;
+        RunId::parse(run).filter(|parsed| parsed.to_string() == run)
     }
 
     /// Which generation of this personal access token a display name is; `None` for every other name. Names are

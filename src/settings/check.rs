@@ -12,7 +12,8 @@ impl Reader<'_> {
 
     pub(super) fn check(&mut self, rotation: Option<RotateSettings>, canary: bool) -> Option<CheckSettings> {
         let folder = self.agents_folder("the folder that the measured facts are written to");
-        let agent = self.environment.get("AGENT_VERSION").map(str::to_owned);
-        Some(CheckSettings { rotation: rotation?, canary, folder: folder?, agent })
+        let version = |name| self.environment.get(name).map(str::to_owned);
+        let (agent, node) = (version("AGENT_VERSION"), version("ROTATE_PAT_NODE"));
+        Some(CheckSettings { rotation: rotation?, canary, folder: folder?, agent, node })
     }
 }

@@ -116,6 +116,8 @@ pub struct CheckSettings {
     pub folder: PathBuf,
     /// The agent's version.
     pub agent: Option<String>,
+    /// The version of Node that started the program.
+    pub node: Option<String>,
 }
 
 #[derive(Debug)]

@@ -20,7 +20,9 @@ pub fn answer(op: Op, world: &mut World, request: &Request) -> Reply {
     let organization = match vss::organization(world, &request.segments()[0]) {
         Ok(name) => name,
         // Whether an organization that is not there has no tenant, too, nobody has documented.
-        Err(reply) if reply.status == 404 => return reply.with("X-VSS-ResourceTenant", NO_TENANT),
+        Err(reply) if reply.status == 404 && !world.oddities.missing_organization_untold => {
+            return reply.with("X-VSS-ResourceTenant", NO_TENANT);
+        }
         Err(reply) => return *reply,
     };
     let known = ["api-version", "connectOptions", "lastChangeId", "lastChangeId64"];

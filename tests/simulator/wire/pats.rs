@@ -164,6 +164,10 @@ fn get(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
     let context = enter(world, request, false)?;
     vss::check_query(request, &["api-version", "authorizationId"])?;
     let id = asked_id(request)?;
+    if world.oddities.gets_before_found > 0 {
+        world.oddities.gets_before_found -= 1;
+        return Err(refusal(world, &context, Refused::Unknown, false));
+    }
     match world.own_pat(&context.owner, &context.organization, &id).map(|pat| pat.id.clone()) {
         Some(id) => Ok(granted(world, &id, None, &context)),
         None => Err(refusal(world, &context, Refused::Unknown, false)),
@@ -222,13 +226,19 @@ fn revoke(world: &mut World, request: &Request) -> Result<Reply, Refusal> {
 /// A PAT as the wire has it.
 fn shape(world: &World, id: &str, secret: Option<&str>) -> Value {
     let pat = world.pat(id);
-    let accounts = pat.organization.as_ref().and_then(|name| world.organization(name)).map(|found| [found.id.clone()]);
+    let shown = pat.organization.as_ref().filter(|_| !world.oddities.target_accounts_withheld);
+    let accounts = shown.and_then(|name| world.organization(name)).map(|found| [found.id.clone()]);
     let date = |at: Timestamp, written: &Option<String>| match written.as_deref() {
         None => Value::from(dates::vss(at)),
         Some("") => Value::Null,
         Some(text) => text.into(),
     };
-    let name = if world.names_html_encoded { html_encoded(&pat.name) } else { pat.name.clone() };
+    let kept = |letter: char| if u32::from(letter) > 0xff { '?' } else { letter };
+    let name = match (world.names_html_encoded, world.oddities.names_lose_letters) {
+        (true, _) => html_encoded(&pat.name),
+        (_, true) => pat.name.chars().map(kept).collect(),
+        _ => pat.name.clone(),
+    };
     json!({
         "displayName": name,
         "validTo": date(pat.valid_to, &pat.written_end),

@@ -12,6 +12,7 @@ mod ids;
 mod listed_pats;
 mod listing;
 mod managed_identities;
+mod oddities;
 mod pats;
 mod people;
 mod projects;
@@ -37,6 +38,7 @@ pub use entra::{
 };
 pub use listed_pats::{ListedPat, PatsCursor};
 pub use managed_identities::IdentityRefusal;
+pub use oddities::Oddities;
 pub use pats::{Filter, ListQuery, NewPat, Pat, PatChange, PatState, Refused, RenameRefusal, Sort, html_encoded};
 #[allow(unused_imports, reason = "each test target that includes this uses another part of it")]
 pub use people::{Directory, PeopleCursor, Person, Who};
@@ -225,6 +227,8 @@ pub struct World {
     pub update_changes_secret: bool,
     /// An update leaves the end as it is, whatever it asks for.
     pub shortening_ignored: bool,
+    /// What only a check looks at.
+    pub oddities: Oddities,
     /// A revoked PAT is still let in, as documented for up to an hour.
     pub revoked_pats_live_on: bool,
     /// How an id is refused that names no PAT of the caller.
@@ -377,6 +381,7 @@ impl World {
             update_resets_omitted_fields: false,
             update_changes_secret: false,
             shortening_ignored: false,
+            oddities: Oddities::default(),
             revoked_pats_live_on: false,
             unknown_id_reply: UnknownIdReply::Mixed,
             anonymous_allowed: false,
