@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod rows;
+pub(crate) mod undocumented;
 
 use crate::harness::in_process::LocalJob;
 use crate::harness::local::Local;
