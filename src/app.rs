@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::agent::cancellation::Cancel;
 use crate::agent::environment::Environment;
 use crate::agent::logging_commands::{Console, StepResult};
-use crate::check::{Check, Reached};
+use crate::check::Check;
 use crate::context::{Context, RotationContext, Runtime};
 use crate::failure::{Failure, StepError, UNCHANGED};
 use crate::http::Files;
@@ -194,10 +194,6 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
     if !network.skip_validation {
         console.say(files.trusted());
     }
-    let reached = Reached {
-        proxy: network.proxy.as_ref().map(|proxy| (proxy.to_string(), proxy.variable)),
-        trusted: (!network.skip_validation).then(|| files.trusted().to_owned()),
-    };
     let http = match Http::new(network, files, Rc::new(limits), cancel, has_launcher, console.hidden()) {
         Ok(http) => http,
         Err(error) => return heard(StepError::new(error).now(UNCHANGED).tell(&console), StageExit::Failed),
@@ -237,12 +233,11 @@ pub async fn run(stage: Stage, surroundings: Runtime) -> StageExit {
             (told(&rotating, Step::Settle, settle_command::run(&rotating, &job.status).await), rotating.context)
         }
         (Command::Check(settings), _) => {
-            let CheckSettings { rotation, canary: has_canary, folder, agent, node } = *settings;
+            let CheckSettings { rotation, canary: has_canary, folder } = *settings;
             let (name, run) = (&rotation.request.name, &rotation.request.run);
             context.console.say(&format!("RotatePat {version}: check {name} in {organization}, run {run}"));
             let rotating = RotationContext::new(context, rotation);
-            let (agent, node) = (agent.as_deref(), node.as_deref());
-            let check = Check { rotation: &rotating, has_canary, folder: &folder, agent, node, network: &reached };
+            let check = Check { rotation: &rotating, has_canary, folder: &folder };
             (check::run(&check).await.map(|()| None), rotating.context)
         }
         (Command::Report(settings), _) => {
@@ -287,6 +282,9 @@ async fn rotate(rotation: &RotationContext) -> Result<Outcome, Failure> {
     let outputs = main_stage::run(rotation).await?;
     if !outputs.rotated() {
         outputs.set(&rotation.context.console).map_err(|error| StepError::new(error).now(UNCHANGED))?;
+    }
+    if matches!(outputs.outcome, Outcome::DryRun { .. }) {
+        check::after_dry_run(rotation).await?;
     }
     Ok(outputs.outcome)
 }

@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::agent::run_summary::{code, create_folder, escaped, upload};
 use crate::check::request::Check;
 use crate::check::row::{Row, sentence};
+use crate::context::Context;
 
 const SCHEMA_VERSION: u32 = 1;
 /// Above the summary.
@@ -29,8 +31,13 @@ pub(super) fn show(check: &Check<'_>, rows: &[Row]) -> io::Result<()> {
     });
     let file = folder.join("check.json");
     fs::write(&file, hidden.redacted(&format!("{all:#}\n")))?;
-    upload(&context.console, check.folder, HEADING, &page(rows))?;
+    show_page(context, check.folder, HEADING, rows)?;
     context.console.set_output("checkFile", &file.to_string_lossy())
+}
+
+/// The summary alone.
+pub(super) fn show_page(context: &Context, folder: &Path, heading: &str, rows: &[Row]) -> io::Result<()> {
+    upload(&context.console, folder, heading, &page(rows))
 }
 
 fn page(rows: &[Row]) -> String {

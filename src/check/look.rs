@@ -9,7 +9,6 @@ use crate::azure::connection_data::{self, ConnectionData, Tenant};
 use crate::azure::entra::AZURE_DEVOPS;
 use crate::azure::key_vault::{self, Version};
 use crate::check::machine;
-use crate::check::request::Check;
 use crate::check::row::{Outcome, Row};
 use crate::context::{Context, RotationContext};
 use crate::destinations::{Destinations, MayWrite};
@@ -30,6 +29,9 @@ use crate::sign_in::{self, NEEDS_ENTRA, UserToken};
 /// With fewer days left, somebody must look.
 const FEW_DAYS: i64 = 15;
 
+/// Without these there is nobody to sign in, or nowhere.
+const SIGN_IN_NEEDS: [&str; 3] = ["connection", "refreshToken", "organization"];
+
 /// What was seen.
 pub(super) struct Looked {
     pub(super) rows: Vec<Row>,
@@ -47,8 +49,7 @@ pub(super) struct AsUser {
     pub(super) listed: Vec<Pat>,
 }
 
-pub(super) async fn look(check: &Check<'_>) -> Looked {
-    let work = check.rotation;
+pub(super) async fn look(work: &RotationContext) -> Looked {
     let context = &work.context;
     let destinations = Destinations::new(work);
     let (mut rows, organization, no_organization, (places, records)) = tokio::join!(
@@ -57,9 +58,9 @@ pub(super) async fn look(check: &Check<'_>) -> Looked {
         no_organization(context),
         places(work, &destinations)
     );
-    rows.splice(0..0, machine::rows(check));
+    rows.splice(0..0, machine::rows(context));
     rows.extend([organization, no_organization]);
-    let blocker = rows.iter().find(|row| row.outcome == Outcome::NotOk && !["issuer", "trust"].contains(&row.key));
+    let blocker = rows.iter().find(|row| row.outcome == Outcome::NotOk && SIGN_IN_NEEDS.contains(&row.key));
     let blocked_by = blocker.map(|row| quoted(&row.name));
     let as_user = match &blocked_by {
         None => user(context, &mut rows).await,

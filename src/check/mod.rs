@@ -10,8 +10,9 @@ mod request;
 pub mod row;
 
 use self::look::Looked;
-pub use self::request::{Check, Reached};
+pub use self::request::Check;
 use self::row::{faults, sentence, table};
+use crate::context::RotationContext;
 use crate::failure::{Failure, StepError, UNCHANGED};
 
 /// Runs the check.
@@ -22,7 +23,7 @@ pub async fn run(check: &Check<'_>) -> Result<(), Failure> {
     let context = &check.rotation.context;
     let cancel = context.http.cancel();
     let looked = tokio::select! {
-        looked = look::look(check) => looked,
+        looked = look::look(check.rotation) => looked,
         () = cancel.requested() => return Err(StepError::cancelled().now(UNCHANGED)),
     };
     let Looked { mut rows, as_user, blocked_by } = looked;
@@ -52,5 +53,26 @@ pub async fn run(check: &Check<'_>) -> Result<(), Failure> {
         return Err(StepError::new(error).advise("Check again after an hour.").now(now));
     }
     context.console.say(&format!("Result: checked: {}", sentence(&rows)));
+    Ok(())
+}
+
+/// Ends a dry run with the rows that need no canary, in the log and on the run's page. They decide nothing.
+///
+/// # Errors
+/// That the run was cancelled.
+pub async fn after_dry_run(work: &RotationContext) -> Result<(), Failure> {
+    let context = &work.context;
+    let looked = tokio::select! {
+        looked = look::look(work) => looked,
+        () = context.http.cancel().requested() => return Err(StepError::cancelled().now(UNCHANGED)),
+    };
+    context.console.group("Check", &table(&looked.rows));
+    let more = "`command: check` also makes a token of its own, measures and revokes it";
+    context.console.say(&format!("{}; {more}", sentence(&looked.rows)));
+    if let Some(folder) = &context.access.pipeline.temporary_folder
+        && let Err(error) = files::show_page(context, folder, "PAT rotation, dry run", &looked.rows)
+    {
+        context.console.warn(&format!("could not write the summary for the run's page: {error}"));
+    }
     Ok(())
 }

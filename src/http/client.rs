@@ -28,6 +28,15 @@ use crate::model::api_error::{CallError, Kind, Service};
 /// A page of a hundred tokens has some 50 kB.
 const LARGEST_BODY: usize = 4 << 20;
 
+/// How the services are reached, for the reader.
+#[derive(Debug)]
+pub struct Way {
+    /// The proxy, and the variable that names it.
+    pub proxy: Option<(String, &'static str)>,
+    /// Which certificates are trusted; `None` where every one is.
+    pub trusted: Option<String>,
+}
+
 /// Sends requests. Clones share connections.
 #[derive(Clone)]
 pub struct Http {
@@ -37,6 +46,7 @@ pub struct Http {
     has_launcher: Rc<dyn Fn() -> bool>,
     /// Removes secrets from quoted responses.
     hidden: Redactor,
+    way: Rc<Way>,
     /// Hosts that sent `Retry-After`, and until when to wait.
     resting: Rc<RefCell<HashMap<String, Instant>>>,
 }
@@ -52,8 +62,16 @@ impl Http {
         has_launcher: Rc<dyn Fn() -> bool>,
         hidden: Redactor,
     ) -> anyhow::Result<Self> {
+        let way = Rc::new(Way {
+            proxy: network.proxy.as_ref().map(|proxy| (proxy.to_string(), proxy.variable)),
+            trusted: (!network.skip_validation).then(|| files.trusted().to_owned()),
+        });
         let transport = Transport::new(network, files, &limits)?;
-        Ok(Self { transport, limits, cancel, has_launcher, hidden, resting: Rc::default() })
+        Ok(Self { transport, limits, cancel, has_launcher, hidden, way, resting: Rc::default() })
+    }
+
+    pub fn way(&self) -> &Way {
+        &self.way
     }
 
     pub fn limits(&self) -> &Limits {

@@ -63,6 +63,10 @@ pub struct Pipeline {
     pub job_token: Option<Secret>,
     /// The URL that issues the job's OIDC tokens.
     pub oidc: Option<Url>,
+    /// The agent's version.
+    pub agent: Option<String>,
+    /// The version of Node that started the program.
+    pub node: Option<String>,
     /// The agent's, cleared after the job.
     pub temporary_folder: Option<PathBuf>,
 }

@@ -12,8 +12,6 @@ impl Reader<'_> {
 
     pub(super) fn check(&mut self, rotation: Option<RotateSettings>, canary: bool) -> Option<CheckSettings> {
         let folder = self.agents_folder("the folder that the measured facts are written to");
-        let version = |name| self.environment.get(name).map(str::to_owned);
-        let (agent, node) = (version("AGENT_VERSION"), version("ROTATE_PAT_NODE"));
-        Some(CheckSettings { rotation: rotation?, canary, folder: folder?, agent, node })
+        Some(CheckSettings { rotation: rotation?, canary, folder: folder? })
     }
 }

@@ -114,10 +114,6 @@ pub struct CheckSettings {
     pub canary: bool,
     /// The job's temporary folder, which the agent clears.
     pub folder: PathBuf,
-    /// The agent's version.
-    pub agent: Option<String>,
-    /// The version of Node that started the program.
-    pub node: Option<String>,
 }
 
 #[derive(Debug)]

@@ -147,7 +147,9 @@ impl Reader<'_> {
             None
         });
         let temporary_folder = temporary_folder(self.environment);
-        Some(Pipeline { organization, project, job_token, oidc, temporary_folder })
+        let version = |name| get(name).map(str::to_owned);
+        let (agent, node) = (version("AGENT_VERSION"), version("ROTATE_PAT_NODE"));
+        Some(Pipeline { organization, project, job_token, oidc, agent, node, temporary_folder })
     }
 
     pub(super) fn organization(&mut self, given: Option<&str>, pipeline: Option<&Pipeline>) -> Option<Organization> {

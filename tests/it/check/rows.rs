@@ -128,6 +128,38 @@ fn three_faults_at_once_are_three_rows_and_what_depends_on_them_is_not_tried() {
 }
 
 #[test]
+fn a_dry_run_ends_with_the_rows_that_need_no_canary() {
+    let pipeline = pipeline();
+    pipeline.sim.world().groups[0].administrators = vec!["somebody else".to_owned()];
+    let mut job = pipeline.job();
+    let run = pipeline.main(&mut job, &[("publishTo", GROUP), ("dryRun", "true")]);
+    assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
+    says(
+        &run,
+        &[
+            "dry run: no token",
+            "not ok           writing destination 1",
+            "; `command: check` also makes",
+            "Result: dry run",
+        ],
+    );
+    assert!(!run.log.contains("canary"), "{}", run.log);
+    assert_eq!(pipeline.sim.count(simulator::Op::CreatePat), 0);
+    assert_eq!(run.summaries.len(), 1);
+    assert!(run.summaries[0].text.contains("writing destination 1"), "{}", run.summaries[0].text);
+    assert_eq!(job.variable_value("rotate.checkFile"), None);
+}
+
+#[test]
+fn an_old_refresh_token_does_not_keep_the_rest_from_being_checked() {
+    let pipeline = pipeline();
+    age(&pipeline, 80 * 24);
+    let (run, file) = check(&pipeline, &[]);
+    assert_eq!(rows(&file, "not ok"), ["refreshTokenAge"], "{}", run.log);
+    assert_eq!(rows(&file, "cannot be known"), [""; 0], "{}", run.log);
+}
+
+#[test]
 fn without_a_canary_what_it_settles_cannot_be_known_and_nothing_is_created() {
     let pipeline = pipeline();
     let (run, file) = check(&pipeline, &[("canary", "false")]);

