@@ -1,5 +1,7 @@
 //! Who is the caller? `GET _apis/connectionData`, asked with the user's token and with the new personal access token.
 //! Seen in code (the agent, az and others call it this way); no document says which scope it needs.
+//!
+//! docs/assumptions.md: A token with any scope reaches `connectionData`.
 
 use serde::Deserialize;
 use url::Url;
@@ -82,6 +84,9 @@ fn read(reply: &Reply) -> Result<ConnectionData, CallError> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Tenant {
     Entra(String),
+    /// docs/assumptions.md: A tenant of zeros means Microsoft accounts.
+    /// docs/assumptions.md: An organization that does not exist has a tenant of zeros, too.
+    ///
     /// None: the organization is backed by Microsoft accounts, or the service cannot tell.
     Missing,
     /// The response does not say.

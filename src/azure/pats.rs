@@ -2,7 +2,8 @@
 //! <https://learn.microsoft.com/rest/api/azure/devops/tokens/pats>
 //!
 //! Not documented, and relied on as little as possible:
-//! * an update keeps the secret (inferred: published update samples contain none; verified in every rotation);
+//! * an update keeps the secret (inferred: published update samples contain none; verified in every rotation;
+//!   docs/assumptions.md: An update keeps the value of a token.);
 //! * refusals come as a 200 with `patTokenError` (seen in code: azureauth, `PatClient.cs`);
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
@@ -396,6 +397,8 @@ pub struct Updated {
 /// Refusals that are about the scopes in a request.
 const SCOPE_REFUSALS: [&str; 2] = ["invalidScope", "fullScopePatPolicyViolation"];
 
+/// docs/assumptions.md: An update without scopes keeps them.
+///
 /// The update succeeded only if the response shows the token as requested, including its scopes if none were sent.
 fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<Updated, CallError> {
     let result: WireResult = reply.json()?;
@@ -414,6 +417,8 @@ fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<
 }
 
 /// Whether a request about a token got so far that the token itself may be why it failed.
+///
+/// docs/assumptions.md: A refusal of a change does not say that the token is gone.
 pub fn may_be_about_the_token(error: &CallError) -> bool {
     match error.kind {
         Kind::Refused { .. } => !error.is_about_signing_in(),

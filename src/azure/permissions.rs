@@ -12,7 +12,7 @@ use crate::model::organization::Organization;
 use crate::model::secret::Secret;
 
 const API_VERSION: &str = "7.1";
-/// `Administer` in both namespaces.
+/// docs/assumptions.md: `Administer` is what a write of a variable group or service connection needs.
 const ADMINISTER: u32 = 2;
 
 /// A security namespace, by its id.

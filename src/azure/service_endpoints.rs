@@ -2,8 +2,8 @@
 //! of the organization.
 //! <https://learn.microsoft.com/rest/api/azure/devops/serviceendpoint/endpoints>
 //!
-//! Not documented: whether a secret that is left out of a write is kept. So the new one is always sent, and a
-//! connection with a second secret is never written.
+//! docs/assumptions.md: A secret that is left out of a connection's write may be lost.
+//! So the new one is always sent, and a connection with a second secret is never written.
 //!
 //! Which connections hold a personal access token is decided by how they sign in, not by their type: the in-box tasks
 //! that authenticate to feeds (`NuGetAuthenticate`, `npmAuthenticate`, `MavenAuthenticate`, `PipAuthenticate`,

@@ -9,7 +9,10 @@ use crate::model::text;
 use crate::model::timestamp::Timestamp;
 
 /// Longest name accepted, so that the longest marker still fits into the 256 characters assumed here.
-/// Inferred: the service's own limit is not documented; it refuses with `invalidDisplayName`.
+/// The service refuses a longer one with `invalidDisplayName`.
+///
+/// docs/assumptions.md: A display name may have 256 characters.
+/// docs/assumptions.md: A display name is read back as it was sent.
 const LONGEST_NAME: usize = 190;
 
 /// The name of the personal access token to rotate, without a marker.

@@ -23,6 +23,9 @@ impl fmt::Display for NamedPat {
 
 /// A user's list may show the tokens of the user's other organizations: only those of this one, and those that span all.
 /// Where the organization is not known, all of them.
+///
+/// docs/assumptions.md: The list may show tokens of other organizations.
+/// docs/assumptions.md: A new token names the organization in whose address it was created.
 pub fn of_organization(listed: &[Pat], organization: Option<&OrganizationId>) -> Vec<Pat> {
     listed.iter().filter(|pat| !is_of_another(pat, organization)).cloned().collect()
 }

@@ -31,7 +31,9 @@ use self::rivals::{alive_rival, earlier_attempt};
 pub const RIVAL_LIVES_AT_MOST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What a run sent may still arrive so long after the last sign of life of that run: its pending one is left alone until
-/// then, by the job's own rerun too. Inferred: nothing documents how late a request may be carried out.
+/// then, by the job's own rerun too.
+///
+/// docs/assumptions.md: A request is carried out within ten minutes, or never.
 pub const LATE_REQUESTS: Duration = Duration::from_secs(10 * 60);
 
 /// No commit is sent later than this after its run began to supersede: the markers are the run's last sign of life.

@@ -342,6 +342,7 @@ impl Settling<'_> {
             Change { id: &member.pat.id, display_name: &name, scopes: &member.pat.scopes, valid_to: Some(ends) };
         let updated = self.work.noted(Act::Shortened, &member.pat, self.pats.update(&change).await)?;
         let granted = updated.valid_to;
+        // docs/assumptions.md: A token's life can be shortened.
         if granted.since(ends) > ROUNDING {
             let left = "the service left it as it was";
             return Ok(format!(

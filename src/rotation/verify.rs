@@ -22,6 +22,8 @@ use crate::rotation::create::NewPat;
 use crate::runtime::limits::Backoff;
 
 /// The service rounds what it stores, and reads it back in another rounding.
+///
+/// docs/assumptions.md: An update keeps the end of a token that it does not name.
 const ROUNDING: Duration = Duration::from_secs(60);
 
 /// No document says which scope the call needs: one PAT that lacks it was seen to get the 401 of an expired one.

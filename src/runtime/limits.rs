@@ -33,7 +33,10 @@ pub struct Limits {
     pub first_propagation_pause: Duration,
     /// Longest such pause.
     pub longest_propagation_pause: Duration,
-    /// For a new token to become valid and to show in the list. Not documented.
+    /// For a new token to become valid and to show in the list.
+    ///
+    /// docs/assumptions.md: A new token works within three minutes.
+    /// docs/assumptions.md: A new token shows in the list within three minutes.
     pub propagation: Duration,
     /// Creations tried in one run when replies are lost.
     pub creations: u32,

@@ -1,8 +1,9 @@
 //! The check: what its rows say of a healthy tenant and of each thing that is wrong, and that its canary never stays.
 
+mod assumptions;
 pub(crate) mod canary;
 pub(crate) mod rows;
-pub(crate) mod undocumented;
+mod undocumented;
 
 use crate::harness::in_process::LocalJob;
 use crate::harness::local::Local;
