@@ -135,7 +135,7 @@ fn issuer(context: &Context, signed_in: bool) -> Row {
         return Row::not_ok("issuer", name, seen, remedy.to_owned()).with("retiring");
     }
     if signed_in {
-        Row::ok("issuer", name, "one that stays").with("current")
+        Row::ok("issuer", name, "one that Azure DevOps does not retire").with("current")
     } else {
         Row::depends("issuer", name, "\"service connection\"")
     }

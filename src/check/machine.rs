@@ -24,12 +24,17 @@ pub(super) fn rows(context: &Context) -> Vec<Row> {
         None => Row::ok("proxy", "proxy", "none").with("none"),
     };
     let trust = match &way.trusted {
-        Some(trusted) => Row::ok("trust", "trust", trusted.trim_end_matches('.')).with("validated"),
+        Some(trusted) => Row::ok(
+            "trust",
+            "trusted certificates",
+            trusted.trim_start_matches("Trusted certificates: ").trim_end_matches('.'),
+        )
+        .with("validated"),
         None => {
             let seen = "every server certificate is accepted, as the agent is configured";
             let remedy = "Configure the agent without `--sslskipcertvalidation`; add a missing CA certificate with \
                           `--sslcacert`.";
-            Row::not_ok("trust", "trust", seen, remedy.to_owned()).with("skipped")
+            Row::not_ok("trust", "trusted certificates", seen, remedy.to_owned()).with("skipped")
         }
     };
     let platform = Row::ok("platform", "platform", format!("the program is built for {target}")).with(target);

@@ -67,11 +67,11 @@ impl Row {
         Self { expected: Some(expected.to_owned()), ..self }
     }
 
-    /// What was seen, beside what was expected where that was measured.
+    /// What was seen, beside what was expected where that says more.
     pub fn sentence(&self) -> String {
         match &self.expected {
-            Some(expected) => format!("{} (expected: {expected})", self.seen),
-            None => self.seen.clone(),
+            Some(expected) if !self.seen.contains(expected.as_str()) => format!("{} (expected: {expected})", self.seen),
+            _ => self.seen.clone(),
         }
     }
 

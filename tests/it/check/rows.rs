@@ -59,7 +59,11 @@ fn where_all_is_well_each_row_says_so_and_the_canary_is_gone() {
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
     assert_eq!(mismatch(&schema, &schema, &file, ""), None);
     assert_eq!(run.summaries.len(), 1);
-    assert!(run.summaries[0].text.contains("| ok | shortened lifetime |"), "{}", run.summaries[0].text);
+    assert!(
+        run.summaries[0].text.contains("| shortened lifetime | `ends in 12 hours` | 12 hours |"),
+        "{}",
+        run.summaries[0].text
+    );
     assert!(!file.to_string().contains("rotator"), "no name of a person: {file}");
 }
 
