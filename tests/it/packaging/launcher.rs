@@ -78,11 +78,11 @@ fn dry_run(pipeline: &Pipeline, job: Job) -> (Job, StepRun) {
     (job, run)
 }
 
-/// What a dry run has left in the temporary folder, beside its section on the run's page.
+/// What a dry run has left in the temporary folder, beside its result.
 fn left(job: &Job) -> Vec<String> {
     let names = fs::read_dir(job.temp_directory()).unwrap().flatten().map(|entry| entry.file_name());
     let names = names.map(|name| name.to_string_lossy().into_owned());
-    names.filter(|name| !name.starts_with("run-page-")).collect()
+    names.filter(|name| !name.starts_with("run-page-") && !name.starts_with("run-result-")).collect()
 }
 
 #[test]
@@ -108,13 +108,6 @@ fn not_executable(job: Job, path: &str, code: &str) -> Job {
          fs.accessSync = (file, mode) => {{ if (file.includes({path:?})) throw refused('EACCES'); return access(file, mode); }};"
     );
     hooked(job, &code)
-}
-
-/// What lies in the job's temporary folder after a step, beside its result.
-fn left(job: &Job) -> Vec<String> {
-    let entries = fs::read_dir(job.temp_directory()).unwrap().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| !name.starts_with("run-result-")).collect()
 }
 
 #[test]
