@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use super::arguments;
-use crate::sign_in::station::{browser, station, vault_token};
+use super::{arguments, browser, station, vault_token};
 
 const PROMPT: &str = "Paste an access token for the vault, then press Enter:";
 const CTRL_C: &str = "\u{3}";
@@ -31,9 +30,9 @@ fn a_terminal_gets_a_prompt_and_takes_a_line_or_ctrl_c() {
     let command = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     for (typed, then, code, last) in [
         (CTRL_C, "", 130, "interrupted"),
-        ("two words\r", "", 1, "several words or lines, not one token"),
+        ("two words\r", "", 1, "several words or lines"),
         (&token, CTRL_C, 130, "Nothing was stored."),
-        (&token, "a sign-in", 0, "next: `refreshTokenSecret: "),
+        (&token, "a sign-in", 0, "dryRun: true"),
     ] {
         // What never answers is ended from outside.
         let mut script = Command::new("timeout")
