@@ -205,6 +205,8 @@ pub(crate) fn job_in(sim: &Simulator) -> Job {
 
 /// The job of this run, which reaches the world at this address.
 pub(crate) fn job_of(sim: &Simulator, run: &RunningJob, origin: &str) -> Job {
+    // Made before the world is locked: on a busy machine that takes seconds.
+    let package = package();
     let world = sim.world();
     let app = world.app("pat-rotator");
     let connection = world.service_connection("pat-rotator");
@@ -217,7 +219,7 @@ pub(crate) fn job_of(sim: &Simulator, run: &RunningJob, origin: &str) -> Job {
     )
     .parameter("tenantid", &world.tenants[0].id)
     .parameter("serviceprincipalid", &app.client_id);
-    let mut job = Job::new(package())
+    let mut job = Job::new(package)
         .variable("system.teamProjectId", &run.project_id)
         .variable("system.teamProject", &run.project)
         .variable("system.planId", &run.plan_id)
