@@ -76,7 +76,7 @@ fn page(rows: &[Row]) -> String {
 /// Our own words, in which names of inputs stand between backquotes.
 fn with_code(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escaped(text);
     }
     let part = |(at, part): (usize, &&str)| if at % 2 == 0 { escaped(part) } else { code(part) };
