@@ -79,7 +79,7 @@ fn with_code(text: &str) -> String {
     if parts.len().is_multiple_of(2) {
         return escaped(text);
     }
-    let part = |(at, part): (usize, &&str)| if at % 2 == 0 { escaped(part) } else { code(part) };
+    let part = |(at, part): (usize, &&str)| if at.is_multiple_of(2) { escaped(part) } else { code(part) };
     parts.iter().enumerate().map(part).collect()
 }
 
