@@ -8,6 +8,7 @@
 //! * names need not be unique (seen in code: azureauth creates the next one under the same name).
 
 mod passes;
+mod refusals;
 mod wire;
 
 use std::collections::HashSet;
@@ -33,6 +34,7 @@ use crate::model::timestamp::Timestamp;
 
 use self::passes::Pass;
 pub use self::passes::Passes;
+pub use self::refusals::{is_about_the_token, may_be_about_the_token};
 use self::wire::{Refusal, WirePat, WireResult};
 
 /// The version nearly all published code uses; the specification calls every version a preview.
@@ -413,17 +415,6 @@ fn read_update(change: &Change<'_>, reply: &Reply, with_scopes: bool) -> Result<
         }
         Some(pat) => Ok(Updated { valid_to: pat.valid_to }),
         None => Err(unreadable(reply, "a token that does not match the requested change".to_owned())),
-    }
-}
-
-/// Whether a request about a token got so far that the token itself may be why it failed.
-///
-/// docs/assumptions.md: A refusal of a change does not say that the token is gone.
-pub fn may_be_about_the_token(error: &CallError) -> bool {
-    match error.kind {
-        Kind::Refused { .. } => !error.is_about_signing_in(),
-        Kind::NoAnswer(_) | Kind::Busy { .. } | Kind::Unreadable { .. } => true,
-        _ => false,
     }
 }
 

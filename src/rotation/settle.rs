@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 
 use crate::agent::handoff::State;
-use crate::azure::pats::{Change, Pats, may_be_about_the_token};
+use crate::azure::pats::{Change, Pats, is_about_the_token, may_be_about_the_token};
 use crate::context::RotationContext;
 use crate::destinations::Destinations;
 use crate::failure::{Failure, StepError, on};
@@ -178,7 +178,7 @@ impl Settling<'_> {
     /// that is known to be about the token lets it be revoked instead, where no overlap is wanted.
     async fn not_marked(&self, member: &NamedPat, error: CallError) -> Result<(), Failure> {
         let what = format!("could not mark {member} as replaced");
-        let is_about_it = is_about_that_pat(&error);
+        let is_about_it = is_about_the_token(&error);
         if may_be_about_the_token(&error) {
             let could_not = "could not list the tokens to see what became of a refused rename";
             self.list(could_not, &self.standing()).await?;
@@ -428,24 +428,6 @@ pub(super) fn wanted(work: &RotationContext, now: &str) -> Result<(), Failure> {
 
 fn is_superseded(member: &NamedPat) -> bool {
     matches!(member.generation, Generation::Superseded { .. })
-}
-
-/// Refusals that are known to be about the token named in a request, or about a policy on that token: the only ones that
-/// may lead to a revocation. What each means is inferred from its name, as the specification describes none of them.
-/// Every other refusal, known or new, may be about the caller or the moment.
-fn is_about_that_pat(error: &CallError) -> bool {
-    const ABOUT_THE_PAT: [&str; 9] = [
-        "expiredPatCannotBeExtended",
-        "fullScopePatPolicyViolation",
-        "globalPatPolicyViolation",
-        "globalPATCreationBlocked",
-        "invalidDisplayName",
-        "invalidScope",
-        "invalidTargetAccounts",
-        "invalidTokenType",
-        "patLifespanPolicyViolation",
-    ];
-    error.refusal().is_some_and(|(_, code)| ABOUT_THE_PAT.contains(&code))
 }
 
 pub(super) fn still_pending(state: &State) -> String {

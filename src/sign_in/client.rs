@@ -38,6 +38,7 @@ pub(super) async fn ask(
     let own = connection.filter(|connection| is_app_of(connection, client));
     let unproved = async || entra::token(&context.http, issuer, client, &Credential::Public, grant, scope).await;
     let mut answer = match own {
+        // docs/assumptions.md: A refresh token that an app obtained with its secret is redeemed with its federated credential too.
         Some(connection) => {
             check_cloud(connection, issuer, what)?;
             authenticate_client(context, connection, issuer, client, grant, scope).await?

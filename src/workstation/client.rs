@@ -17,6 +17,7 @@ use crate::model::secret::Secret;
 use crate::runtime::clock::Clock;
 
 /// How the app proves that it is itself.
+/// docs/assumptions.md: A refresh token that an app obtained with its secret is redeemed with its federated credential too.
 #[derive(Debug)]
 pub(super) enum Proof {
     Public,

@@ -55,6 +55,7 @@ const REPEAT_WITHIN: Duration = Duration::from_secs(15);
 /// Reported: a new secret of an app works after 4 to 18 seconds (microsoftgraph/microsoft-graph-docs#17966).
 const NEW_SECRET: Duration = Duration::from_secs(60);
 /// The app needs a credential.
+/// docs/assumptions.md: Entra refuses a bound refresh token without a credential by `AADSTS7000218`.
 const CONFIDENTIAL: &str = "AADSTS7000218";
 /// Refusals of a credential that the app does not have, or that not every server of Entra knows yet.
 const UNKNOWN_CREDENTIAL: [&str; 2] = ["AADSTS7000215", "AADSTS700027"];
