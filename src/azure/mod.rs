@@ -9,6 +9,7 @@ pub mod managed_identity;
 pub mod oidc;
 pub mod pats;
 pub mod permissions;
+pub mod projects;
 pub mod service_endpoints;
 pub mod token_admin;
 pub mod variable_groups;

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use crate::azure::connection_data;
 use crate::azure::pats::{Change, Created, Pats};
+use crate::azure::projects;
 use crate::check::look::AsUser;
-use crate::check::row::Row;
+use crate::check::row::{Outcome, Row};
 use crate::context::RotationContext;
 use crate::failure::{StepError, on};
 use crate::http::Auth;
@@ -32,6 +33,7 @@ const REACH: Settled = Settled { key: "reach", name: "organizations reached" };
 const LISTED: Settled = Settled { key: "listed", name: "canary in the list" };
 const FOUND: Settled = Settled { key: "foundById", name: "canary by its id" };
 const WORKS: Settled = Settled { key: "works", name: "canary in use" };
+const WITHOUT_SCOPE: Settled = Settled { key: "withoutScope", name: "call without its scope" };
 const KEEPS_VALUE: Settled = Settled { key: "renameKeepsValue", name: "value after a rename" };
 const KEEPS_END: Settled = Settled { key: "renameKeepsRest", name: "end after a rename" };
 const NAME: Settled = Settled { key: "oddName", name: "name with & ' and a letter beyond Latin" };
@@ -44,7 +46,7 @@ const CHANGE_OF_UNKNOWN: Settled = Settled { key: "changeOfUnknown", name: "upda
 const REVOCATION_OF_UNKNOWN: Settled = Settled { key: "revocationOfUnknown", name: "revocation of an unknown id" };
 
 /// All of them, in the order in which they are settled.
-pub(super) const SETTLES: [&Settled; 17] = [
+pub(super) const SETTLES: [&Settled; 18] = [
     &CREATE,
     &LIFETIME,
     &SCOPE,
@@ -52,6 +54,7 @@ pub(super) const SETTLES: [&Settled; 17] = [
     &LISTED,
     &FOUND,
     &WORKS,
+    &WITHOUT_SCOPE,
     &KEEPS_VALUE,
     &KEEPS_END,
     &NAME,
@@ -82,7 +85,7 @@ impl Settled {
         Row::unknown(self.key, self.name, seen)
     }
 
-    /// How the service answers about a token that is not there.
+    /// How the service answers what it should refuse.
     fn answered(&self, answer: Result<(), CallError>) -> Row {
         match answer {
             Ok(()) => self.ok("accepted").with("accepted"),
@@ -128,7 +131,11 @@ impl Measuring<'_> {
         rows.push(self.reach());
         let (listed, found, works) =
             tokio::join!(self.wait_until_listed(), self.wait_until_found(), self.wait_until_it_works());
-        rows.extend([listed, found, works]);
+        let without_scope = match works.outcome {
+            Outcome::Ok => self.without_scope().await,
+            _ => WITHOUT_SCOPE.unknown(format!("not tried: it depends on {}", WORKS.name)),
+        };
+        rows.extend([listed, found, works, without_scope]);
         match self.pats.update(&self.change(None)).await {
             Err(error) => {
                 let error = StepError::new(on(error, "could not rename it"));
@@ -215,6 +222,12 @@ impl Measuring<'_> {
             ),
             Err(error) => WORKS.unknown(error.to_string()),
         }
+    }
+
+    /// How a call is refused whose scope it lacks: like one with a token that does not work, or otherwise.
+    async fn without_scope(&self) -> Row {
+        let context = &self.work.context;
+        WITHOUT_SCOPE.answered(projects::ask(&context.http, &context.access.organization, &self.created.secret).await)
     }
 
     /// Whether it became so in the time that a new token is given.

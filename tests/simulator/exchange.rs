@@ -19,6 +19,8 @@ pub enum Op {
     ConnectionDataAsUser,
     /// Who am I, asked with a PAT.
     ConnectionDataAsPat,
+    /// Which projects are there, asked with a PAT.
+    ListProjects,
     /// Which tenant is this, asked by nobody.
     DiscoverTenant,
     /// Is that run still alive.

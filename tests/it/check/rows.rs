@@ -168,6 +168,6 @@ fn without_a_canary_what_it_settles_cannot_be_known_and_nothing_is_created() {
     let pipeline = pipeline();
     let (run, file) = check(&pipeline, &[("canary", "false")]);
     assert_eq!(run.result, TaskResult::Succeeded, "{}", run.log);
-    assert_eq!(rows(&file, "cannot be known").len(), 17);
+    assert_eq!(rows(&file, "cannot be known").len(), 18);
     assert_eq!(pipeline.sim.count(simulator::Op::CreatePat), 0);
 }

@@ -5,6 +5,7 @@ use std::fs;
 
 use rotate_pat::app::StageExit;
 use serde_json::Value;
+use simulator::world::ScopeRefusal;
 use simulator::{UnknownIdReply, World};
 
 use super::{canaries, local};
@@ -33,7 +34,23 @@ struct Oddity {
 const ROTATED: &[&str] = &["#1 nuget-publish [superseded 101.1 +24h]", "#2 nuget-publish"];
 const AS_BEFORE: &[&str] = &["#1 nuget-publish"];
 
-const ODDITIES: [Oddity; 14] = [
+const ODDITIES: [Oddity; 16] = [
+    Oddity {
+        what: "a call without its scope is refused like one with an expired token",
+        switch: |w| w.lacking_scope = ScopeRefusal::Unauthorized,
+        row: ("withoutScope", "ok", "401"),
+        overlap: "24",
+        rotation: (StageExit::Succeeded, "Result: committed"),
+        left: ROTATED,
+    },
+    Oddity {
+        what: "a call without its scope is forbidden",
+        switch: |w| w.lacking_scope = ScopeRefusal::Forbidden,
+        row: ("withoutScope", "ok", "403"),
+        overlap: "24",
+        rotation: (StageExit::Succeeded, "Result: committed"),
+        left: ROTATED,
+    },
     Oddity {
         what: "a rename changes the value",
         switch: |w| w.update_changes_secret = true,

@@ -171,6 +171,6 @@ fn refusals_come_in_a_200_and_broken_rules_are_noticed() {
     sim.check();
     assert_eq!(update(&sim, &token, &json!({"id": "x"})).status, 400);
     assert_eq!(get(&sim, &token, "").status, 400);
-    assert_eq!(call(&sim, "GET", "/contoso/_apis/projects", "", "").unwrap().status, 404);
+    assert_eq!(call(&sim, "GET", "/contoso/_apis/teams", "", "").unwrap().status, 404);
     assert_eq!(sim.take_problems().len(), 3);
 }

@@ -77,7 +77,8 @@ fn as_pat(world: &mut World, request: &Request, organization: &str) -> Reply {
     }
 }
 
-fn expired(request: &Request) -> Reply {
+/// What a PAT that does not work is told.
+pub(super) fn expired(request: &Request) -> Reply {
     Reply::html(401, "<html><body>Access Denied: The Personal Access Token used has expired.</body></html>")
         .with("WWW-Authenticate", &format!("Basic realm=\"{}/\"", request.origin()))
 }

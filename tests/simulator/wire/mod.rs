@@ -24,6 +24,7 @@ mod members;
 mod oidc;
 mod pats;
 mod permissions;
+mod projects;
 mod request;
 mod summary;
 mod token;
@@ -56,6 +57,7 @@ pub fn operation(request: &Request) -> Op {
             Some(_) if callers::basic_password(request).is_some() => Op::ConnectionDataAsPat,
             Some(_) => Op::ConnectionDataAsUser,
         },
+        ("GET", [_, "_apis", "projects"]) if callers::basic_password(request).is_some() => Op::ListProjects,
         ("GET", [_, "_apis", "graph", "users"]) => Op::ListUsers,
         ("GET", [_, "_apis", "tokenadmin", "personalaccesstokens", _]) => Op::ListPatsOfUser,
         ("GET", [_, _, "_apis", "build", "builds", _]) => Op::GetBuild,
@@ -101,6 +103,7 @@ fn handle(op: Op, world: &mut World, request: &Request) -> Reply {
         Op::ConnectionDataAsUser | Op::ConnectionDataAsPat | Op::DiscoverTenant => {
             connection_data::answer(op, world, request)
         }
+        Op::ListProjects => projects::answer(world, request),
         Op::ListUsers => graph::answer(world, request),
         Op::ListPatsOfUser => token_admin::answer(world, request),
         Op::GetBuild => builds::answer(world, request),

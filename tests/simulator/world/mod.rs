@@ -251,6 +251,8 @@ pub struct World {
     pub pats_fenced: bool,
     /// What a PAT meets on connection data whose scopes do not reach it; none: all scopes do.
     pub connection_data_refuses_scope: Option<ScopeRefusal>,
+    /// How a PAT is refused that lacks the scope of what it asks for. 401 was seen, like that of an expired one.
+    pub lacking_scope: ScopeRefusal,
     /// `X-VSS-UserData` is the id alone.
     pub user_data_is_id: bool,
     /// Organizations that were stopped as nobody used them.
@@ -393,6 +395,7 @@ impl World {
             bare_401: false,
             pats_fenced: false,
             connection_data_refuses_scope: None,
+            lacking_scope: ScopeRefusal::Unauthorized,
             user_data_is_id: false,
             stopped_organizations: Vec::new(),
             zero_tenants: 0,
