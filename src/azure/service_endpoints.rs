@@ -33,6 +33,11 @@ impl Endpoint {
         crate::model::pat::AuthorizationId::parse(id).map(|_| id)
     }
 
+    /// Whether nobody can use it. The service does so by itself with one that was not used for 100 days (documented).
+    pub fn is_disabled(&self) -> bool {
+        self.0["isDisabled"] == true
+    }
+
     /// The parameter that holds the personal access token.
     ///
     /// # Errors

@@ -59,6 +59,12 @@ impl<'a> Connections<'a> {
             "note: service connection {named} leads to {leads_to}; it keeps no record of which token it holds, so no \
              rotation is due because of it"
         ));
+        if endpoint.is_disabled() {
+            self.context.console.warn(&format!(
+                "service connection {named} is disabled: it gets the new token, but no pipeline can use it until somebody \
+                 enables it"
+            ));
+        }
         if leads_to.starts_with("http:") {
             self.context.console.warn(&format!(
                 "service connection {named} leads to {leads_to}: its users send the token over the network unencrypted"

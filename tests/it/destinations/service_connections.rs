@@ -429,3 +429,14 @@ fn address_edited_after_the_plan_gets_no_token() {
     says(&run, &["leads to \"evil.example\"", "was revoked; nothing else was changed"]);
     assert_eq!((writers(&places), places.pipeline.active()), (vec![], vec![format!("#1 {NAME}")]));
 }
+
+#[test]
+fn a_disabled_connection_gets_the_new_pat_and_a_warning() {
+    for (text, is_disabled) in [("true", true), ("false", false)] {
+        let places = Places::new();
+        feed(&mut places.world()).fields.insert("isDisabled".to_owned(), text.to_owned());
+        let run = places.main(&mut places.job(), &[FEED], &[PUBLISHER]);
+        assert_eq!(run.warnings.iter().any(|warning| warning.contains("is disabled: it gets the new")), is_disabled);
+        says(&run, &["published to service connection \"contoso-feed\""]);
+    }
+}
