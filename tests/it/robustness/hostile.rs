@@ -52,7 +52,7 @@ fn sanitized(run: &StepRun) {
         assert!(data.chars().all(is_harmless), "{text:?}");
     }
     let set = run.commands.iter().filter_map(|command| command.property("variable"));
-    let own = [VARIABLE, "rotated", "authorizationId", "validTo", "daysLeft"];
+    let own = [VARIABLE, "rotated", "authorizationId", "validTo", "daysLeft", "resultFile"];
     let others: Vec<&str> = set.filter(|name| !own.contains(name) && !name.starts_with("rotatePat")).collect();
     assert_eq!(others, Vec::<&str>::new(), "{}", run.log);
     let results = run.commands_named("task.complete").filter_map(|command| command.property("result"));
