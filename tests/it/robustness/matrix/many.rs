@@ -62,6 +62,8 @@ impl Scene {
         let mut world = World::new();
         world.assertions_by_own_clock = true;
         world.new_pats_valid_after = 0;
+        // As the service has it: lists of several pages are the other kinds' matter.
+        world.page_size = 100;
         let ids = NAMES.map(|name| world.add_pat(name).valid_days_ago(25).days_left(5).add());
         let values = ids.each_ref().map(|id| world.pat(id).secret.clone());
         world.set_secret(NAMES[0], &values[0], &[("authorizationId", &ids[0])]);
