@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::azure::pats::{New, NotCreated, Pats};
 use crate::check::look::AsUser;
@@ -11,7 +11,7 @@ use crate::check::measure::{CREATE, Measuring, REVOKED, SETTLES};
 use crate::check::row::Row;
 use crate::context::{Context, RotationContext};
 use crate::failure::{StepError, UNCHANGED, on};
-use crate::model::api_error::{CallError, Service};
+use crate::model::api_error::{CallError, Kind, Service};
 use crate::model::pat::Pat;
 use crate::model::scopes::Scopes;
 use crate::model::text::quoted;
@@ -176,7 +176,9 @@ async fn find_and_revoke(work: &RotationContext, pats: &Pats<'_>, as_user: &AsUs
         if context.http.cancel().is_requested() {
             break;
         }
-        sleep(backoff.pause()).await;
+        if context.http.pause(Service::AzureDevOps, backoff.pause()).await.is_err() {
+            break;
+        }
     }
     let why = seen.map_or("it does not show in the list".to_owned(), |error| error.to_string());
     vec![format!(
@@ -202,10 +204,11 @@ async fn revoke_all(context: &Context, pats: &Pats<'_>, left: impl Iterator<Item
 
 /// Revokes a canary; once more where that was refused, as nobody else would.
 async fn revoke(context: &Context, pats: &Pats<'_>, pat: &Pat) -> Result<(), CallError> {
-    if pats.revoke(&pat.id).await.is_ok() {
-        return Ok(());
+    match pats.revoke(&pat.id).await {
+        Err(error) if !matches!(error.kind, Kind::Cancelled | Kind::Abandoned) => {}
+        done => return done,
     }
-    sleep(context.http.limits().first_propagation_pause).await;
+    context.http.pause(Service::AzureDevOps, context.http.limits().first_propagation_pause).await?;
     pats.revoke(&pat.id).await
 }
 

@@ -5,6 +5,7 @@ use super::descendants::{Descendants, Orphan};
 use super::watch::Watch;
 use std::ffi::OsString;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
@@ -158,6 +159,8 @@ fn heed_interrupts() {
     }
 }
 
+const BUSY_AT_MOST: Duration = Duration::from_secs(10);
+
 async fn drive(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, observer: &mut dyn Observer) -> Exit {
     let mut command = tokio::process::Command::new(&spawn.program);
     command.args(&spawn.arguments).current_dir(&spawn.directory);
@@ -170,7 +173,16 @@ async fn drive(spawn: &Spawn, interruption: &mut Interruption, watch: &Watch, ob
     heed_interrupts();
 
     let started = Instant::now();
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", spawn.program.display()));
+    let mut child = loop {
+        match command.spawn() {
+            Ok(child) => break child,
+            // A process that another test starts at this moment holds the file open until it has become its own program.
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && started.elapsed() < BUSY_AT_MOST => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(error) => panic!("cannot start {}: {error}", spawn.program.display()),
+        }
+    };
     let pid = child.id().expect("just started");
     let mut descendants = Descendants::of(pid);
     let mut pipes = Pipes {
